@@ -1,0 +1,29 @@
+#include "base/interrupt.h"
+
+#include <csignal>
+#include <unistd.h>
+
+#include "base/error.h"
+
+namespace tenon {
+namespace {
+volatile std::sig_atomic_t interrupted = 0;
+
+void OnSignal(int) {
+  if (interrupted) _exit(130);
+  interrupted = 1;
+}
+}  // namespace
+
+void InstallInterruptHandler() {
+  struct sigaction action = {};
+  action.sa_handler = OnSignal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+void CheckInterrupt() {
+  if (interrupted) throw Error(ErrorCode::kInterrupted, "interrupted");
+}
+
+}  // namespace tenon
