@@ -1,0 +1,34 @@
+#pragma once
+#include "ops/epilogue.h"
+
+namespace tenon {
+
+/// Convolution over NCW or NCHW (ONNX Conv). Inputs: x [N,IC,...], weights [OC,IC/groups,K...], bias [OC] (optional),
+/// residual [N,OC,...] (optional). auto_pad is resolved at import: `pads` is all begins, then all ends.
+struct Conv : OpBase<Conv> {
+  static constexpr std::string_view kName = "Conv";
+  std::vector<int64_t> strides, dilations, pads;  ///< empty: 1s, 1s, 0s; an importer fills them
+  int64_t groups = 1;
+  Epilogue epilogue;
+
+  void VisitAttrs(AttrVisitor& visitor) override;
+  std::vector<TensorType> Infer(std::span<const InferInput> inputs) const override;
+  std::vector<Tensor> Evaluate(std::span<const Tensor> inputs) const override;
+  Cost EstimateCost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override;
+};
+
+/// Transposed convolution (ONNX ConvTranspose), weights [IC, OC/groups, K...]; operands as Conv.
+/// output_shape and auto_pad are resolved at import into pads and output_padding.
+struct ConvTranspose : OpBase<ConvTranspose> {
+  static constexpr std::string_view kName = "ConvTranspose";
+  std::vector<int64_t> strides, dilations, pads, output_padding;
+  int64_t groups = 1;
+  Epilogue epilogue;
+
+  void VisitAttrs(AttrVisitor& visitor) override;
+  std::vector<TensorType> Infer(std::span<const InferInput> inputs) const override;
+  std::vector<Tensor> Evaluate(std::span<const Tensor> inputs) const override;
+  Cost EstimateCost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override;
+};
+
+}  // namespace tenon
