@@ -1,0 +1,53 @@
+#pragma once
+#include <initializer_list>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ir/op.h"
+
+namespace tenon {
+
+// Operand checks that the ops share. All throw Error(kInvalidInput) naming the op.
+
+/// What Infer gives for these tensors: Evaluate calls it first, so that whatever Infer checks holds and the output
+/// shapes are known (an op whose output shape depends on data gets it without one).
+std::vector<TensorType> InferTensors(const Op& op, std::span<const Tensor> inputs);
+
+/// The number of operands is within [min, max] and the first `min` are present.
+void CheckOperandCount(std::string_view op, std::span<const InferInput> inputs, size_t min, size_t max);
+
+/// Operand i is absent (beyond the end or null).
+inline bool IsAbsent(std::span<const InferInput> inputs, size_t i) { return i >= inputs.size() || !inputs[i].type; }
+
+/// Operand i of an Evaluate; the null tensor when absent.
+inline Tensor OperandOrNull(std::span<const Tensor> inputs, size_t i) { return i < inputs.size() ? inputs[i] : Tensor(); }
+
+/// The type of operand i is one of `allowed`.
+void CheckDType(std::string_view op, std::span<const InferInput> inputs, size_t i, std::initializer_list<DType> allowed);
+void CheckFloat(std::string_view op, std::span<const InferInput> inputs, size_t i);
+/// Operand i has the type of operand 0.
+void CheckSameDType(std::string_view op, std::span<const InferInput> inputs, size_t i);
+/// Operand i, where present with a known shape, has exactly this shape.
+void CheckShape(std::string_view op, std::span<const InferInput> inputs, size_t i, const Shape& expected);
+
+/// `axis` in [-rank, rank) made non-negative.
+int64_t NormalizeAxis(std::string_view op, int64_t axis, int64_t rank);
+
+/// Strides that walk a row-major tensor of `shape` over the broadcast shape `out`: 0 along broadcast dimensions.
+/// `shape` must broadcast to `out`.
+std::vector<int64_t> BroadcastStrides(const Shape& shape, const Shape& out);
+
+/// A tensor seen as [outer, axis, inner]: how most reductions and normalisations walk one axis.
+struct AxisSplit {
+  int64_t outer = 1, size = 1, inner = 1;
+};
+/// Dimensions before `axis`, at it, and after it; `axis` in [0, rank).
+AxisSplit SplitAtAxis(const Shape& shape, int64_t axis);
+
+/// All elements as double (floats of every width; integers beyond 2^53 round).
+std::vector<double> ToDoubles(const Tensor& tensor);
+/// The tensor of that type; floats round to nearest even.
+Tensor FromDoubles(const std::vector<double>& values, DType dtype, const Shape& shape);
+
+}  // namespace tenon
