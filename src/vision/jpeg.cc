@@ -1,9 +1,12 @@
+// clang-format off: jpeglib.h needs <cstdio> before it, jerror.h needs jpeglib.h
 #include <jerror.h>
 #include <jpeglib.h>
 
 #include <csetjmp>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+// clang-format on
 
 #include "base/error.h"
 #include "base/file.h"
