@@ -1,12 +1,9 @@
-// jpeglib.h needs <cstdio> before it, jerror.h needs jpeglib.h.
-// clang-format off
+#include <jerror.h>
+#include <jpeglib.h>
+
 #include <csetjmp>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <jpeglib.h>
-#include <jerror.h>
-// clang-format on
 
 #include "base/error.h"
 #include "base/file.h"

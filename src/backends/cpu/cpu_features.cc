@@ -31,7 +31,9 @@ CpuFeatures DetectCpuFeatures() {
 std::string CpuFeatures::ToString() const {
   std::string text;
   const auto add = [&](bool has, const char* name) {
-    if (has) text += (text.empty() ? "" : " ") + std::string(name);
+    if (!has) return;
+    if (!text.empty()) text += ' ';
+    text += name;
   };
   add(avx2_fma, "avx2");
   add(avx512, "avx512");

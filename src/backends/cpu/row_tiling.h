@@ -1,0 +1,44 @@
+#pragma once
+#include <vector>
+
+#include "backends/cpu/gemm_tile.h"
+
+namespace tenon::cpu {
+
+/// One row of outputs and where its inputs lie, along w.
+struct RowGeometry {
+  int outputs = 1;
+  int inputs = 1;
+  int kernel = 1;
+  int stride = 1;
+  int dilation = 1;
+  int pad = 0;
+};
+
+/// Tiles that run the same code: as many pixels, and the same taps outside the image.
+struct TileVariant {
+  int pixels = 1;
+  std::vector<PixelRange> columns;  ///< per kernel column: pixels whose input exists
+
+  friend auto operator<=>(const TileVariant&, const TileVariant&) = default;
+};
+
+/// Neighbouring tiles of one variant.
+struct TileRun {
+  int variant = 0;
+  int first_tile = 0;
+  int tiles = 0;
+  int first_output = 0;
+};
+
+struct RowTiling {
+  std::vector<TileVariant> variants;
+  std::vector<TileRun> runs;
+  int tiles = 0;
+};
+
+/// Splits the row evenly into the fewest tiles of at most `pixels` outputs: sizes differ by one at most, so that no
+/// ragged tail runs with few accumulators.
+RowTiling TileRow(const RowGeometry& row, int pixels);
+
+}  // namespace tenon::cpu

@@ -1,0 +1,186 @@
+#include "backends/cpu/tile_epilogue.h"
+
+#include <cstddef>
+
+#include "backends/cpu/vector_math.h"
+#include "base/error.h"
+
+namespace tenon::cpu {
+namespace {
+
+using Xbyak::Opmask;
+using Xbyak::Reg64;
+using Xbyak::RegExp;
+using Xbyak::Xmm;
+
+const Opmask kTailMask(1);  // lanes of the last vector
+const Opmask kPairMask(2);  // lanes of the last two vectors when stored as one vector of BF16
+
+RegExp TargetSlot(size_t target) {
+  return reg::args + static_cast<int>(offsetof(TileArgs, targets) + target * sizeof(void*));
+}
+
+int64_t ElemBytes(DType dtype) {
+  TENON_CHECK(dtype == DType::kFloat32 || dtype == DType::kBFloat16, "dtype {}", static_cast<int>(dtype));
+  return dtype == DType::kFloat32 ? 4 : 2;
+}
+
+class EpilogueEmitter {
+ public:
+  EpilogueEmitter(JitCode& code, const TileShape& shape, const TileEpilogue& epilogue)
+      : code_(code), shape_(shape), epilogue_(epilogue), first_free_(shape.accumulators()) {
+    TENON_CHECK(first_free_ + kMathTempCount + 1 <= code.registers());
+    TENON_CHECK(!epilogue.targets.empty() && epilogue.targets.size() <= kMaxStoreTargets);
+    for (const StoreTarget& target : epilogue.targets) {
+      any_bf16_ |= target.dtype == DType::kBFloat16;
+      all_bf16_ &= target.dtype == DType::kBFloat16;
+    }
+    TENON_CHECK(!any_bf16_ || code.is_avx512());
+  }
+
+  void Emit() {
+    const auto precision = all_bf16_ ? MathPrecision::kBFloat16 : MathPrecision::kFloat32;
+    const MathTemps temps{Free(0), Free(1), Free(2)};
+    for (int p = 0; p < shape_.pixels; ++p) {
+      for (int v = 0; v < shape_.vectors; ++v) {
+        EmitActivation(code_, epilogue_.activation, precision, Acc(p, v), temps);
+        if (epilogue_.residual) AddResidual(p, v);
+        EmitActivation(code_, epilogue_.post_activation, precision, Acc(p, v), temps);
+        StoreFloat32(p, v);
+        if (any_bf16_ && (v % 2 == 1 || v == shape_.vectors - 1)) StoreBFloat16(p, v);
+      }
+    }
+  }
+
+ private:
+  Xmm Acc(int p, int v) const { return code_.Vec(p * shape_.vectors + v); }
+  Xmm Free(int i) const { return code_.Vec(first_free_ + i); }
+  bool IsTail(int v) const { return shape_.IsTail(v, code_.lanes()); }
+  int Offset(int p, int v, int64_t pixel_bytes, DType dtype) const {
+    return Displacement(p * pixel_bytes + v * code_.lanes() * ElemBytes(dtype));
+  }
+
+  void AddResidual(int p, int v) {
+    const ResidualSource& source = *epilogue_.residual;
+    const auto address = code_.ptr[reg::residual + Offset(p, v, source.pixel_bytes, source.dtype)];
+    const Xmm x = Acc(p, v), loaded = Free(0);
+    if (source.dtype == DType::kBFloat16) {
+      TENON_CHECK(code_.is_avx512());
+      IsTail(v) ? code_.vpmovzxwd(loaded | kTailMask | Xbyak::util::T_z, address) : code_.vpmovzxwd(loaded, address);
+      code_.vpslld(loaded, loaded, 16);
+      code_.vaddps(x, x, loaded);
+    } else if (!IsTail(v)) {
+      code_.vaddps(x, x, address);
+    } else if (code_.is_avx512()) {
+      code_.vmovups(loaded | kTailMask | Xbyak::util::T_z, address);
+      code_.vaddps(x, x, loaded);
+    } else {
+      LoadTailMask(Free(1));
+      code_.vmaskmovps(loaded, Free(1), address);
+      code_.vaddps(x, x, loaded);
+    }
+  }
+
+  void LoadTailMask(const Xmm& mask) { code_.vmovups(mask, code_.LaneMask(shape_.tail_lanes)); }
+
+  /// Calls store(address) for every place of every target of this type.
+  template <class Store>
+  void ForEachPlace(DType dtype, int p, int v, const Store& store) {
+    for (size_t t = 0; t < epilogue_.targets.size(); ++t) {
+      const StoreTarget& target = epilogue_.targets[t];
+      if (target.dtype != dtype) continue;
+      const Reg64& base = t == 0 ? reg::out : reg::temp;
+      if (t > 0) code_.mov(base, code_.ptr[TargetSlot(t)]);
+      for (const int64_t offset : target.offsets) {
+        store(code_.ptr[base + Displacement(Offset(p, v, target.pixel_bytes, dtype) + offset)]);
+      }
+    }
+  }
+
+  void StoreFloat32(int p, int v) {
+    if (all_bf16_) return;
+    const Xmm x = Acc(p, v);
+    if (IsTail(v) && !code_.is_avx512()) LoadTailMask(Free(0));
+    ForEachPlace(DType::kFloat32, p, v, [&](const Xbyak::Address& address) {
+      if (!IsTail(v)) {
+        code_.vmovups(address, x);
+      } else if (code_.is_avx512()) {
+        code_.vmovups(address | kTailMask, x);
+      } else {
+        code_.vmaskmovps(address, Free(0), x);
+      }
+    });
+  }
+
+  /// Stores vector v, together with v - 1 where v is odd.
+  void StoreBFloat16(int p, int v) {
+    const bool is_pair = v % 2 == 1;
+    const Xmm packed = is_pair ? Free(0) : code_.HalfVec(first_free_);
+    if (is_pair) {
+      code_.vcvtne2ps2bf16(packed, Acc(p, v), Acc(p, v - 1));
+    } else {
+      code_.vcvtneps2bf16(packed, Acc(p, v));
+    }
+    ForEachPlace(DType::kBFloat16, p, is_pair ? v - 1 : v, [&](const Xbyak::Address& address) {
+      if (IsTail(v)) {
+        code_.vmovdqu16(address | (is_pair ? kPairMask : kTailMask), packed);
+      } else {
+        code_.vmovdqu16(address, packed);
+      }
+    });
+  }
+
+  JitCode& code_;
+  const TileShape& shape_;
+  const TileEpilogue& epilogue_;
+  int first_free_;
+  bool any_bf16_ = false, all_bf16_ = true;
+};
+
+}  // namespace
+
+int Displacement(int64_t bytes) {
+  if (bytes < INT32_MIN || bytes > INT32_MAX) {
+    ThrowUnsupported({.what = "a tensor is too large for the CPU kernels",
+                      .got = fmt::format("a distance of {} bytes inside one tile", bytes),
+                      .expected = "less than 2 GiB"});
+  }
+  return static_cast<int>(bytes);
+}
+
+void EmitLoadArgs(JitCode& code, const TileShape& shape, const TileEpilogue& epilogue) {
+  const auto load = [&](const Reg64& to, size_t offset) {
+    code.mov(to, code.ptr[reg::args + static_cast<int>(offset)]);
+  };
+  load(reg::input, offsetof(TileArgs, input));
+  load(reg::weights, offsetof(TileArgs, weights));
+  load(reg::bias, offsetof(TileArgs, bias));
+  load(reg::out, offsetof(TileArgs, targets));
+  if (epilogue.residual) load(reg::residual, offsetof(TileArgs, residual));
+  if (!code.is_avx512() || shape.tail_lanes == code.lanes()) return;
+  const uint32_t tail = (1u << shape.tail_lanes) - 1;
+  code.mov(reg::temp.cvt32(), tail);
+  code.kmovd(kTailMask, reg::temp.cvt32());
+  code.mov(reg::temp.cvt32(), 0xffffu | tail << 16);
+  code.kmovd(kPairMask, reg::temp.cvt32());
+}
+
+void EmitEpilogue(JitCode& code, const TileShape& shape, const TileEpilogue& epilogue) {
+  EpilogueEmitter(code, shape, epilogue).Emit();
+}
+
+void EmitNextTile(JitCode& code, const TileShape& shape, const TileEpilogue& epilogue, Xbyak::Label& first) {
+  if (epilogue.residual) code.add(reg::residual, Displacement(shape.pixels * epilogue.residual->pixel_bytes));
+  for (size_t t = 0; t < epilogue.targets.size(); ++t) {
+    const int step = Displacement(shape.pixels * epilogue.targets[t].pixel_bytes);
+    if (t == 0) {
+      code.add(reg::out, step);
+    } else {
+      code.add(code.qword[TargetSlot(t)], step);
+    }
+  }
+  code.dec(code.qword[reg::args + static_cast<int>(offsetof(TileArgs, tiles))]);
+  code.jnz(first, JitCode::T_NEAR);
+}
+
+}  // namespace tenon::cpu

@@ -1,0 +1,76 @@
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "backends/cpu/activation.h"
+#include "backends/cpu/jit_code.h"
+#include "ir/types.h"
+
+namespace tenon::cpu {
+
+inline constexpr int kMaxStoreTargets = 4;
+
+/// What a generated tile function is called with. The function advances nothing of it but `targets`.
+struct TileArgs {
+  const void* input = nullptr;     ///< pixel 0, first valid kernel row; may point before the row where taps are skipped
+  const void* weights = nullptr;   ///< packed, first valid kernel row
+  const float* bias = nullptr;     ///< one per output channel, padded to whole vectors
+  const void* residual = nullptr;  ///< pixel 0 of the view that is added, where there is one
+  int64_t tiles = 0;               ///< tiles beside each other, at least 1
+  int64_t kernel_rows = 0;         ///< valid kernel rows, 0 where all of them are outside the image
+  void* targets[kMaxStoreTargets] = {};
+};
+
+/// The function of one tile: all TileArgs in, nothing out.
+using TileFunction = void (*)(TileArgs*);
+
+/// A view that a tile is stored to. Every pixel goes to all `offsets`: {0} for a plain output, four places for a
+/// nearest upsample by 2 that is written at once.
+struct StoreTarget {
+  DType dtype = DType::kFloat32;  ///< kFloat32 or kBFloat16 (AVX512_BF16)
+  int64_t pixel_bytes = 0;        ///< from one pixel of the tile to the next
+  std::vector<int64_t> offsets = {0};
+};
+
+struct ResidualSource {
+  DType dtype = DType::kFloat32;
+  int64_t pixel_bytes = 0;
+};
+
+/// What happens to the accumulators: activation, residual, activation after it, conversion and store.
+struct TileEpilogue {
+  ActivationSpec activation;
+  std::optional<ResidualSource> residual;
+  ActivationSpec post_activation;
+  std::vector<StoreTarget> targets;  ///< 1 to kMaxStoreTargets
+};
+
+/// Registers of a tile: accumulator (p, v) is register p * vectors + v; the registers behind them are free for the
+/// epilogue, at least kMathTempCount + 1.
+struct TileShape {
+  int pixels = 1;
+  int vectors = 1;
+  int tail_lanes = 0;  ///< channels in the last vector, 1 to lanes; nothing beyond them is read or written
+
+  int accumulators() const { return pixels * vectors; }
+  bool IsTail(int vector, int lanes) const { return vector == vectors - 1 && tail_lanes != lanes; }
+};
+
+/// General registers that the tile functions share.
+namespace reg {
+inline const Xbyak::Reg64 args = Xbyak::util::rdi, input = Xbyak::util::r8, weights = Xbyak::util::rsi,
+                          out = Xbyak::util::rdx, residual = Xbyak::util::rcx, bias = Xbyak::util::r9,
+                          temp = Xbyak::util::r15;
+}  // namespace reg
+
+/// `bytes` as the displacement of an address. Throws Error(kUnsupportedDevice) when it does not fit in 31 bits.
+int Displacement(int64_t bytes);
+
+/// Emits the loads of TileArgs into the shared registers, and the opmasks of the channel tail.
+void EmitLoadArgs(JitCode& code, const TileShape& shape, const TileEpilogue& epilogue);
+/// Emits everything from accumulators to memory.
+void EmitEpilogue(JitCode& code, const TileShape& shape, const TileEpilogue& epilogue);
+/// Emits the step from one tile to the next for residual and targets, and the jump back while tiles are left.
+void EmitNextTile(JitCode& code, const TileShape& shape, const TileEpilogue& epilogue, Xbyak::Label& first);
+
+}  // namespace tenon::cpu
