@@ -1,0 +1,13 @@
+#pragma once
+#include <string_view>
+
+#include "onnx/converter.h"
+
+namespace tenon {
+
+// Lists of the families: each convert_FAMILY.cc defines one, converter_list.cc joins them.
+
+/// The converter of an ONNX op, null when Tenon has none. `domain`: "" or "ai.onnx" (the same), "com.microsoft", ...
+const ConverterEntry* FindConverter(std::string_view domain, std::string_view op_type);
+
+}  // namespace tenon
