@@ -34,11 +34,14 @@ bool IsFloat(DType dtype) {
 
 int64_t ElemCount(const Shape& shape) {
   int64_t count = 1;
+  bool empty = false;
   for (const int64_t dim : shape) {
     if (dim < 0) ThrowInvalid("bad shape: dimension {} is negative", dim);
-    if (__builtin_mul_overflow(count, dim, &count)) ThrowInvalid("bad shape: {} elements overflow", ToString(shape));
+    empty |= dim == 0;
+    // Zeros are left out of the product, so that no partial product of a shape that passes can overflow.
+    if (dim != 0 && __builtin_mul_overflow(count, dim, &count)) ThrowInvalid("bad shape: {} elements overflow", ToString(shape));
   }
-  return count;
+  return empty ? 0 : count;
 }
 
 std::string ToString(const Shape& shape) { return shape.empty() ? "scalar" : fmt::format("{}", fmt::join(shape, "x")); }

@@ -1,5 +1,10 @@
 #include "ops/op_list.h"
 
+#include "ops/conv.h"
+#include "ops/matmul.h"
+#include "ops/pointwise.h"
+#include "ops/pool.h"
+#include "ops/reduce.h"
 #include "ops/region.h"
 
 namespace tenon {
@@ -16,7 +21,13 @@ std::unique_ptr<Op> MakeFirstNamed(std::string_view name) {
 }  // namespace
 
 std::unique_ptr<Op> MakeOp(std::string_view name) {
-  return MakeFirstNamed<Region>(name);
+  // clang-format off: one family per line
+  return MakeFirstNamed<
+      Unary, Binary, Where, Cast,
+      Conv, ConvTranspose, MatMul, Attention,
+      Pool, Reduce, Softmax,
+      Region>(name);
+  // clang-format on
 }
 
 }  // namespace tenon

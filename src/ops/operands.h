@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <initializer_list>
 #include <span>
 #include <string_view>
@@ -37,6 +38,54 @@ int64_t NormalizeAxis(std::string_view op, int64_t axis, int64_t rank);
 /// Strides that walk a row-major tensor of `shape` over the broadcast shape `out`: 0 along broadcast dimensions.
 /// `shape` must broadcast to `out`.
 std::vector<int64_t> BroadcastStrides(const Shape& shape, const Shape& out);
+
+/// One broadcast walk over `out` with N operands: adjacent dimensions that every operand walks evenly are merged, so
+/// that equal shapes are one row.
+template <size_t N>
+struct BroadcastRows {
+  Shape dims;                                    ///< of the outer dimensions
+  std::array<std::vector<int64_t>, N> strides;   ///< per operand, of the outer dimensions
+  int64_t row = 1;                               ///< elements of the innermost dimension
+  std::array<int64_t, N> row_strides{};          ///< 0 or 1 for row-major operands, else any
+
+  BroadcastRows(const Shape& out, const std::array<Shape, N>& shapes) {
+    for (size_t k = 0; k < N; ++k) strides[k] = BroadcastStrides(shapes[k], out);
+    dims = out;
+    while (!dims.empty() && TryMergeInnermost()) {
+    }
+  }
+
+  /// Calls f(first output element of the row, offsets of the operands' elements there).
+  template <class F>
+  void ForEach(F&& f) const {
+    const int64_t rows = ElemCount(dims);
+    std::vector<int64_t> index(dims.size(), 0);
+    std::array<int64_t, N> offsets{};
+    for (int64_t r = 0; r < rows && row > 0; ++r) {
+      f(r * row, offsets);
+      for (size_t d = dims.size(); d-- > 0;) {
+        for (size_t k = 0; k < N; ++k) offsets[k] += strides[k][d];
+        if (++index[d] < dims[d]) break;
+        for (size_t k = 0; k < N; ++k) offsets[k] -= strides[k][d] * dims[d];
+        index[d] = 0;
+      }
+    }
+  }
+
+ private:
+  bool TryMergeInnermost() {
+    if (dims.back() != 1) {
+      for (size_t k = 0; k < N && row != 1; ++k) {
+        if (strides[k].back() != row_strides[k] * row) return false;
+      }
+      for (size_t k = 0; k < N && row == 1; ++k) row_strides[k] = strides[k].back();
+      row *= dims.back();
+    }
+    dims.pop_back();
+    for (auto& stride : strides) stride.pop_back();
+    return true;
+  }
+};
 
 /// A tensor seen as [outer, axis, inner]: how most reductions and normalisations walk one axis.
 struct AxisSplit {

@@ -17,8 +17,13 @@ inline constexpr std::array<std::string_view, 43> kUnaryNames = {
     "selu", "celu", "softplus", "softsign", "thresholded_relu", "erf", "exp", "log", "sqrt", "abs", "neg", "reciprocal", "floor", "ceil", "round", "sign",
     "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "not", "is_nan", "is_inf", "identity"};
 
+/// The function in double precision: the definition that every kernel is checked against. Not: 1 where x is 0.
+double ApplyUnary(UnaryKind kind, double x, double alpha, double beta);
+
 /// y[i] = f(x[i]). The first twelve kinds are those of Activation, in its order without kNone.
 /// Clip takes constant bounds (alpha, beta); bounds that are operands are imported as Min and Max.
+/// Selu: alpha and beta (gamma). Celu, ThresholdedRelu: alpha. IsInf: -inf counts where alpha != 0, +inf where beta != 0.
+/// Relu, Clip, Abs, Neg, Sign and Identity take integers too; Not takes bool; all others floats.
 struct Unary : OpBase<Unary> {
   static constexpr std::string_view kName = "Unary";
   UnaryKind kind = UnaryKind::kIdentity;
@@ -31,7 +36,9 @@ struct Unary : OpBase<Unary> {
 };
 
 /// Functions of two operands with NumPy broadcasting. Comparisons and logic give bool. kMod is ONNX Mod with fmod = 0
-/// (sign of the divisor), kFmod with fmod = 1. kPRelu: x < 0 ? slope * x : x.
+/// (sign of the divisor), kFmod with fmod = 1. kPRelu: x < 0 ? slope * x : x. kMin and kMax give NaN where either is NaN.
+/// Both operands have one type, except that the exponent of kPow may have another (the result has the base's).
+/// Integers wrap; division by 0 gives 0, as NumPy's.
 enum class BinaryKind {
   kAdd, kSub, kMul, kDiv, kPow, kMin, kMax, kMod, kFmod, kPRelu,
   kEqual, kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kAnd, kOr, kXor,
