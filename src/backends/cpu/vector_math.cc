@@ -19,6 +19,9 @@ constexpr std::array<float, 7> kExp = {
 // Minimax of degree 3 on the same interval; 7.6e-5 relative.
 constexpr std::array<float, 4> kExpShort = {0.999927818775177f, 1.0001648664474487f, 0.5049731135368347f,
                                             0.16566643118858337f};
+// 2^f on [0, 1]; 7.6e-5 relative.
+constexpr std::array<float, 4> kExp2Short = {0.9999263286590576f, 0.6958268284797668f, 0.22607526183128357f,
+                                             0.07802358269691467f};
 // tanh(x) = x P(x^2) / Q(x^2) on [-7.905, 7.905] and erf likewise on [-4, 4]: the rational minimax of Eigen (MPL2).
 constexpr std::array<float, 7> kTanhP = {4.89352455891786e-03f, 6.37261928875436e-04f,  1.48572235717979e-05f,
                                          5.12229709037114e-08f, -8.60467152213735e-11f, 2.00018790482477e-13f,
@@ -148,7 +151,24 @@ class ActivationEmitter {
 
   /// c = sigmoid(t) with t in a, inside the range of Exp; a and b are lost.
   void SigmoidOfA() {
+    if (UsesExp2()) {
+      code_.vmulps(a_, a_, code_.Const(-kLog2E));
+      return OneOverOnePlusExp2();
+    }
     Exp(c_, a_, b_, Sign::kMinus);
+    code_.vaddps(c_, c_, code_.Const(1.0f));
+    Reciprocal(c_, a_);
+  }
+
+  bool UsesExp2() const { return code_.is_avx512() && precision_ == MathPrecision::kBFloat16; }
+
+  /// c = 1 / (1 + 2^t) with t in a, any t; b is lost. vreduceps leaves the fraction of t, vscalefps adds the integer
+  /// part to the exponent: two instructions less than Exp, and infinities need no clamp.
+  void OneOverOnePlusExp2() {
+    constexpr int kRoundDown = 1;
+    code_.vreduceps(b_, a_, kRoundDown);
+    Polynomial(c_, b_, kExp2Short);
+    code_.vscalefps(c_, c_, a_);
     code_.vaddps(c_, c_, code_.Const(1.0f));
     Reciprocal(c_, a_);
   }
@@ -174,8 +194,13 @@ class ActivationEmitter {
 
   void Silu() {
     AtLeast(x_, kExpLow, a_);
-    code_.vminps(a_, x_, code_.Const(kExpHigh));  // loses NaN, but x keeps it
-    SigmoidOfA();
+    if (UsesExp2()) {
+      code_.vmulps(a_, x_, code_.Const(-kLog2E));
+      OneOverOnePlusExp2();
+    } else {
+      code_.vminps(a_, x_, code_.Const(kExpHigh));  // loses NaN, but x keeps it
+      SigmoidOfA();
+    }
     code_.vmulps(x_, x_, c_);
   }
 

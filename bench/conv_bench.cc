@@ -1,0 +1,239 @@
+// Convolutions of yolov8n at 640x640, layer by layer, against the peak of the multiply-add instruction on this machine.
+// conv_bench [f32|bf16] [threads] [all]: `all` times every candidate of the cost model, not the first alone.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backends/cpu/conv_direct.h"
+#include "ir/float16.h"
+
+namespace tenon::cpu {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double Seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+/// Runs items of many loops on `threads` threads that spin between the loops.
+class Team {
+ public:
+  explicit Team(int threads) : threads_(threads) {
+    for (int t = 1; t < threads; ++t) workers_.emplace_back([this] { Work(); });
+  }
+  ~Team() {
+    quit_ = true;
+    ++generation_;
+    for (auto& worker : workers_) worker.join();
+  }
+  void Run(int64_t items, const std::function<void(int64_t)>& item) {
+    item_ = &item;
+    items_ = items;
+    next_ = 0;
+    done_ = 0;
+    ++generation_;
+    Drain();
+    while (done_ != threads_ - 1) {
+    }
+  }
+
+ private:
+  void Drain() {
+    for (int64_t i; (i = next_.fetch_add(1)) < items_;) (*item_)(i);
+  }
+  void Work() {
+    for (int64_t seen = 0;;) {
+      while (generation_ == seen) {
+      }
+      ++seen;
+      if (quit_) return;
+      Drain();
+      ++done_;
+    }
+  }
+
+  int threads_;
+  std::vector<std::thread> workers_;
+  std::atomic<int64_t> generation_{0}, next_{0}, done_{0};
+  std::atomic<bool> quit_{false};
+  const std::function<void(int64_t)>* item_ = nullptr;
+  int64_t items_ = 0;
+};
+
+/// FLOP/s of `threads` threads that do nothing but independent multiply-adds: the best of several tries.
+double MeasurePeak(Team& team, int threads, Isa isa, Dot dot) {
+  constexpr int kRounds = 400000, kTries = 7;
+  const int accumulators = isa == Isa::kAvx512 ? 24 : 12;
+  const auto code = GenerateCode(isa, [&](JitCode& c) {
+    for (int i = 0; i < c.registers(); ++i) c.Zero(c.Vec(i));
+    c.mov(c.rax, kRounds);
+    Xbyak::Label loop;
+    c.L(loop);
+    for (int i = 0; i < accumulators; ++i) {
+      const auto a = c.Vec(c.registers() - 1), b = c.Vec(c.registers() - 2);
+      dot == Dot::kFloat32 ? c.vfmadd231ps(c.Vec(i), a, b) : c.vdpbf16ps(c.Vec(i), a, b);
+    }
+    c.dec(c.rax);
+    c.jnz(loop);
+    c.vzeroupper();
+    c.ret();
+  });
+  const auto function = code->At<void (*)()>(0);
+  double best = 0;
+  for (int i = 0; i < kTries; ++i) {
+    const auto start = Clock::now();
+    team.Run(threads, [&](int64_t) { function(); });
+    const double flops = 2.0 * LanesOf(isa) * ChannelsPerStep(dot) * accumulators * kRounds * threads;
+    best = std::max(best, flops / Seconds(Clock::now() - start));
+  }
+  return best;
+}
+
+struct Layer {
+  const char* name;
+  int ic, oc, size, kernel, stride, count;  ///< size of the input; count in the network
+  bool head = false;                        ///< no activation, FP32 output
+};
+
+const std::vector<Layer> kYolov8n = {
+    {"stem", 3, 16, 640, 3, 2, 1},     {"1 s2", 16, 32, 320, 3, 2, 1},       {"2 1x1", 32, 32, 160, 1, 1, 1},
+    {"2 m", 16, 16, 160, 3, 1, 2},     {"2 1x1", 48, 32, 160, 1, 1, 1},      {"3 s2", 32, 64, 160, 3, 2, 1},
+    {"4 1x1", 64, 64, 80, 1, 1, 1},    {"4 m", 32, 32, 80, 3, 1, 4},         {"4 1x1", 128, 64, 80, 1, 1, 1},
+    {"5 s2", 64, 128, 80, 3, 2, 1},    {"6 1x1", 128, 128, 40, 1, 1, 1},     {"6 m", 64, 64, 40, 3, 1, 4},
+    {"6 1x1", 256, 128, 40, 1, 1, 1},  {"7 s2", 128, 256, 40, 3, 2, 1},      {"8 1x1", 256, 256, 20, 1, 1, 1},
+    {"8 m", 128, 128, 20, 3, 1, 2},    {"8 1x1", 384, 256, 20, 1, 1, 1},     {"9 1x1", 256, 128, 20, 1, 1, 1},
+    {"9 1x1", 512, 256, 20, 1, 1, 1},  {"12 1x1", 384, 128, 40, 1, 1, 1},    {"12 m", 64, 64, 40, 3, 1, 4},
+    {"12 1x1", 192, 128, 40, 1, 1, 1}, {"15 1x1", 192, 64, 80, 1, 1, 1},     {"15 m", 32, 32, 80, 3, 1, 2},
+    {"15 1x1", 96, 64, 80, 1, 1, 1},   {"16 s2", 64, 64, 80, 3, 2, 1},       {"19 s2", 128, 128, 40, 3, 2, 1},
+    {"21 1x1", 384, 256, 20, 1, 1, 1}, {"21 m", 128, 128, 20, 3, 1, 2},      {"22.0 b0", 64, 64, 80, 3, 1, 2},
+    {"22.0 c0", 64, 80, 80, 3, 1, 1},  {"22.0 c1", 80, 80, 80, 3, 1, 1},     {"22.1 b0", 128, 64, 40, 3, 1, 1},
+    {"22.1 c0", 128, 80, 40, 3, 1, 1}, {"22.1 c1", 80, 80, 40, 3, 1, 1},     {"22.2 b0", 256, 64, 20, 3, 1, 1},
+    {"22.2 c0", 256, 80, 20, 3, 1, 1}, {"22 b2", 64, 64, 80, 1, 1, 1, true}, {"22 c2", 80, 80, 80, 1, 1, 1, true},
+};
+
+View Dense(DType dtype, int c, int h, int w) {
+  const int64_t elem = SizeOf(dtype);
+  return {
+      .dtype = dtype, .n_stride = elem * c * h * w, .h_stride = elem * c * w, .w_stride = elem * c, .c_stride = elem};
+}
+
+ConvProblem ProblemOf(const Layer& layer, DType dtype) {
+  const int out = (layer.size - 1) / layer.stride + 1;
+  ConvProblem p{.ic = layer.ic,
+                .ih = layer.size,
+                .iw = layer.size,
+                .oc = layer.oc,
+                .oh = out,
+                .ow = out,
+                .kh = layer.kernel,
+                .kw = layer.kernel,
+                .stride_h = layer.stride,
+                .stride_w = layer.stride,
+                .pad_top = layer.kernel / 2,
+                .pad_left = layer.kernel / 2};
+  p.input = Dense(dtype, layer.ic, layer.size, layer.size);
+  if (layer.ic == 3) {  // the user's planar image
+    p.input = {.dtype = DType::kFloat32,
+               .h_stride = layer.size * 4,
+               .w_stride = 4,
+               .c_stride = int64_t{4} * layer.size * layer.size};
+  }
+  p.output = Dense(layer.head ? DType::kFloat32 : dtype, layer.oc, out, out);
+  if (!layer.head) p.epilogue.activation = {Activation::kSilu};
+  return p;
+}
+
+struct AlignedBytes {
+  explicit AlignedBytes(size_t size)
+      : data(static_cast<std::byte*>(std::aligned_alloc(4096, (size + 8191) / 4096 * 4096))) {}
+  ~AlignedBytes() { std::free(data); }
+  std::byte* data;
+};
+
+void FillRandom(std::byte* data, size_t size, DType dtype) {
+  std::minstd_rand random;
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  for (size_t i = 0; i < size / SizeOf(dtype); ++i) {
+    const float value = uniform(random);
+    if (dtype == DType::kFloat32) {
+      std::memcpy(data + 4 * i, &value, 4);
+    } else {
+      const BFloat16 half(value);
+      std::memcpy(data + 2 * i, &half, 2);
+    }
+  }
+}
+
+/// Seconds of one run of the layer with `tactic`: the least of many.
+double TimeTactic(Team& team, const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features) {
+  constexpr double kSeconds = 0.06;
+  const size_t in_size = problem.ic * problem.ih * problem.iw * SizeOf(problem.input.dtype);
+  AlignedBytes input(in_size), output(problem.output.n_stride);
+  FillRandom(input.data, in_size, problem.input.dtype);
+  std::vector<float> weights(problem.WeightCount(), 0.01f), bias(problem.oc, 0.1f);
+  const auto packed = PackConv(problem, tactic, BestIsa(features), weights, bias);
+  AlignedBytes aligned(packed.size());
+  std::memcpy(aligned.data, packed.data(), packed.size());
+  const DirectConv conv(problem, tactic, features);
+  const ConvArgs args{.input = input.data, .packed = aligned.data, .outputs = {output.data}};
+  double best = 1e9;
+  const auto begin = Clock::now();
+  for (int i = 0; i < 5 || Seconds(Clock::now() - begin) < kSeconds; ++i) {
+    const auto start = Clock::now();
+    team.Run(conv.work_items(), [&](int64_t item) { conv.Run(args, item); });
+    best = std::min(best, Seconds(Clock::now() - start));
+  }
+  return best;
+}
+
+void Bench(DType dtype, int threads, bool all) {
+  const CpuFeatures features = DetectCpuFeatures();
+  Team team(threads);
+  const double peak = MeasurePeak(team, threads, BestIsa(features), DotOf(dtype));
+  const double peak_f32 = MeasurePeak(team, threads, BestIsa(features), Dot::kFloat32);
+  std::printf("%d threads, peak %.0f GFLOP/s (FP32 %.0f)\n", threads, peak * 1e-9, peak_f32 * 1e-9);
+  double total = 0, ideal = 0, total_best = 0;
+  for (const Layer& layer : kYolov8n) {
+    const ConvProblem problem = ProblemOf(layer, dtype);
+    const double own_peak = problem.input.dtype == DType::kFloat32 ? peak_f32 : peak;
+    auto candidates = ConvCandidates(problem, features, threads);
+    const ConvTactic first = candidates.front();
+    if (!all) candidates.resize(1);
+    double first_time = 0, best_time = 1e9;
+    ConvTactic best;
+    for (const ConvTactic& tactic : candidates) {
+      const double time = TimeTactic(team, problem, tactic, features);
+      if (tactic == first) first_time = time;
+      if (time < best_time) best_time = time, best = tactic;
+    }
+    std::printf("%-8s %3d -> %3d @%3d x%d %8.1f us %5.1f%%  %-14s", layer.name, layer.ic, layer.oc, problem.oh,
+                layer.count, first_time * 1e6, 100 * problem.Flops() / first_time / own_peak, first.ToString().c_str());
+    if (all)
+      std::printf(" best %8.1f us %5.1f%%  %s", best_time * 1e6, 100 * problem.Flops() / best_time / own_peak,
+                  best.ToString().c_str());
+    std::printf("\n");
+    total += first_time * layer.count;
+    total_best += best_time * layer.count;
+    ideal += problem.Flops() / own_peak * layer.count;
+  }
+  std::printf("sum %.2f ms, %.1f%% of peak", total * 1e3, 100 * ideal / total);
+  if (all) std::printf("; best of all candidates %.2f ms, %.1f%%", total_best * 1e3, 100 * ideal / total_best);
+  std::printf("\n");
+}
+
+}  // namespace
+}  // namespace tenon::cpu
+
+int main(int argc, char** argv) {
+  const std::string type = argc > 1 ? argv[1] : "f32";
+  const int threads = argc > 2 ? std::atoi(argv[2]) : 1;
+  const bool all = argc > 3 && std::string(argv[3]) == "all";
+  tenon::cpu::Bench(type == "bf16" ? tenon::DType::kBFloat16 : tenon::DType::kFloat32, std::max(threads, 1), all);
+}
