@@ -1,11 +1,15 @@
 #include "ops/op_list.h"
 
 #include "ops/conv.h"
+#include "ops/gather.h"
+#include "ops/index.h"
 #include "ops/matmul.h"
 #include "ops/pointwise.h"
 #include "ops/pool.h"
 #include "ops/reduce.h"
 #include "ops/region.h"
+#include "ops/resize.h"
+#include "ops/shape.h"
 
 namespace tenon {
 namespace {
@@ -26,6 +30,10 @@ std::unique_ptr<Op> MakeOp(std::string_view name) {
       Unary, Binary, Where, Cast,
       Conv, ConvTranspose, MatMul, Attention,
       Pool, Reduce, Softmax,
+      Reshape, Transpose, Slice, Concat, Split, Expand,
+      ShapeOf, Size, Squeeze, Unsqueeze, Range, EyeLike,
+      Gather, GatherElements, GatherND,
+      Resize,
       Region>(name);
   // clang-format on
 }

@@ -1,0 +1,65 @@
+#include "ops/shape_rules.h"
+
+#include <algorithm>
+
+namespace tenon {
+
+void CheckTensorSize(std::string_view op, DType dtype, const Shape& shape) {
+  if (shape.size() > kMaxRank) ThrowInvalid("{}: rank {} is beyond {}", op, shape.size(), kMaxRank);
+  int64_t bytes = SizeOf(dtype);
+  for (const int64_t dim : shape) {
+    if (dim < 0) ThrowInvalid("{}: a dimension of {} would be negative", op, ToString(shape));
+    if (__builtin_mul_overflow(bytes, std::max<int64_t>(dim, 1), &bytes) || bytes > kMaxTensorBytes) {
+      ThrowInvalid({.what = fmt::format("{}: a tensor of {} is too large", op, ToString(shape)),
+                    .expected = fmt::format("at most {} bytes", kMaxTensorBytes)});
+    }
+  }
+}
+
+TensorType KnownType(std::string_view op, DType dtype, Shape shape) {
+  CheckTensorSize(op, dtype, shape);
+  return {dtype, std::move(shape)};
+}
+
+std::vector<Tensor> AllocateOutputs(const Op& op, std::span<const Tensor> inputs) {
+  std::vector<Tensor> outputs;
+  for (TensorType& type : InferTensors(op, inputs)) {
+    TENON_CHECK(type.shape.has_value(), "{}: no shape for given operands", op.name());
+    outputs.emplace_back(type.dtype, *std::move(type.shape));
+  }
+  return outputs;
+}
+
+std::optional<std::vector<int64_t>> IntsOperand(std::string_view op, std::span<const InferInput> inputs, size_t i) {
+  TENON_CHECK(!IsAbsent(inputs, i));
+  CheckDType(op, inputs, i, {DType::kInt64, DType::kInt32});
+  const Shape* shape = KnownShape(inputs, i);
+  if (shape && shape->size() > 1) ThrowInvalid("{}: operand {} must have one dimension, not {}", op, i, ToString(*shape));
+  if (!inputs[i].value) return std::nullopt;
+  return inputs[i].value->AsInts();
+}
+
+std::optional<int64_t> IntOperand(std::string_view op, std::span<const InferInput> inputs, size_t i) {
+  const auto values = IntsOperand(op, inputs, i);
+  if (!values) return std::nullopt;
+  if (values->size() != 1) ThrowInvalid("{}: operand {} must have one element, not {}", op, i, values->size());
+  return values->front();
+}
+
+std::vector<int64_t> IntsOf(std::string_view op, const Tensor& tensor) {
+  const TensorType type = tensor.type();
+  const InferInput input{&type, &tensor};
+  return *IntsOperand(op, {&input, 1}, 0);
+}
+
+std::vector<int64_t> NormalizeAxes(std::string_view op, std::span<const int64_t> axes, int64_t rank) {
+  std::vector<int64_t> result;
+  for (const int64_t axis : axes) {
+    const int64_t positive = NormalizeAxis(op, axis, rank);
+    if (std::find(result.begin(), result.end(), positive) != result.end()) ThrowInvalid("{}: axis {} is listed twice", op, axis);
+    result.push_back(positive);
+  }
+  return result;
+}
+
+}  // namespace tenon
