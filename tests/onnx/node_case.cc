@@ -30,7 +30,8 @@ std::string FirstOp(const onnx::ModelProto& model) {
 Tensor ReadPb(const fs::path& path) {
   const MappedFile file(path.string());
   onnx::TensorProto proto;
-  if (!proto.ParseFromArray(file.bytes().data(), static_cast<int>(file.bytes().size()))) ThrowInvalid("{}: no tensor", path.string());
+  if (!proto.ParseFromArray(file.bytes().data(), static_cast<int>(file.bytes().size())))
+    ThrowInvalid("{}: no tensor", path.string());
   return ReadTensor(proto, ExternalData());
 }
 
@@ -51,16 +52,19 @@ bool Close(double got, double expected) {
 
 /// Empty when equal.
 std::string Difference(const Tensor& got, const Tensor& expected) {
-  if (got.type() != expected.type()) return fmt::format("got {}, expected {}", ToString(got.type()), ToString(expected.type()));
+  if (got.type() != expected.type())
+    return fmt::format("got {}, expected {}", ToString(got.type()), ToString(expected.type()));
   for (int64_t i = 0; i < got.elems(); ++i) {
-    const bool same = IsFloat(got.dtype()) ? Close(got.AsDouble(i), expected.AsDouble(i)) : got.AsInt(i) == expected.AsInt(i);
+    const bool same =
+        IsFloat(got.dtype()) ? Close(got.AsDouble(i), expected.AsDouble(i)) : got.AsInt(i) == expected.AsInt(i);
     if (!same) return fmt::format("element {} is {}, expected {}", i, got.AsDouble(i), expected.AsDouble(i));
   }
   return {};
 }
 
 NodeResult Compare(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {
-  if (got.size() != expected.size()) return {NodeOutcome::kFailed, fmt::format("{} outputs, expected {}", got.size(), expected.size())};
+  if (got.size() != expected.size())
+    return {NodeOutcome::kFailed, fmt::format("{} outputs, expected {}", got.size(), expected.size())};
   for (size_t i = 0; i < got.size(); ++i) {
     const std::string difference = Difference(got[i], expected[i]);
     if (!difference.empty()) return {NodeOutcome::kFailed, fmt::format("output {}: {}", i, difference)};
