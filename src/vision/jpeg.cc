@@ -1,9 +1,12 @@
-#include <jerror.h>
-#include <jpeglib.h>
-
+// jpeglib.h needs <cstdio> before it, jerror.h needs jpeglib.h.
+// clang-format off
 #include <csetjmp>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
 
 #include "base/error.h"
 #include "base/file.h"

@@ -1,0 +1,20 @@
+#include "backends/cpu/tactic_list.h"
+
+#include "backends/cpu/reference_family.h"
+
+namespace tenon {
+
+std::span<const KernelFamily* const> CpuKernelFamilies() {
+  static const ReferenceFamily reference;
+  static const KernelFamily* const families[] = {&reference};
+  return families;
+}
+
+const KernelFamily* FindCpuKernelFamily(std::string_view name) {
+  for (const KernelFamily* family : CpuKernelFamilies()) {
+    if (family->name() == name) return family;
+  }
+  return nullptr;
+}
+
+}  // namespace tenon

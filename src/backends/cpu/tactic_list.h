@@ -1,0 +1,14 @@
+#pragma once
+#include <span>
+#include <string_view>
+
+#include "backends/kernel.h"
+
+namespace tenon {
+
+/// All kernel families of the CPU backend, preferred first. The list is in tactic_list.cc.
+std::span<const KernelFamily* const> CpuKernelFamilies();
+/// By name; null when there is none.
+const KernelFamily* FindCpuKernelFamily(std::string_view name);
+
+}  // namespace tenon
