@@ -7,6 +7,11 @@ namespace tenon {
 
 // Lists of the families: each convert_FAMILY.cc defines one, converter_list.cc joins them.
 
+ConverterList GatherConverters();
+ConverterList IndexConverters();
+ConverterList ResizeConverters();
+ConverterList ShapeConverters();
+
 /// The converter of an ONNX op, null when Tenon has none. `domain`: "" or "ai.onnx" (the same), "com.microsoft", ...
 const ConverterEntry* FindConverter(std::string_view domain, std::string_view op_type);
 

@@ -1,6 +1,5 @@
 #include "ops/index.h"
 
-#include "ops/fold.h"
 #include "ops/gather.h"
 #include "ops/op_list.h"
 #include "ops/op_testing.h"
@@ -224,18 +223,6 @@ TEST(EyeLikeTest, Diagonals) {
   op.k = INT64_MIN;
   EXPECT_THAT(Doubles(Eval(op, {Iota({1, 2})})), ElementsAre(0, 0));
   EXPECT_THROW(Eval(op, {Iota({2})}), Error);
-}
-
-TEST(FoldTest, ShapesAndConstants) {
-  const TensorType type{DType::kFloat32, Shape{2, 3}};
-  const InferInput shaped{&type, nullptr};
-  EXPECT_THAT(Doubles(Fold(ShapeOf{}, {&shaped, 1}, 100)->at(0)), ElementsAre(2, 3));
-  EXPECT_THAT(Doubles(Fold(Size{}, {&shaped, 1}, 100)->at(0)), ElementsAre(6));
-  EXPECT_EQ(Fold(Transpose{}, {&shaped, 1}, 100), std::nullopt);
-  const Tensor x = Iota({2, 3});
-  const InferInput constant{&type, &x};
-  EXPECT_EQ(Fold(Transpose{}, {&constant, 1}, 24)->at(0).shape(), (Shape{3, 2}));
-  EXPECT_EQ(Fold(Transpose{}, {&constant, 1}, 23), std::nullopt);
 }
 
 TEST(OpListTest, KnowsTheOps) {
