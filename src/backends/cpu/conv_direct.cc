@@ -5,21 +5,6 @@
 #include "base/error.h"
 
 namespace tenon::cpu {
-namespace {
-
-RowGeometry RowOf(const ConvProblem& p) {
-  return {.outputs = p.ow,
-          .inputs = p.iw,
-          .kernel = p.kw,
-          .stride = p.stride_w,
-          .dilation = p.dilation_w,
-          .pad = p.pad_left};
-}
-
-/// Start of part `index` when `size` is split evenly into `parts`.
-int EvenSplit(int size, int parts, int index) { return static_cast<int>(int64_t{size} * index / parts); }
-
-}  // namespace
 
 DirectConv::DirectConv(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features)
     : problem_(Flatten(problem)),

@@ -22,6 +22,17 @@ TileVariant VariantAt(const RowGeometry& row, int first_output, int pixels) {
 
 }  // namespace
 
+RowGeometry RowOf(const ConvProblem& p) {
+  return {.outputs = p.ow,
+          .inputs = p.iw,
+          .kernel = p.kw,
+          .stride = p.stride_w,
+          .dilation = p.dilation_w,
+          .pad = p.pad_left};
+}
+
+int EvenSplit(int size, int parts, int index) { return static_cast<int>(int64_t{size} * index / parts); }
+
 RowTiling TileRow(const RowGeometry& row, int pixels) {
   RowTiling tiling;
   tiling.tiles = (row.outputs + pixels - 1) / pixels;

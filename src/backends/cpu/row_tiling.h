@@ -1,6 +1,7 @@
 #pragma once
 #include <vector>
 
+#include "backends/cpu/conv_problem.h"
 #include "backends/cpu/gemm_tile.h"
 
 namespace tenon::cpu {
@@ -14,6 +15,11 @@ struct RowGeometry {
   int dilation = 1;
   int pad = 0;
 };
+
+RowGeometry RowOf(const ConvProblem& problem);
+
+/// Start of part `index` when `size` is split evenly into `parts`.
+int EvenSplit(int size, int parts, int index);
 
 /// Tiles that run the same code: as many pixels, and the same taps outside the image.
 struct TileVariant {

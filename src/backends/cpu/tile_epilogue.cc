@@ -13,7 +13,6 @@ using Xbyak::Reg64;
 using Xbyak::RegExp;
 using Xbyak::Xmm;
 
-const Opmask kTailMask(1);  // lanes of the last vector
 const Opmask kPairMask(2);  // lanes of the last two vectors when stored as one vector of BF16
 
 RegExp TargetSlot(size_t target) {

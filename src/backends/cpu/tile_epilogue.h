@@ -63,6 +63,9 @@ inline const Xbyak::Reg64 args = Xbyak::util::rdi, input = Xbyak::util::r8, weig
                           temp = Xbyak::util::r15;
 }  // namespace reg
 
+/// AVX-512: lanes of the last vector, set by EmitLoadArgs where shape.tail_lanes is not a whole vector.
+inline const Xbyak::Opmask kTailMask(1);
+
 /// `bytes` as the displacement of an address. Throws Error(kUnsupportedDevice) when it does not fit in 31 bits.
 int Displacement(int64_t bytes);
 
