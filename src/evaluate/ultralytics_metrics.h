@@ -42,6 +42,8 @@ class UltralyticsMetrics {
   void Add(std::span<const ScoredBox> detections, std::span<const LabelledBox> labels);
   void Add(std::span<const Detection> detections, std::span<const LabelledBox> labels);
 
+  int64_t images() const { return images_; }
+
   struct Result {
     DetectionScores mean;
     std::vector<ClassScores> classes;  ///< those with labels, by class number

@@ -1,0 +1,131 @@
+#include "vision/coco_dataset.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace tenon::internal {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct CocoImage {
+  Sample sample;
+  double width = 0, height = 0;
+};
+using CocoImages = std::map<int64_t, CocoImage>;
+
+/// Class number of each category id; fills names and ids in that order.
+std::map<int64_t, int> ReadCategories(const json& root, Dataset& dataset) {
+  std::map<int64_t, std::string> names;
+  for (const json& category : root.at("categories")) names[category.at("id")] = category.at("name");
+  std::map<int64_t, int> class_of;
+  for (auto& [id, name] : names) {
+    class_of[id] = static_cast<int>(dataset.names.size());
+    dataset.names.push_back(name);
+    dataset.category_ids.push_back(id);
+  }
+  return class_of;
+}
+
+CocoImages ReadImages(const json& root, const fs::path& folder, const std::string& file) {
+  CocoImages images;
+  for (const json& entry : root.at("images")) {
+    const int64_t id = entry.at("id");
+    CocoImage image{.width = entry.at("width"), .height = entry.at("height")};
+    if (!(image.width > 0 && image.height > 0)) {
+      ThrowInvalid({.what = "bad image entry",
+                    .where = fmt::format("{}, image {}", file, id),
+                    .got = fmt::format("{} x {} pixels", image.width, image.height),
+                    .expected = "a positive size"});
+    }
+    image.sample.image_path = (folder / entry.at("file_name").get<std::string>()).string();
+    image.sample.image_id = id;
+    images.emplace(id, std::move(image));
+  }
+  return images;
+}
+
+/// Returns what is wrong with the annotation, or nothing.
+std::string AddAnnotation(const json& annotation, const std::map<int64_t, int>& class_of, CocoImages& images) {
+  const int64_t image_id = annotation.at("image_id"), category = annotation.at("category_id");
+  const auto image = images.find(image_id);
+  if (image == images.end()) return fmt::format("got image_id {}, expected one of \"images\"", image_id);
+  const auto class_id = class_of.find(category);
+  if (class_id == class_of.end()) return fmt::format("got category_id {}, expected one of \"categories\"", category);
+  const std::vector<double> box = annotation.at("bbox").get<std::vector<double>>();
+  const bool finite = std::all_of(box.begin(), box.end(), [](double v) { return std::isfinite(v); });
+  if (box.size() != 4 || !finite || box[2] < 0 || box[3] < 0) {
+    return fmt::format("got bbox [{}], expected left, top, width, height", fmt::join(box, ", "));
+  }
+  const double w = image->second.width, h = image->second.height;
+  image->second.sample.truths.push_back({.class_id = class_id->second,
+                                         .cx = static_cast<float>((box[0] + box[2] / 2) / w),
+                                         .cy = static_cast<float>((box[1] + box[3] / 2) / h),
+                                         .width = static_cast<float>(box[2] / w),
+                                         .height = static_cast<float>(box[3] / h),
+                                         .left_px = box[0],
+                                         .top_px = box[1],
+                                         .width_px = box[2],
+                                         .height_px = box[3],
+                                         .area_px = annotation.value("area", box[2] * box[3]),
+                                         .crowd = annotation.value("iscrowd", 0) != 0});
+  return {};
+}
+
+void ReadAnnotations(const json& root, const std::map<int64_t, int>& class_of, CocoImages& images, Dataset& dataset) {
+  int64_t place = 0;
+  for (const json& annotation : root.at("annotations")) {
+    ++place;
+    std::string problem;
+    try {
+      problem = AddAnnotation(annotation, class_of, images);
+    } catch (const json::exception& error) {
+      problem = error.what();
+    }
+    if (!problem.empty()) dataset.problems.push_back({dataset.source, place, "annotation: " + problem});
+  }
+}
+
+void CheckImagesExist(const Dataset& dataset, const fs::path& folder) {
+  std::error_code ignored;
+  for (const Sample& sample : dataset.samples) {
+    if (fs::exists(sample.image_path, ignored)) return;
+  }
+  if (dataset.samples.empty()) return;
+  ThrowInvalid({.what = "images of the data set not found",
+                .where = dataset.source,
+                .got = fmt::format("no {} and no other", dataset.samples.front().image_path),
+                .expected = fmt::format("its {} images below {}", dataset.samples.size(), folder.string()),
+                .hint = "Name their folder with --images."});
+}
+
+}  // namespace
+
+Dataset LoadCocoDataset(const DatasetOptions& options) {
+  Dataset dataset{.source = options.data, .split = options.split};
+  const fs::path folder = options.images.empty() ? fs::absolute(options.data).parent_path() : fs::path(options.images);
+  try {
+    const json root = json::parse(ReadTextFile(options.data));
+    const std::map<int64_t, int> class_of = ReadCategories(root, dataset);
+    CocoImages images = ReadImages(root, folder, options.data);
+    ReadAnnotations(root, class_of, images, dataset);
+    for (auto& [id, image] : images) dataset.samples.push_back(std::move(image.sample));
+  } catch (const json::exception& error) {
+    ThrowInvalid({.what = "bad COCO json",
+                  .where = options.data,
+                  .got = error.what(),
+                  .expected = "images, annotations and categories as in a COCO instances file"});
+  }
+  TakeFraction(options.fraction, dataset.samples);
+  CheckImagesExist(dataset, folder);
+  return dataset;
+}
+
+}  // namespace tenon::internal

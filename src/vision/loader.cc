@@ -1,0 +1,68 @@
+#include "vision/loader.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "vision/image.h"
+
+namespace tenon {
+
+ImageLoader::ImageLoader(std::vector<std::string> paths, LoaderOptions options)
+    : paths_(std::move(paths)), options_(options) {
+  const int threads = std::clamp(options_.threads, 1, std::max(options_.depth, 1));
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+}
+
+ImageLoader::~ImageLoader() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  room_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+LoadedImage ImageLoader::Load(size_t index) const {
+  const auto start = std::chrono::steady_clock::now();
+  LoadedImage loaded{.index = index, .path = paths_[index]};
+  try {
+    Image image = LoadImage(loaded.path);
+    loaded.plan = PlanLetterbox(image.height, image.width, options_.preprocess, options_.rule);
+    const Image canvas = Letterbox(image, loaded.plan, options_.preprocess);
+    loaded.tensor.resize(canvas.bgr.size());
+    CanvasToTensor(canvas, options_.preprocess, loaded.tensor);
+    if (options_.keep == KeepImage::kYes) loaded.image = std::move(image);
+  } catch (const std::exception& error) {  // out of memory for one huge image must not end the run either
+    loaded = {.index = index, .path = paths_[index], .error = error.what()};
+  }
+  loaded.preprocess_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return loaded;
+}
+
+void ImageLoader::Work() {
+  std::unique_lock lock(mutex_);
+  const size_t depth = static_cast<size_t>(std::max(options_.depth, 1));
+  while (true) {
+    room_.wait(lock, [&] { return stopping_ || claimed_ >= paths_.size() || claimed_ < taken_ + depth; });
+    if (stopping_ || claimed_ >= paths_.size()) return;
+    const size_t index = claimed_++;
+    lock.unlock();
+    LoadedImage loaded = Load(index);
+    lock.lock();
+    ready_.emplace(index, std::move(loaded));
+    arrival_.notify_one();
+  }
+}
+
+std::optional<LoadedImage> ImageLoader::Next() {
+  std::unique_lock lock(mutex_);
+  if (taken_ >= paths_.size()) return std::nullopt;
+  arrival_.wait(lock, [&] { return ready_.contains(taken_); });
+  LoadedImage loaded = std::move(ready_.extract(taken_).mapped());
+  ++taken_;
+  lock.unlock();
+  room_.notify_all();
+  return loaded;
+}
+
+}  // namespace tenon
