@@ -141,6 +141,14 @@ void Graph::Erase(Node* node) {
   nodes_.erase(node->position_);
 }
 
+void Graph::EraseUnusedConstants() {
+  values_.remove_if([this](const auto& value) {
+    const bool unused = value->is_constant() && IsUnused(value.get());
+    if (unused) names_.erase(value->name_);
+    return unused;
+  });
+}
+
 void Graph::DropOutput(Node* node, size_t index) {
   Value* output = node->outputs_[index];
   TENON_CHECK(output && IsUnused(output));

@@ -105,6 +105,8 @@ class Graph {
   void ReplaceAllUses(Value* from, Value* to);
   /// Removes a node whose outputs have no uses, and the constants that only it used.
   void Erase(Node* node);
+  /// Removes the constants that nobody reads.
+  void EraseUnusedConstants();
   /// Drops an unused output (its entry in outputs() becomes null).
   void DropOutput(Node* node, size_t index);
   /// Runs Infer again on every node, in order: after an input's type changed.

@@ -15,6 +15,14 @@ std::string Domain(const onnx::NodeProto& node) { return node.domain() == "ai.on
 
 bool IsIf(const onnx::NodeProto& node) { return Domain(node).empty() && node.op_type() == "If"; }
 
+/// Converters know the forms since opset 7, and the older one of the ops that opset 7 found unchanged since opset 1.
+bool IsTooOld(const onnx::NodeProto& node, int64_t opset) {
+  static const std::set<std::string_view> unchanged = {
+      "Conv",  "Flatten", "Gather",  "GlobalAveragePool", "GlobalMaxPool", "LogSoftmax", "Not",
+      "Shape", "Size",    "Softmax", "Squeeze",           "Transpose",     "Unsqueeze"};
+  return Domain(node).empty() && opset < 7 && !unchanged.contains(node.op_type());
+}
+
 void CheckOperands(const ConverterEntry& entry, const std::vector<Value*>& operands) {
   for (size_t i = 0; i < entry.min_inputs; ++i) {
     if (i < operands.size() && operands[i]) continue;
@@ -70,6 +78,7 @@ void GraphImporter::AddNode(onnx::NodeProto& node, Scope& scope) {
   const std::string name = node.name().empty() ? fmt::format("{}_{}", node.op_type(), node_index_) : node.name();
   ++node_index_;
   try {
+    if (IsTooOld(node, OpsetOf(node))) throw UnsupportedNode("this form is older than opset 7");
     if (!IsIf(node) && !FindConverter(node.domain(), node.op_type())) throw UnsupportedNode("");
     const auto operands = FindOperands(node, scope);
     if (!operands) return BlockOutputs(node, scope);
@@ -215,6 +224,7 @@ void GraphImporter::DropDeadNodes() {
       if (node->output(i) && unused(node->output(i))) graph_.DropOutput(node, i);
     }
   }
+  graph_.EraseUnusedConstants();
 }
 
 }  // namespace tenon

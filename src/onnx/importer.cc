@@ -1,5 +1,6 @@
 #include "onnx/importer.h"
 
+#include <algorithm>
 #include <new>
 
 #include "base/file.h"
@@ -10,6 +11,13 @@
 namespace tenon {
 namespace {
 
+/// A message is one line, whatever the names in a model hold.
+std::string OneLine(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
 std::unique_ptr<Graph> Import(std::span<const std::byte> bytes, const ExternalData& external,
                               const ImportOptions& options) {
   try {
@@ -18,6 +26,8 @@ std::unique_ptr<Graph> Import(std::span<const std::byte> bytes, const ExternalDa
     auto graph = std::make_unique<Graph>();
     GraphImporter(model, external, *graph).Run(options);
     return graph;
+  } catch (const Error& error) {
+    throw Error(error.code(), OneLine(error.what()));
   } catch (const std::bad_alloc&) {
     ThrowInvalid("out of memory while reading the model");
   }

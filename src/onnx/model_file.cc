@@ -10,7 +10,7 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kOldestOpset = 7, kNewestOpset = 26;
+constexpr int64_t kNewestOpset = 27;
 constexpr int64_t kNewestIrVersion = 13;
 
 void CheckVersions(const onnx::ModelProto& model) {
@@ -21,12 +21,6 @@ void CheckVersions(const onnx::ModelProto& model) {
   const auto opsets = OpsetsOf(model);
   const auto found = opsets.find("");
   if (found == opsets.end()) ThrowInvalid({.what = "the model names no ONNX opset", .hint = "Export the model again"});
-  if (found->second < kOldestOpset) {
-    ThrowInvalid({.what = "unsupported ONNX opset",
-                  .got = std::to_string(found->second),
-                  .expected = fmt::format("{} to {}", kOldestOpset, kNewestOpset),
-                  .hint = "Export the model again with a newer opset"});
-  }
   if (found->second > kNewestOpset) {
     Log().warn("ONNX opset {} is newer than {}, the newest that Tenon knows; trying it", found->second, kNewestOpset);
   }
