@@ -6,6 +6,14 @@
 namespace tenon {
 
 // Lists of the families: each convert_FAMILY.cc defines one, converter_list.cc joins them.
+ConverterList UnaryConverters();
+ConverterList BinaryConverters();
+ConverterList ConvConverters();
+ConverterList PoolConverters();
+ConverterList MatMulConverters();
+ConverterList NormConverters();
+ConverterList ReduceConverters();
+ConverterList QuantizeConverters();
 
 ConverterList GatherConverters();
 ConverterList IndexConverters();

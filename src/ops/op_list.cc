@@ -1,11 +1,16 @@
 #include "ops/op_list.h"
 
+#include "ops/arg_reduce.h"
 #include "ops/conv.h"
+#include "ops/cumsum.h"
+#include "ops/einsum.h"
 #include "ops/gather.h"
 #include "ops/index.h"
 #include "ops/matmul.h"
+#include "ops/norm.h"
 #include "ops/pointwise.h"
 #include "ops/pool.h"
+#include "ops/quantize.h"
 #include "ops/reduce.h"
 #include "ops/region.h"
 #include "ops/resize.h"
@@ -28,8 +33,10 @@ std::unique_ptr<Op> MakeOp(std::string_view name) {
   // clang-format off: one family per line
   return MakeFirstNamed<
       Unary, Binary, Where, Cast,
-      Conv, ConvTranspose, MatMul, Attention,
-      Pool, Reduce, Softmax,
+      Conv, ConvTranspose, MatMul, Attention, Einsum,
+      Pool, Reduce, Softmax, ArgReduce, CumSum,
+      BatchNorm, GroupNorm, LayerNorm, Lrn,
+      QuantizeLinear, DequantizeLinear,
       Reshape, Transpose, Slice, Concat, Split, Expand,
       ShapeOf, Size, Squeeze, Unsqueeze, Range, EyeLike,
       Gather, GatherElements, GatherND,
