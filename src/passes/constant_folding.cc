@@ -1,0 +1,80 @@
+#include "passes/constant_folding.h"
+
+#include "ops/shape.h"
+#include "passes/rewrite.h"
+
+namespace tenon {
+namespace {
+
+/// Larger results cost more in the engine file than computing them at run time costs.
+constexpr int64_t kMaxBytes = int64_t{64} << 20;
+
+/// A value that depends on the operand's shape, not on its elements.
+std::optional<Tensor> ValueOfShape(const Node& node) {
+  if (node.inputs().size() != 1 || !node.input(0)->has_shape()) return {};
+  const Shape& shape = node.input(0)->shape();
+  if (const auto* shape_of = node.As<ShapeOf>()) return shape_of->Value(shape);
+  if (node.As<Size>()) return Tensor::Scalar<int64_t>(ElemCount(shape));
+  return {};
+}
+
+/// Operands as tensors; nothing unless all are constant. A node without operands makes random numbers.
+std::optional<std::vector<Tensor>> ConstantOperands(const Node& node) {
+  if (node.inputs().empty()) return {};
+  std::vector<Tensor> operands;
+  for (const Value* input : node.inputs()) {
+    if (input && !input->is_constant()) return {};
+    operands.push_back(input ? input->constant() : Tensor());
+  }
+  return operands;
+}
+
+bool IsTooLarge(const Node& node) {
+  int64_t bytes = 0;
+  for (const Value* output : node.outputs()) {
+    // Outputs without a shape are chosen from the operands, and no larger.
+    if (output && output->has_shape()) bytes += ElemCount(output->shape()) * SizeOf(output->dtype());
+    if (bytes > kMaxBytes) return true;
+  }
+  return false;
+}
+
+std::optional<std::vector<Tensor>> FoldNode(const Node& node) {
+  if (auto value = ValueOfShape(node)) return std::vector<Tensor>{*std::move(value)};
+  const auto operands = ConstantOperands(node);
+  if (!operands || IsTooLarge(node)) return {};
+  try {
+    return node.op().Evaluate(*operands);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("{} (node {}, op {})", error.what(), node.name(), node.op().name()));
+  }
+}
+
+void ReplaceByConstants(Graph& graph, Node* node, const std::vector<Tensor>& results) {
+  for (size_t i = 0; i < results.size(); ++i) {
+    Value* output = node->output(i);
+    if (!output) continue;
+    const std::string name = output->name();
+    Value* constant = graph.AddConstant(results[i]);
+    graph.ReplaceAllUses(output, constant);
+    graph.DropOutput(node, i);
+    graph.Rename(constant, name);
+  }
+  graph.Erase(node);
+}
+
+}  // namespace
+
+bool FoldConstants(Graph& graph, const PassContext&) {
+  bool changed = false;
+  for (Node* node : graph.NodeList()) {
+    const auto results = FoldNode(*node);
+    if (!results) continue;
+    ReplaceByConstants(graph, node, *results);
+    changed = true;
+  }
+  if (changed) graph.InferTypes();  // shapes that depended on values may be static now
+  return changed;
+}
+
+}  // namespace tenon

@@ -1,0 +1,12 @@
+#pragma once
+#include "passes/pass.h"
+
+namespace tenon {
+
+/// Replaces nodes whose results are known by constants: all operands constant, or Shape and Size of static shapes.
+/// Precondition: none. Postcondition: no such node is left whose results take at most 64 MiB.
+/// Why here: first, so that every other pass sees weights, axes and shapes as constants.
+/// Numeric effect: exact (the reference evaluation, as the graph would have computed).
+bool FoldConstants(Graph& graph, const PassContext& context);
+
+}  // namespace tenon
