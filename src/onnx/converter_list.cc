@@ -19,19 +19,29 @@ Table Join(std::initializer_list<ConverterList> lists) {
 
 /// The families, declared in converter_list.h: one per file convert_*.cc.
 const Table& OnnxTable() {
-  static const Table table = Join({
-      UnaryConverters(), BinaryConverters(), ConvConverters(), PoolConverters(), MatMulConverters(), NormConverters(),
-      ReduceConverters(), QuantizeConverters(), GatherConverters(), IndexConverters(), ResizeConverters(),
-      ShapeConverters()});
+  static const Table table = Join({UnaryConverters(), BinaryConverters(), ConvConverters(), PoolConverters(),
+                                   MatMulConverters(), NormConverters(), ReduceConverters(), QuantizeConverters(),
+                                   GatherConverters(), IndexConverters(), ResizeConverters(), ShapeConverters()});
   return table;
+}
+
+const Table& MicrosoftTable() {
+  static const Table table = Join({MicrosoftConverters()});
+  return table;
+}
+
+const Table* TableOf(std::string_view domain) {
+  if (domain.empty() || domain == "ai.onnx") return &OnnxTable();
+  return domain == "com.microsoft" ? &MicrosoftTable() : nullptr;
 }
 
 }  // namespace
 
 const ConverterEntry* FindConverter(std::string_view domain, std::string_view op_type) {
-  if (!domain.empty() && domain != "ai.onnx") return nullptr;
-  const auto found = OnnxTable().find(op_type);
-  return found == OnnxTable().end() ? nullptr : &found->second;
+  const Table* table = TableOf(domain);
+  if (!table) return nullptr;
+  const auto found = table->find(op_type);
+  return found == table->end() ? nullptr : &found->second;
 }
 
 }  // namespace tenon

@@ -20,6 +20,9 @@ ConverterList IndexConverters();
 ConverterList ResizeConverters();
 ConverterList ShapeConverters();
 
+/// Of domain com.microsoft; the others are of ONNX's own.
+ConverterList MicrosoftConverters();
+
 /// The converter of an ONNX op, null when Tenon has none. `domain`: "" or "ai.onnx" (the same), "com.microsoft", ...
 const ConverterEntry* FindConverter(std::string_view domain, std::string_view op_type);
 
