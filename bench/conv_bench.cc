@@ -138,6 +138,7 @@ ConvProblem ProblemOf(const Layer& layer, DType dtype) {
                 .stride_w = layer.stride,
                 .pad_top = layer.kernel / 2,
                 .pad_left = layer.kernel / 2};
+  p.compute = dtype;
   p.input = Dense(dtype, layer.ic, layer.size, layer.size);
   if (layer.ic == 3) {  // the user's planar image
     p.input = {.dtype = DType::kFloat32,
@@ -196,7 +197,8 @@ double TimeTactic(Team& team, const ConvProblem& problem, const ConvTactic& tact
 void Bench(DType dtype, int threads, bool all) {
   const CpuFeatures features = DetectCpuFeatures();
   Team team(threads);
-  const double peak = MeasurePeak(team, threads, BestIsa(features), DotOf(dtype));
+  const double peak =
+      MeasurePeak(team, threads, BestIsa(features), (dtype == DType::kBFloat16 ? Dot::kBFloat16 : Dot::kFloat32));
   const double peak_f32 = MeasurePeak(team, threads, BestIsa(features), Dot::kFloat32);
   std::printf("%d threads, peak %.0f GFLOP/s (FP32 %.0f)\n", threads, peak * 1e-9, peak_f32 * 1e-9);
   double total = 0, ideal = 0, total_best = 0;

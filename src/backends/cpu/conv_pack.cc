@@ -41,7 +41,7 @@ void CheckSize(std::string_view what, int64_t got, int64_t expected) {
 }  // namespace
 
 ConvPacking::ConvPacking(const ConvProblem& problem, int vectors, Isa isa)
-    : dot(DotOf(problem.input.dtype)),
+    : dot(DotOf(problem)),
       lanes(LanesOf(isa)),
       steps((problem.group_ic() + ChannelsPerStep(dot) - 1) / ChannelsPerStep(dot)),
       group_vectors((problem.group_oc() + lanes - 1) / lanes),

@@ -23,7 +23,10 @@ bool UsesBFloat16(const ConvProblem& p) {
   return uses;
 }
 
-bool IsDense(const View& view) { return IsStorable(view.dtype) && view.c_stride == SizeOf(view.dtype); }
+/// Channels next to each other; a single channel has no neighbour.
+bool IsDense(const View& view, int channels) {
+  return IsStorable(view.dtype) && (channels == 1 || view.c_stride == SizeOf(view.dtype));
+}
 
 }  // namespace
 
@@ -49,11 +52,12 @@ std::string WhyUnsupported(const ConvProblem& p, const CpuFeatures& features) {
   if (p.kh < 0 || p.kw < 0) return "a negative kernel size";
   if (p.ic % p.groups != 0 || p.oc % p.groups != 0) return "channels not divisible by groups";
   if (!IsStorable(p.input.dtype)) return "input type";
-  if (!IsDense(p.output)) return "output type or channel stride";
-  if (p.epilogue.residual && !IsDense(*p.epilogue.residual)) return "residual type or channel stride";
+  if (!IsStorable(p.compute)) return "compute type";
+  if (!IsDense(p.output, p.oc)) return "output type or channel stride";
+  if (p.epilogue.residual && !IsDense(*p.epilogue.residual, p.oc)) return "residual type or channel stride";
   if (p.epilogue.extra_stores.size() + 1 > kMaxStoreTargets) return "too many outputs";
   for (const ExtraStore& extra : p.epilogue.extra_stores) {
-    if (!IsDense(extra.view) || extra.scale < 1) return "type, channel stride or scale of a further output";
+    if (!IsDense(extra.view, p.oc) || extra.scale < 1) return "type, channel stride or scale of a further output";
   }
   return "";
 }

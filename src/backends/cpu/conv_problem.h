@@ -47,6 +47,8 @@ struct ConvProblem {
   View input;   ///< FP32 or BF16, any channel stride
   View output;  ///< FP32 or BF16, channel stride equal to the element size
   ConvEpilogue epilogue;
+  /// kBFloat16 multiplies BF16 inputs with weights rounded to BF16; FP32 inputs are multiplied in FP32 all the same.
+  DType compute = DType::kFloat32;
 
   int group_ic() const { return ic / groups; }
   int group_oc() const { return oc / groups; }

@@ -16,11 +16,12 @@ int CeilDiv(int a, int b) { return (a + b - 1) / b; }
 
 /// Takes "NAME<positive integer> " off the front of text.
 int TakeNumber(std::string_view& text, std::string_view name) {
+  constexpr int kMost = 1 << 24;
   int value = 0;
   if (text.starts_with(name)) {
     const char* begin = text.data() + name.size();
     const auto [end, error] = std::from_chars(begin, text.data() + text.size(), value);
-    if (error == std::errc() && value > 0 && end != text.data() + text.size() && *end == ' ') {
+    if (error == std::errc() && value > 0 && value <= kMost && end != text.data() + text.size() && *end == ' ') {
       text.remove_prefix(end + 1 - text.data());
       return value;
     }
@@ -43,7 +44,7 @@ std::vector<RegisterTile> RegisterTiles(Isa isa) {
 /// again: about 1% each on yolov8n's layers.
 double TileCycles(const ConvProblem& problem, Isa isa, const RegisterTile& tile) {
   constexpr double kLatency = 8, kTileCycles = 30, kEpilogueCycles = 12, kLoadsPerCycle = 1.6, kBlockShare = 0.01;
-  const int steps = CeilDiv(problem.group_ic(), ChannelsPerStep(DotOf(problem.input.dtype))) * problem.kh * problem.kw;
+  const int steps = CeilDiv(problem.group_ic(), ChannelsPerStep(DotOf(problem))) * problem.kh * problem.kw;
   const int tiles = CeilDiv(problem.ow, tile.pixels);
   const double pixels = static_cast<double>(problem.ow) / tiles;
   double cycles = 0;
@@ -92,7 +93,10 @@ ConvTactic ConvTactic::Parse(std::string_view text) {
   return tactic;
 }
 
-Dot DotOf(DType input) { return input == DType::kBFloat16 ? Dot::kBFloat16 : Dot::kFloat32; }
+Dot DotOf(const ConvProblem& problem) {
+  const bool both = problem.input.dtype == DType::kBFloat16 && problem.compute == DType::kBFloat16;
+  return both ? Dot::kBFloat16 : Dot::kFloat32;
+}
 
 bool IsOneRow(const ConvProblem& problem) { return problem.oh == 1; }
 

@@ -29,8 +29,8 @@ struct ConvTactic {
   friend bool operator==(const ConvTactic&, const ConvTactic&) = default;
 };
 
-/// The dot instruction for an input type: BF16 inputs need AVX512_BF16 (else none).
-Dot DotOf(DType input);
+/// The dot instruction for a problem.
+Dot DotOf(const ConvProblem& problem);
 
 /// A 1x1 convolution over dense rows is one long row of pixels: no ragged rows. Other problems come back unchanged.
 ConvProblem Flatten(const ConvProblem& problem);

@@ -6,6 +6,7 @@
 #include "backends/cpu/depthwise_tile.h"
 #include "backends/cpu/vector_math.h"
 #include "base/error.h"
+#include "ir/float16.h"
 
 namespace tenon::cpu {
 namespace {
@@ -84,7 +85,10 @@ std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTacti
   if (!bias.empty()) CheckSize("bias", bias.size(), problem.oc);
   std::vector<std::byte> packed(PackedFloats(problem, isa) * 4);
   const auto store = [&](int64_t index, float value) { std::memcpy(&packed[index * 4], &value, 4); };
-  ForEachWeight(problem, tactic, isa, [&](int64_t from, int64_t to) { store(to, weights[from]); });
+  const bool rounds = problem.compute == DType::kBFloat16;
+  ForEachWeight(problem, tactic, isa, [&](int64_t from, int64_t to) {
+    store(to, rounds ? static_cast<float>(BFloat16(weights[from])) : weights[from]);
+  });
   const int64_t biases = PaddedChannels(problem, isa) * problem.kh * problem.kw;
   for (size_t c = 0; c < bias.size(); ++c) store(biases + static_cast<int64_t>(c), bias[c]);
   return packed;

@@ -16,8 +16,8 @@ std::string WhyNotDepthwise(const ConvProblem& problem);
 /// Tactics of the depthwise generator, the best guess first; pure, at least one.
 std::vector<ConvTactic> DepthwiseCandidates(const ConvProblem& problem, const CpuFeatures& features, int threads);
 
-/// Packs weights [C, 1, KH, KW] and a bias (empty: zeros), in FP32: per block of channels [kh][kw][vector][lane], then
-/// the biases. Throws Error(kInvalidInput) when the sizes don't fit.
+/// Packs weights [C, 1, KH, KW] (rounded to problem.compute) and a bias (empty: zeros), as FP32: per block of channels
+/// [kh][kw][vector][lane], then the biases. Throws Error(kInvalidInput) when the sizes don't fit.
 std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTactic& tactic, Isa isa,
                                      std::span<const float> weights, std::span<const float> bias);
 std::vector<float> UnpackDepthwiseWeights(const ConvProblem& problem, const ConvTactic& tactic, Isa isa,

@@ -1,12 +1,15 @@
 #include "backends/cpu/tactic_list.h"
 
+#include "backends/cpu/conv_family.h"
 #include "backends/cpu/reference_family.h"
 
 namespace tenon {
 
 std::span<const KernelFamily* const> CpuKernelFamilies() {
+  static const DepthwiseConvFamily conv_depthwise;
+  static const DirectConvFamily conv_direct;
   static const ReferenceFamily reference;
-  static const KernelFamily* const families[] = {&reference};
+  static const KernelFamily* const families[] = {&conv_depthwise, &conv_direct, &reference};
   return families;
 }
 

@@ -34,17 +34,19 @@ void CheckAllCandidates(const ConvCase& c, const CpuFeatures& features) {
 /// In FP32 with AVX2, and with AVX-512 and in BF16 where this machine has them.
 void CheckEverywhere(ConvCase c) {
   const CpuFeatures all = DetectCpuFeatures();
-  c.in = c.out = DType::kFloat32;
+  c.in = c.out = c.compute = DType::kFloat32;
   if (c.residual == ConvCase::Residual::kBFloat16) c.residual = ConvCase::Residual::kFloat32;
   CheckAllCandidates(c, Avx2Only());
   if (all.avx512) CheckAllCandidates(c, all);
   if (!all.avx512_bf16) return;
-  c.out = DType::kBFloat16;
+  c.out = DType::kBFloat16;  // FP32 arithmetic, as a stem has it
   CheckAllCandidates(c, all);
-  c.in = DType::kBFloat16;
+  c.in = c.compute = DType::kBFloat16;
   if (c.residual == ConvCase::Residual::kFloat32) c.residual = ConvCase::Residual::kBFloat16;
   CheckAllCandidates(c, all);
   c.out = DType::kFloat32;
+  CheckAllCandidates(c, all);
+  c.compute = DType::kFloat32;  // BF16 inputs, FP32 weights and products
   CheckAllCandidates(c, all);
 }
 

@@ -20,8 +20,9 @@ namespace tenon::cpu {
 struct ConvCase {
   ConvProblem p;  ///< views and their types are set by the harness; the output's type is taken from `out`
   DType in = DType::kFloat32, out = DType::kFloat32;
-  bool planar_input = false;    ///< NCHW
-  int in_gap = 0, out_gap = 0;  ///< further channels in the buffers, before and behind
+  DType compute = DType::kBFloat16;  ///< weights are of this type; inputs too where they are BF16
+  bool planar_input = false;         ///< NCHW
+  int in_gap = 0, out_gap = 0;       ///< further channels in the buffers, before and behind
   enum class Residual { kNone, kFloat32, kBFloat16 } residual = Residual::kNone;
   bool upsample = false;  ///< also stored to a view of twice the size
 };
@@ -113,6 +114,7 @@ class ConvHarness {
         std::make_unique<TestTensor>(case_.in, p.n, p.ic, p.ih, p.iw, case_.in_gap, case_.planar_input, kInputFill);
     input_->FillRandom(random_);
     p.input = input_->view;
+    p.compute = case_.compute;
     p.output = TestTensor(case_.out, p.n, p.oc, p.oh, p.ow, case_.out_gap, false, 0).view;
     if (case_.residual != ConvCase::Residual::kNone) {
       const DType dtype = case_.residual == ConvCase::Residual::kFloat32 ? DType::kFloat32 : DType::kBFloat16;
@@ -127,7 +129,7 @@ class ConvHarness {
     std::uniform_real_distribution<float> uniform(-1, 1);
     weights_.resize(p.WeightCount());
     for (float& w : weights_)
-      w = case_.in == DType::kBFloat16 ? static_cast<float>(BFloat16(uniform(random_))) : uniform(random_);
+      w = case_.compute == DType::kBFloat16 ? static_cast<float>(BFloat16(uniform(random_))) : uniform(random_);
     bias_.resize(p.oc);
     for (float& b : bias_) b = uniform(random_);
     ComputeReference();

@@ -30,11 +30,11 @@ void CheckAllCandidates(const ConvCase& c, const CpuFeatures& features) {
 
 void CheckEverywhere(ConvCase c) {
   const CpuFeatures all = DetectCpuFeatures();
-  c.in = c.out = DType::kFloat32;
+  c.in = c.out = c.compute = DType::kFloat32;
   CheckAllCandidates(c, Avx2Only());
   if (all.avx512) CheckAllCandidates(c, all);
   if (!all.avx512_bf16) return;
-  c.in = c.out = DType::kBFloat16;
+  c.in = c.out = c.compute = DType::kBFloat16;
   if (c.residual != ConvCase::Residual::kNone) c.residual = ConvCase::Residual::kBFloat16;
   CheckAllCandidates(c, all);
 }

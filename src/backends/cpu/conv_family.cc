@@ -1,0 +1,124 @@
+#include "backends/cpu/conv_family.h"
+
+#include "backends/cpu/conv_direct.h"
+#include "backends/cpu/conv_lowering.h"
+#include "backends/cpu/cpu_device.h"
+#include "backends/cpu/depthwise_conv.h"
+#include "base/error.h"
+
+namespace tenon {
+namespace {
+
+using namespace cpu;
+
+/// A direct or depthwise convolution as a step of a program.
+template <class Implementation>
+class ConvKernel final : public Kernel {
+ public:
+  ConvKernel(const ConvProblem& problem, const std::string& tactic, const CpuDevice& device)
+      : conv_(problem, ConvTactic::Parse(tactic), device.features),
+        has_residual_(problem.epilogue.residual.has_value()) {}
+
+  int64_t work_items() const override { return conv_.work_items(); }
+  void Run(const KernelArgs& args, int64_t item, std::byte*) const override {
+    conv_.Run({.input = args.inputs[kInputOperand],
+               .packed = args.packed,
+               .residual = has_residual_ ? args.inputs[kResidualOperand] : nullptr,
+               .outputs = {args.outputs[0]}},
+              item);
+  }
+
+ private:
+  Implementation conv_;
+  bool has_residual_;
+};
+
+ConvProblem Lowered(const StepProblem& step) {
+  ConvProblem problem;
+  const std::string why_not = LowerConv(step, problem);
+  TENON_CHECK(why_not.empty(), "{}", why_not);
+  return problem;
+}
+
+std::string WhyNot(const StepProblem& step, const CpuDevice& device, ConvProblem& problem) {
+  std::string why_not = LowerConv(step, problem);
+  return why_not.empty() ? WhyUnsupported(problem, device.features) : why_not;
+}
+
+std::vector<std::string> Texts(const std::vector<ConvTactic>& tactics) {
+  std::vector<std::string> texts;
+  for (const ConvTactic& tactic : tactics) texts.push_back(tactic.ToString());
+  return texts;
+}
+
+bool IsPackedConstant(const StepProblem& step, size_t input) {
+  return (input == kWeightsOperand || input == kBiasOperand) && OperandAt(step, input).is_constant;
+}
+
+/// The unpacked weights or bias as a tensor of the operand's shape.
+Tensor AsOperand(const StepProblem& step, size_t input, const std::vector<float>& values) {
+  return Tensor::Of<float>(OperandAt(step, input).shape, values);
+}
+
+}  // namespace
+
+std::string DirectConvFamily::Supports(const StepProblem& step, const CpuDevice& device) const {
+  ConvProblem problem;
+  return WhyNot(step, device, problem);
+}
+
+std::vector<std::string> DirectConvFamily::Candidates(const StepProblem& step, const CpuDevice& device) const {
+  return Texts(ConvCandidates(Lowered(step), device.features, device.threads));
+}
+
+bool DirectConvFamily::PacksInput(const StepProblem& step, size_t input) const { return IsPackedConstant(step, input); }
+
+std::vector<std::byte> DirectConvFamily::Pack(const StepProblem& step, const std::string& tactic,
+                                              const CpuDevice& device) const {
+  return PackConv(Lowered(step), ConvTactic::Parse(tactic), BestIsa(device.features),
+                  ConstantFloats(step, kWeightsOperand), ConstantFloats(step, kBiasOperand));
+}
+
+Tensor DirectConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
+                                std::span<const std::byte> packed, size_t input) const {
+  const auto unpack = input == kWeightsOperand ? UnpackConvWeights : UnpackConvBias;
+  return AsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), BestIsa(device.features), packed));
+}
+
+std::unique_ptr<Kernel> DirectConvFamily::Create(const StepProblem& step, const std::string& tactic,
+                                                 const CpuDevice& device) const {
+  return std::make_unique<ConvKernel<DirectConv>>(Lowered(step), tactic, device);
+}
+
+std::string DepthwiseConvFamily::Supports(const StepProblem& step, const CpuDevice& device) const {
+  ConvProblem problem;
+  const std::string why_not = WhyNot(step, device, problem);
+  return why_not.empty() ? WhyNotDepthwise(problem) : why_not;
+}
+
+std::vector<std::string> DepthwiseConvFamily::Candidates(const StepProblem& step, const CpuDevice& device) const {
+  return Texts(DepthwiseCandidates(Lowered(step), device.features, device.threads));
+}
+
+bool DepthwiseConvFamily::PacksInput(const StepProblem& step, size_t input) const {
+  return IsPackedConstant(step, input);
+}
+
+std::vector<std::byte> DepthwiseConvFamily::Pack(const StepProblem& step, const std::string& tactic,
+                                                 const CpuDevice& device) const {
+  return PackDepthwise(Lowered(step), ConvTactic::Parse(tactic), BestIsa(device.features),
+                       ConstantFloats(step, kWeightsOperand), ConstantFloats(step, kBiasOperand));
+}
+
+Tensor DepthwiseConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
+                                   std::span<const std::byte> packed, size_t input) const {
+  const auto unpack = input == kWeightsOperand ? UnpackDepthwiseWeights : UnpackDepthwiseBias;
+  return AsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), BestIsa(device.features), packed));
+}
+
+std::unique_ptr<Kernel> DepthwiseConvFamily::Create(const StepProblem& step, const std::string& tactic,
+                                                    const CpuDevice& device) const {
+  return std::make_unique<ConvKernel<DepthwiseConv>>(Lowered(step), tactic, device);
+}
+
+}  // namespace tenon
