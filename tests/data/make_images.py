@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Makes tests/data/images: small files of every kind that vision/image.h reads, and expected.json with the size and the
-CRC-32 of the pixels that cv2.imread gives for each. Run once, by hand, with pillow and opencv-python-headless 5.0.0:
+CRC-32 of the pixels that cv2.imread gives for each, and letterbox.json with the CRC-32 of canvases. Run once, by hand, with pillow and opencv-python-headless 5.0.0:
     python3 tests/data/make_images.py
 The results are committed, so that the tests need no Python."""
 import json
+import math
 import pathlib
 import struct
 import zlib
@@ -101,12 +102,60 @@ def make_others(rgb):
     (FOLDER / "top_down.bmp").write_bytes(bottom_up)
 
 
+def pad(image, height, width):
+    """Gray borders around the image, the odd pixel right and below."""
+    extra_y, extra_x = (height - image.shape[0]) / 2, (width - image.shape[1]) / 2
+    return cv2.copyMakeBorder(image, round(extra_y - 0.1), round(extra_y + 0.1), round(extra_x - 0.1),
+                              round(extra_x + 0.1), cv2.BORDER_CONSTANT, value=(114, 114, 114))
+
+
+def fit(image, height, width, largest_ratio):
+    ratio = min(height / image.shape[0], width / image.shape[1], largest_ratio)
+    size = max(round(image.shape[1] * ratio), 1), max(round(image.shape[0] * ratio), 1)
+    return image if size == image.shape[1::-1] else cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+
+
+def letterbox(image, rule, height, width):
+    """What Ultralytics' predict and val (rect=False) put on the canvas, and YOLOX's and stretching loaders."""
+    h, w = image.shape[:2]
+    if rule == "stretch":
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    if rule == "top_left":
+        ratio = min(height / h, width / w)
+        canvas = np.full((height, width, 3), 114, np.uint8)
+        scaled = cv2.resize(image, (int(w * ratio), int(h * ratio)), interpolation=cv2.INTER_LINEAR)
+        canvas[: scaled.shape[0], : scaled.shape[1]] = scaled
+        return canvas
+    if rule == "predict":
+        return pad(fit(image, height, width, math.inf), height, width)
+    side = max(height, width)
+    ratio = side / max(h, w)
+    if ratio != 1:
+        size = min(math.ceil(w * ratio), side), min(math.ceil(h * ratio), side)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+    return pad(fit(image, height, width, 1.0), height, width)
+
+
+def make_letterboxes():
+    cases = []
+    for name in ("rgb.png", "420.jpg", "exif6.jpg"):
+        pixels = cv2.imread(str(FOLDER / name))
+        for rule in ("predict", "val", "top_left", "stretch"):
+            for height, width in ((640, 640), (32, 32), (43, 43), (96, 160), (33, 17)):
+                canvas = letterbox(pixels, rule, height, width)
+                assert canvas.shape == (height, width, 3), (name, rule, canvas.shape)
+                cases.append({"image": name, "rule": rule, "height": height, "width": width,
+                              "crc32": zlib.crc32(canvas.tobytes())})
+    (FOLDER / "letterbox.json").write_text("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
+
+
 def main():
     FOLDER.mkdir(exist_ok=True)
     rgb = picture(29, 43)
     make_jpegs(rgb)
     make_pngs(rgb)
     make_others(rgb)
+    make_letterboxes()
     expected = {}
     for path in sorted(FOLDER.iterdir()):
         if path.suffix == ".json":
