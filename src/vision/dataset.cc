@@ -84,8 +84,8 @@ std::string ResolvePlace(const fs::path& root, const std::string& entry) {
 }
 
 std::vector<std::string> SplitPlaces(const YAML::Node& yaml, const DatasetOptions& options, const fs::path& root) {
-  YAML::Node node = yaml[options.split];
-  if (!node && options.split == "val") node.reset(yaml["validation"]);
+  const bool other_name = options.split == "val" && !yaml["val"];
+  const YAML::Node node = yaml[other_name ? "validation" : options.split];
   std::vector<std::string> places;
   if (node && node.IsScalar()) {
     places.push_back(ResolvePlace(root, node.as<std::string>()));
