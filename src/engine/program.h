@@ -51,12 +51,6 @@ struct Blob {
   static Blob Copy(std::span<const std::byte> bytes);
 };
 
-struct TensorInfo {
-  std::string name;
-  DType dtype = DType::kFloat32;
-  Shape shape;
-};
-
 /// A compiled network for one device: steps over one arena. Plain data: what the engine file holds as a plan.
 struct Program {
   std::string device;       ///< "cpu"

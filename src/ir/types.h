@@ -5,9 +5,10 @@
 #include <string_view>
 #include <vector>
 
+#include "tenon/types.hpp"
+
 namespace tenon {
 
-enum class DType : uint8_t { kFloat32, kFloat16, kBFloat16, kFloat64, kInt8, kUInt8, kInt32, kInt64, kBool };
 inline constexpr int kDTypeCount = 9;
 
 int64_t SizeOf(DType dtype);
@@ -15,9 +16,6 @@ int64_t SizeOf(DType dtype);
 std::string_view ToString(DType dtype);
 std::optional<DType> ParseDType(std::string_view text);
 bool IsFloat(DType dtype);
-
-/// Dimensions, outermost first; each >= 0. {} is a scalar.
-using Shape = std::vector<int64_t>;
 
 /// Product of the dimensions. Throws Error(kInvalidInput) when negative dimensions or an overflow make it meaningless.
 int64_t ElemCount(const Shape& shape);

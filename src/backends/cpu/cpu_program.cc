@@ -1,0 +1,132 @@
+#include "backends/cpu/cpu_program.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+
+#include "backends/cpu/tactic_list.h"
+#include "ir/text.h"
+#include "ops/op_list.h"
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kHugePage = 2 << 20;
+
+KernelOperand ToKernelOperand(const ProgramOperand& operand) {
+  return {.present = operand.memory != MemoryKind::kAbsent,
+          .dtype = operand.dtype,
+          .shape = operand.shape,
+          .strides_bytes = operand.strides_bytes,
+          .is_constant = operand.memory == MemoryKind::kConstant || operand.memory == MemoryKind::kPacked};
+}
+
+const KernelFamily& FamilyOf(const ProgramStep& step) {
+  const KernelFamily* family = FindCpuKernelFamily(step.family);
+  if (family && family->version() == step.family_version) return *family;
+  ThrowInvalid({.what = "the engine's plan doesn't fit this version of Tenon",
+                .where = "step " + step.name,
+                .got = fmt::format("kernel family {} version {}", step.family, step.family_version),
+                .expected = family ? fmt::format("version {}", family->version()) : "a known family",
+                .hint = "Export the engine again."});
+}
+
+}  // namespace
+
+AlignedBuffer::AlignedBuffer(int64_t size_bytes) : size_bytes_(size_bytes) {
+  if (size_bytes == 0) return;
+  const bool huge = size_bytes >= kHugePage;
+  const size_t alignment = huge ? kHugePage : 64;
+  const size_t rounded = (static_cast<size_t>(size_bytes) + alignment - 1) / alignment * alignment;
+  void* memory = std::aligned_alloc(alignment, rounded);
+  if (!memory) ThrowInvalid("out of memory: {} bytes for activations", size_bytes);
+  if (huge) madvise(memory, rounded, MADV_HUGEPAGE);
+  std::memset(memory, 0, rounded);  // pages are there before the first run is timed
+  data_.reset(static_cast<std::byte*>(memory));
+}
+
+void AlignedBuffer::Free::operator()(std::byte* data) const { std::free(data); }
+
+StepDescription DescribeStep(const ProgramStep& step) {
+  StepDescription description{.op = MakeOp(step.op)};
+  if (!description.op) ThrowInvalid({.what = "the engine's plan is damaged", .where = "step " + step.name, .got = "op " + step.op});
+  ParseAttrs(*description.op, step.attrs, &MakeOp);
+  description.problem.op = description.op.get();
+  for (const auto& operand : step.inputs) description.problem.inputs.push_back(ToKernelOperand(operand));
+  for (const auto& operand : step.outputs) description.problem.outputs.push_back(ToKernelOperand(operand));
+  return description;
+}
+
+CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device) : program_(std::move(program)) {
+  for (const ProgramStep& step : program_->steps) {
+    const StepDescription description = DescribeStep(step);
+    const KernelFamily& family = FamilyOf(step);
+    if (const std::string reason = family.Supports(description.problem, device); !reason.empty()) {
+      ThrowUnsupported({.what = "the engine's plan doesn't run on this CPU", .where = "step " + step.name, .got = reason});
+    }
+    kernels_.push_back(family.Create(description.problem, step.tactic, device));
+    scratch_bytes_ = std::max(scratch_bytes_, kernels_.back()->scratch_bytes());
+  }
+}
+
+void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch, int64_t scratch_per_thread) {
+  std::exception_ptr failure;
+  std::atomic_flag failed = ATOMIC_FLAG_INIT;
+  pool.Run(kernel.work_items(), [&](int64_t item, int thread) {
+    try {
+      kernel.Run(args, item, scratch + thread * scratch_per_thread);
+    } catch (...) {  // data-dependent errors of the reference family, such as an index out of range
+      if (!failed.test_and_set()) failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
+}
+
+void StepArgs::Bind(const Program& program, std::byte* arena, std::span<const void* const> inputs, std::span<void* const> outputs) {
+  steps_.clear();
+  inputs_.clear();
+  outputs_.clear();
+  const auto address = [&](const ProgramOperand& operand) -> std::byte* {
+    switch (operand.memory) {
+      case MemoryKind::kArena: return arena + operand.offset_bytes;
+      // Kernels get one pointer type; they never write through inputs.
+      case MemoryKind::kInput: return static_cast<std::byte*>(const_cast<void*>(inputs[operand.index])) + operand.offset_bytes;
+      case MemoryKind::kOutput: return static_cast<std::byte*>(outputs[operand.index]) + operand.offset_bytes;
+      case MemoryKind::kConstant: return const_cast<std::byte*>(program.constants[operand.index].raw()) + operand.offset_bytes;
+      case MemoryKind::kAbsent:
+      case MemoryKind::kPacked: break;
+    }
+    return nullptr;
+  };
+  for (const ProgramStep& step : program.steps) {
+    steps_.push_back({inputs_.size(), outputs_.size(), step.packed < 0 ? nullptr : program.packed[step.packed].data.get()});
+    for (const auto& operand : step.inputs) inputs_.push_back(address(operand));
+    for (const auto& operand : step.outputs) outputs_.push_back(address(operand));
+  }
+}
+
+CpuExecution::CpuExecution(std::shared_ptr<const CpuProgram> program, int threads)
+    : program_(std::move(program)), arena_(program_->program().arena_bytes), pool_(std::max(1, threads)) {
+  scratch_per_thread_ = (static_cast<int64_t>(program_->scratch_bytes()) + 127) / 64 * 64;
+  scratch_ = AlignedBuffer(scratch_per_thread_ * pool_.threads());
+}
+
+void CpuExecution::Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us) {
+  using Clock = std::chrono::steady_clock;
+  args_.Bind(program_->program(), arena_.data(), inputs, outputs);
+  const size_t steps = program_->program().steps.size();
+  if (step_us) step_us->assign(steps, 0);
+  for (size_t i = 0; i < steps; ++i) {
+    const auto start = step_us ? Clock::now() : Clock::time_point();
+    const Kernel& kernel = program_->kernel(i);
+    Launch(kernel, args_.Of(i), pool_, scratch_.data(), scratch_per_thread_);
+    if (step_us) (*step_us)[i] = std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+  }
+}
+
+}  // namespace tenon

@@ -1,0 +1,90 @@
+#pragma once
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "backends/cpu/cpu_device.h"
+#include "backends/kernel.h"
+#include "base/thread_pool.h"
+#include "engine/program.h"
+
+namespace tenon {
+
+/// 64-byte aligned bytes; huge pages where the system gives them.
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(int64_t size_bytes);
+  std::byte* data() const { return data_.get(); }
+  int64_t size_bytes() const { return size_bytes_; }
+
+ private:
+  struct Free {
+    void operator()(std::byte* data) const;
+  };
+  std::unique_ptr<std::byte, Free> data_;
+  int64_t size_bytes_ = 0;
+};
+
+/// A step's op and operands as kernels take them. The op is made anew from its text.
+struct StepDescription {
+  std::unique_ptr<Op> op;
+  StepProblem problem;
+};
+StepDescription DescribeStep(const ProgramStep& step);
+
+/// A program made ready to run on this CPU: kernels generated, weights in place. Immutable: contexts share it.
+class CpuProgram {
+ public:
+  /// Throws Error(kUnsupportedDevice) when a kernel needs a feature that this CPU lacks, Error(kInvalidInput) when the
+  /// program is damaged. `program` must have passed ValidateProgram.
+  CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device);
+
+  const Program& program() const { return *program_; }
+  const Kernel& kernel(size_t step) const { return *kernels_[step]; }
+  size_t scratch_bytes() const { return scratch_bytes_; }
+
+ private:
+  std::shared_ptr<const Program> program_;
+  std::vector<std::unique_ptr<Kernel>> kernels_;
+  size_t scratch_bytes_ = 0;
+};
+
+/// Runs all work items of a kernel; the first exception of an item is thrown again here.
+void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch, int64_t scratch_per_thread);
+
+/// Addresses of every step's operands for one binding of inputs and outputs.
+class StepArgs {
+ public:
+  void Bind(const Program& program, std::byte* arena, std::span<const void* const> inputs, std::span<void* const> outputs);
+  KernelArgs Of(size_t step) const { return {inputs_.data() + steps_[step].first_input, outputs_.data() + steps_[step].first_output, steps_[step].packed}; }
+
+ private:
+  struct Step {
+    size_t first_input, first_output;
+    const std::byte* packed;
+  };
+  std::vector<Step> steps_;
+  std::vector<const std::byte*> inputs_;
+  std::vector<std::byte*> outputs_;
+};
+
+/// One stream of runs of a program: an arena, scratch memory and threads of its own. Not for two threads at once.
+class CpuExecution {
+ public:
+  CpuExecution(std::shared_ptr<const CpuProgram> program, int threads);
+
+  /// Runs all steps. `step_us`, where given, gets the time of each step in microseconds.
+  void Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us = nullptr);
+  int threads() const { return pool_.threads(); }
+  int64_t memory_bytes() const { return arena_.size_bytes() + scratch_.size_bytes(); }
+
+ private:
+  std::shared_ptr<const CpuProgram> program_;
+  AlignedBuffer arena_, scratch_;
+  int64_t scratch_per_thread_ = 0;
+  ThreadPool pool_;
+  StepArgs args_;
+};
+
+}  // namespace tenon

@@ -1,0 +1,282 @@
+#include "compile/compiler.h"
+
+#include <tuple>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "backends/cpu/tactic_list.h"
+#include "compile/memory_plan.h"
+#include "compile/views.h"
+#include "backends/cpu/cpu_program.h"
+#include "ir/text.h"
+#include "ops/conv.h"
+#include "ops/evaluate.h"
+#include "ops/matmul.h"
+#include "ops/op_list.h"
+#include "passes/pass_runner.h"
+
+namespace tenon {
+namespace {
+
+std::string_view PrecisionName(Precision precision) { return precision == Precision::kHalf ? "half" : "fp32"; }
+
+void CheckPrecision(Precision precision, const CpuDevice& device) {
+  if (precision == Precision::kFp32 || device.features.avx512_bf16) return;
+  ThrowUnsupported({.what = "half is not possible on this CPU",
+                    .where = device.model,
+                    .got = device.features.ToString(),
+                    .expected = "avx512_bf16: without it, half would be slower than FP32",
+                    .hint = "Build without --half."});
+}
+
+void CheckShapesAreStatic(const Graph& graph) {
+  for (const auto& node : graph.nodes()) {
+    for (const Value* output : node->outputs()) {
+      if (!output || output->has_shape()) continue;
+      ThrowInvalid({.what = "the model has a tensor whose shape depends on the data",
+                    .where = fmt::format("node {}, op {}", node->name(), node->op().name()),
+                    .expected = "shapes that are known when compiling",
+                    .hint = "Export without in-graph NMS (Tenon does NMS itself), or run it with --device reference."});
+    }
+  }
+}
+
+DType ComputeType(const Op& op) {
+  if (const auto* conv = dynamic_cast<const Conv*>(&op)) return conv->epilogue.compute;
+  if (const auto* conv = dynamic_cast<const ConvTranspose*>(&op)) return conv->epilogue.compute;
+  if (const auto* matmul = dynamic_cast<const MatMul*>(&op)) return matmul->epilogue.compute;
+  if (const auto* attention = dynamic_cast<const Attention*>(&op)) return attention->compute;
+  return DType::kFloat32;
+}
+
+/// Builds one Program from a fused graph.
+class ProgramBuilder {
+ public:
+  ProgramBuilder(Graph& graph, const CpuDevice& device, Precision precision) : graph_(graph), device_(device), views_(PlanViews(graph)) {
+    program_.device = "cpu";
+    program_.fingerprint = device.Fingerprint();
+    program_.precision = PrecisionName(precision);
+  }
+
+  int copies_inserted() const { return views_.copies_inserted; }
+
+  Program Build(const TuneOptions& options, TimingCache& cache) {
+    CollectNodes();
+    PlaceStorages();
+    for (const Node* node : nodes_) AddStep(*node);
+    std::vector<TuneStep> tune;
+    for (size_t i = 0; i < nodes_.size(); ++i) tune.push_back({&program_.steps[i], &problems_[i]});
+    ChooseTactics(tune, program_, device_, options, cache);
+    for (size_t i = 0; i < nodes_.size(); ++i) PackStep(i);
+    return std::move(program_);
+  }
+
+  /// For each constant of the graph: where this program's packed weights hold it, or its plain elements.
+  PortableConstant Portable(const Value* constant) const {
+    const auto found = packed_at_.find(constant);
+    PortableConstant portable{.dtype = constant->dtype(), .shape = constant->shape()};
+    if (found == packed_at_.end()) {
+      portable.plain = constant->constant();
+      return portable;
+    }
+    portable.plan = 0;
+    std::tie(portable.step, portable.input) = found->second;
+    return portable;
+  }
+
+ private:
+  void CollectNodes() {
+    const std::unordered_set<const Node*> free(views_.free_nodes.begin(), views_.free_nodes.end());
+    for (const auto& node : graph_.nodes()) {
+      if (!free.contains(node.get())) nodes_.push_back(node.get());
+    }
+  }
+
+  /// Lifetimes in steps, then arena offsets. A storage lives from its first writer to its last reader.
+  void PlaceStorages() {
+    std::vector<BufferLifetime> lifetimes(views_.storages.size());
+    std::vector<bool> used(views_.storages.size(), false);
+    for (size_t step = 0; step < nodes_.size(); ++step) {
+      const auto touch = [&](const Value* value) {
+        if (!value) return;
+        const size_t storage = static_cast<size_t>(views_.placements.at(value).storage);
+        if (!used[storage]) lifetimes[storage].first = static_cast<int>(step);
+        used[storage] = true;
+        lifetimes[storage].last = static_cast<int>(step);
+      };
+      for (const Value* input : nodes_[step]->inputs()) touch(input);
+      for (const Value* output : nodes_[step]->outputs()) touch(output);
+    }
+    std::vector<size_t> arena;
+    std::vector<BufferLifetime> buffers;
+    for (size_t i = 0; i < views_.storages.size(); ++i) {
+      if (views_.storages[i].kind != Storage::Kind::kArena || !used[i]) continue;
+      lifetimes[i].size_bytes = views_.storages[i].size_bytes;
+      arena.push_back(i);
+      buffers.push_back(lifetimes[i]);
+    }
+    const MemoryPlan plan = PlanMemory(buffers);
+    arena_offsets_.assign(views_.storages.size(), 0);
+    for (size_t i = 0; i < arena.size(); ++i) arena_offsets_[arena[i]] = plan.offsets_bytes[i];
+    program_.arena_bytes = plan.arena_bytes;
+  }
+
+  ProgramOperand MakeOperand(const Value* value) const {
+    if (!value) return {};
+    const Placement& place = views_.placements.at(value);
+    const Storage& storage = views_.storages[place.storage];
+    ProgramOperand operand{.dtype = value->dtype(), .shape = value->shape(), .strides_bytes = place.strides_bytes};
+    operand.offset_bytes = place.offset_bytes;
+    switch (storage.kind) {
+      case Storage::Kind::kArena:
+        operand.memory = MemoryKind::kArena;
+        operand.offset_bytes += arena_offsets_[place.storage];
+        break;
+      case Storage::Kind::kInput: operand.memory = MemoryKind::kInput; break;
+      case Storage::Kind::kOutput: operand.memory = MemoryKind::kOutput; break;
+      case Storage::Kind::kConstant: operand.memory = MemoryKind::kConstant; break;
+    }
+    operand.index = storage.index;
+    return operand;
+  }
+
+  static KernelOperand MakeKernelOperand(const Value* value, const ProgramOperand& operand) {
+    KernelOperand result{.present = value != nullptr, .dtype = operand.dtype, .shape = operand.shape, .strides_bytes = operand.strides_bytes};
+    if (value && value->is_constant()) {
+      result.is_constant = true;
+      result.constant = value->constant();
+    }
+    return result;
+  }
+
+  void AddStep(const Node& node) {
+    const Cost cost = EstimateNodeCost(node);
+    ProgramStep step{.name = node.name(), .sources = node.sources(), .op = std::string(node.op().name()), .attrs = PrintAttrs(node.op())};
+    step.compute = ComputeType(node.op());
+    step.flops = cost.flops;
+    step.bytes = cost.bytes;
+    StepProblem problem{.op = &node.op()};
+    for (const Value* input : node.inputs()) {
+      step.inputs.push_back(MakeOperand(input));
+      problem.inputs.push_back(MakeKernelOperand(input, step.inputs.back()));
+    }
+    for (const Value* output : node.outputs()) {
+      step.outputs.push_back(MakeOperand(output));
+      problem.outputs.push_back(MakeKernelOperand(output, step.outputs.back()));
+    }
+    program_.steps.push_back(std::move(step));
+    problems_.push_back(std::move(problem));
+  }
+
+  /// Packs the constants that the family wants packed; the others become constants of the program, each once.
+  void PackStep(size_t index) {
+    ProgramStep& step = program_.steps[index];
+    const StepProblem& problem = problems_[index];
+    const KernelFamily& family = *FindCpuKernelFamily(step.family);
+    bool packs = false;
+    for (size_t i = 0; i < problem.inputs.size(); ++i) {
+      if (!problem.inputs[i].is_constant) continue;
+      const Value* value = nodes_[index]->input(i);
+      if (family.PacksInput(problem, i)) {
+        step.inputs[i].memory = MemoryKind::kPacked;
+        packs = true;
+        packed_at_.try_emplace(value, static_cast<int32_t>(index), static_cast<int32_t>(i));
+        continue;
+      }
+      const auto [found, added] = constant_index_.emplace(value, static_cast<int32_t>(program_.constants.size()));
+      if (added) program_.constants.push_back(value->constant());
+      step.inputs[i].index = found->second;
+    }
+    if (!packs) return;
+    step.packed = static_cast<int32_t>(program_.packed.size());
+    program_.packed.push_back(Blob::Copy(family.Pack(problem, step.tactic, device_)));
+  }
+
+  Graph& graph_;
+  const CpuDevice& device_;
+  ViewPlan views_;
+  Program program_;
+  std::vector<const Node*> nodes_;
+  std::vector<StepProblem> problems_;
+  std::vector<int64_t> arena_offsets_;
+  std::unordered_map<const Value*, std::pair<int32_t, int32_t>> packed_at_;
+  std::unordered_map<const Value*, int32_t> constant_index_;
+};
+
+/// Keeps the fused graph as text; constants that a plan's packed weights hold are not kept twice.
+void FillPortablePart(const Graph& graph, const ProgramBuilder& builder, EngineModel& engine) {
+  std::vector<Tensor> externals;
+  const PrintOptions print{.externals = &externals};
+  engine.graph_text = Print(graph, print);
+  for (const Value* constant : graph.Constants()) {  // in the printer's order
+    if (constant->constant().elems() > print.max_inline_elems) engine.constants.push_back(builder.Portable(constant));
+  }
+  TENON_CHECK(engine.constants.size() == externals.size(), "{} of {} constants", engine.constants.size(), externals.size());
+}
+
+/// The elements of a portable constant, unpacked from the plan that holds them if need be.
+Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine, const CpuDevice& device) {
+  if (!constant.plain.is_null()) return constant.plain;
+  const Program& program = *engine.plans.at(static_cast<size_t>(constant.plan));
+  const ProgramStep& step = program.steps.at(static_cast<size_t>(constant.step));
+  const KernelFamily* family = FindCpuKernelFamily(step.family);
+  if (!family || family->version() != step.family_version || step.packed < 0) {
+    ThrowInvalid({.what = "the engine's weights are packed in a form that this version of Tenon doesn't know", .where = "step " + step.name});
+  }
+  const StepDescription description = DescribeStep(step);
+  return family->Unpack(description.problem, step.tactic, device, program.packed.at(static_cast<size_t>(step.packed)).bytes(),
+                        static_cast<size_t>(constant.input));
+}
+
+std::vector<TensorInfo> Infos(const std::vector<Value*>& values, const std::vector<std::string>& names) {
+  std::vector<TensorInfo> infos;
+  for (size_t i = 0; i < values.size(); ++i) infos.push_back({names[i], values[i]->dtype(), values[i]->shape()});
+  return infos;
+}
+
+void WarnAboutReferenceSteps(const Program& program, std::vector<std::string>& warnings) {
+  for (const ProgramStep& step : program.steps) {
+    if (step.family == "reference") warnings.push_back(fmt::format("{} ({}) has no fast kernel here and runs on the reference", step.name, step.op));
+  }
+}
+
+}  // namespace
+
+CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& device, const CompileOptions& options, TimingCache& cache) {
+  CheckPrecision(options.precision, device);
+  PassReport report;
+  RunPasses(*graph, {.precision = options.precision, .half_type = DType::kBFloat16, .report = &report},
+            {.dump_dir = options.dump_ir_dir, .disabled = options.disabled_passes});
+  CheckShapesAreStatic(*graph);
+  CompileResult result;
+  result.engine = std::make_shared<EngineModel>();
+  EngineModel& engine = *result.engine;
+  engine.name = graph->name;
+  engine.metadata = graph->metadata;
+  engine.source_digest = options.source_digest;
+  std::vector<std::string> input_names;
+  for (const Value* input : graph->inputs()) input_names.push_back(input->name());
+  engine.inputs = Infos(graph->inputs(), input_names);
+  engine.outputs = Infos(graph->outputs(), graph->output_names());
+
+  ProgramBuilder builder(*graph, device, options.precision);
+  engine.plans.push_back(std::make_shared<Program>(builder.Build(options.tune, cache)));
+  result.copies_inserted = builder.copies_inserted();
+  FillPortablePart(*graph, builder, engine);
+  for (const auto& kept : report.kept_in_fp32) result.warnings.push_back(fmt::format("{} ({}) stays in FP32: {}", kept.node, kept.op, kept.reason));
+  WarnAboutReferenceSteps(*engine.plans[0], result.warnings);
+  return result;
+}
+
+void AddPlanForCpu(EngineModel& engine, const CpuDevice& device, const TuneOptions& options, TimingCache& cache) {
+  TENON_CHECK(!engine.plans.empty());
+  const Precision precision = engine.plans[0]->precision == "half" ? Precision::kHalf : Precision::kFp32;
+  CheckPrecision(precision, device);
+  std::vector<Tensor> constants;
+  for (const auto& constant : engine.constants) constants.push_back(ElementsOf(constant, engine, device));
+  const std::unique_ptr<Graph> graph = Parse(engine.graph_text, &MakeOp, constants);
+  ProgramBuilder builder(*graph, device, precision);
+  engine.plans.push_back(std::make_shared<Program>(builder.Build(options, cache)));
+}
+
+}  // namespace tenon

@@ -1,0 +1,40 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "backends/cpu/cpu_device.h"
+#include "compile/timing_cache.h"
+#include "compile/tuner.h"
+#include "engine/program.h"
+#include "ir/graph.h"
+#include "passes/pass.h"
+
+namespace tenon {
+
+struct CompileOptions {
+  Precision precision = Precision::kFp32;
+  TuneOptions tune;
+  std::string dump_ir_dir;                  ///< graph text after each pass; empty: none
+  std::set<std::string> disabled_passes;
+  Digest source_digest;                     ///< of the source file, kept in the engine
+};
+
+/// An engine and what the user should know of its making.
+struct CompileResult {
+  std::shared_ptr<EngineModel> engine;
+  std::vector<std::string> warnings;
+  int copies_inserted = 0;  ///< layout changes that could not be avoided
+};
+
+/// Passes, layout, memory plan, tactics: graph in, engine with one plan for `device` out. Known tactics come from the
+/// cache and new ones go to it. Throws Error(kInvalidInput) for graphs with data-dependent shapes,
+/// Error(kUnsupportedDevice) when the device doesn't compute the precision natively.
+CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& device, const CompileOptions& options, TimingCache& cache);
+
+/// Adds a plan for `device` to an engine that has none, from its portable part, in the precision of its first plan.
+void AddPlanForCpu(EngineModel& engine, const CpuDevice& device, const TuneOptions& options, TimingCache& cache);
+
+}  // namespace tenon

@@ -1,0 +1,71 @@
+#include <algorithm>
+#include <thread>
+
+#include "backends/cpu/cpu_program.h"
+#include "base/error.h"
+#include "runtime/executable.h"
+#include "runtime/load.h"
+
+namespace tenon {
+namespace {
+
+class CpuContextExecution final : public internal::Execution {
+ public:
+  CpuContextExecution(std::shared_ptr<const CpuProgram> program, int threads) : execution_(std::move(program), threads) {}
+  void Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us) override {
+    execution_.Run(inputs, outputs, step_us);
+  }
+  int64_t memory_bytes() const override { return execution_.memory_bytes(); }
+  int threads() const override { return execution_.threads(); }
+
+ private:
+  CpuExecution execution_;
+};
+
+class CpuExecutable final : public internal::Executable {
+ public:
+  CpuExecutable(const EngineModel& model, std::shared_ptr<const Program> plan, const CpuDevice& cpu)
+      : program_(std::make_shared<CpuProgram>(std::move(plan), cpu)) {
+    inputs = model.inputs;
+    outputs = model.outputs;
+    metadata = model.metadata;
+    precision = program_->program().precision;
+    device = "cpu";
+  }
+  std::unique_ptr<internal::Execution> NewExecution(const ContextOptions& options) const override {
+    const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    return std::make_unique<CpuContextExecution>(program_, options.threads > 0 ? options.threads : cores);
+  }
+
+ private:
+  std::shared_ptr<const CpuProgram> program_;
+};
+
+std::string PlanList(const EngineModel& model) {
+  std::string text;
+  for (const auto& plan : model.plans) text += (text.empty() ? "" : ", ") + fmt::format("\"{}\"", plan->fingerprint);
+  return text;
+}
+
+}  // namespace
+
+std::shared_ptr<const Program> FindPlan(const EngineModel& model, const CpuDevice& device) {
+  const std::string fingerprint = device.Fingerprint();
+  for (const auto& plan : model.plans) {
+    if (plan->device == "cpu" && plan->fingerprint == fingerprint) return plan;
+  }
+  return nullptr;
+}
+
+Engine MakeCpuEngine(std::shared_ptr<const EngineModel> model, const CpuDevice& device) {
+  const std::shared_ptr<const Program> plan = FindPlan(*model, device);
+  if (!plan) {
+    ThrowUnsupported({.what = "the engine has no plan for this machine",
+                      .where = device.Fingerprint(),
+                      .got = "plans for " + PlanList(*model),
+                      .hint = "Use --build to make one here, or tenon export --add-device on a machine of this kind."});
+  }
+  return internal::EngineAccess::Make(std::make_shared<CpuExecutable>(*model, plan, device));
+}
+
+}  // namespace tenon

@@ -1,0 +1,20 @@
+#pragma once
+#include <memory>
+
+#include "backends/cpu/cpu_device.h"
+#include "engine/program.h"
+#include "ir/graph.h"
+#include "tenon/tenon.hpp"
+
+namespace tenon {
+
+/// The plan that fits the device; null when the engine has none.
+std::shared_ptr<const Program> FindPlan(const EngineModel& model, const CpuDevice& device);
+
+/// Makes the model's plan for `device` ready to run. Throws Error(kUnsupportedDevice) when there is none.
+Engine MakeCpuEngine(std::shared_ptr<const EngineModel> model, const CpuDevice& device);
+
+/// Runs a graph on the reference evaluator: slow, the definition of right.
+Engine MakeReferenceEngine(std::shared_ptr<const Graph> graph);
+
+}  // namespace tenon
