@@ -53,6 +53,9 @@ class DirectConv {
   /// Independent pieces of work: (image, group, block of channels, block of rows).
   int64_t work_items() const { return int64_t{problem_.n} * problem_.groups * channel_blocks() * row_blocks_; }
   void Run(const ConvArgs& args, int64_t item) const;
+  const ConvPacking& packing() const { return packing_; }
+  /// The block of output channels that an item computes: an index into packing().blocks.
+  int BlockOf(int64_t item) const { return PieceOf(item).block; }
   size_t code_bytes() const { return code_->getSize(); }
 
  private:

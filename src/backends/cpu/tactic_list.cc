@@ -1,6 +1,7 @@
 #include "backends/cpu/tactic_list.h"
 
 #include "backends/cpu/conv_family.h"
+#include "backends/cpu/matmul_family.h"
 #include "backends/cpu/reference_family.h"
 
 namespace tenon {
@@ -8,8 +9,9 @@ namespace tenon {
 std::span<const KernelFamily* const> CpuKernelFamilies() {
   static const DepthwiseConvFamily conv_depthwise;
   static const DirectConvFamily conv_direct;
+  static const MatMulFamily matmul;
   static const ReferenceFamily reference;
-  static const KernelFamily* const families[] = {&conv_depthwise, &conv_direct, &reference};
+  static const KernelFamily* const families[] = {&conv_depthwise, &conv_direct, &matmul, &reference};
   return families;
 }
 

@@ -96,8 +96,10 @@ class StepHarness {
     const auto kernel = family.Create(at_load, tactic, device);
     GuardedBuffer scratch((kernel->scratch_bytes() + 63) / 64 * 64, 0xff);
     std::vector<const std::byte*> inputs;
-    for (size_t i = 0; i < inputs_.size(); ++i)
-      inputs.push_back(inputs_[i].buffer ? inputs_[i].buffer->data() : nullptr);
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const bool is_plain_constant = step_.inputs[i].is_constant && !family.PacksInput(step_, i);
+      inputs.push_back(inputs_[i].buffer ? inputs_[i].buffer->data() : is_plain_constant ? tensors_[i].raw() : nullptr);
+    }
     std::memset(output_.buffer->data(), 0xa5, output_.buffer->size());
     std::byte* output = output_.buffer->data();
     const KernelArgs args{.inputs = inputs.data(), .outputs = &output, .packed = aligned};
