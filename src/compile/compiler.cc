@@ -134,7 +134,7 @@ class ProgramBuilder {
         break;
       case Storage::Kind::kInput: operand.memory = MemoryKind::kInput; break;
       case Storage::Kind::kOutput: operand.memory = MemoryKind::kOutput; break;
-      case Storage::Kind::kConstant: operand.memory = MemoryKind::kConstant; break;
+      case Storage::Kind::kConstant: operand.memory = MemoryKind::kPacked; break;  // PackStep decides where
     }
     operand.index = storage.index;
     return operand;
@@ -178,13 +178,13 @@ class ProgramBuilder {
       if (!problem.inputs[i].is_constant) continue;
       const Value* value = nodes_[index]->input(i);
       if (family.PacksInput(problem, i)) {
-        step.inputs[i].memory = MemoryKind::kPacked;
         packs = true;
         packed_at_.try_emplace(value, static_cast<int32_t>(index), static_cast<int32_t>(i));
         continue;
       }
       const auto [found, added] = constant_index_.emplace(value, static_cast<int32_t>(program_.constants.size()));
       if (added) program_.constants.push_back(value->constant());
+      step.inputs[i].memory = MemoryKind::kConstant;
       step.inputs[i].index = found->second;
     }
     if (!packs) return;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 
@@ -62,6 +63,8 @@ class Reader {
       ThrowInvalid({.what = "an engine of another version of Tenon", .where = path_, .got = fmt::format("format {}", header.version),
                     .expected = fmt::format("format {}", kEngineFormatVersion), .hint = "Export it again with this version."});
     }
+    const bool zeros = header.reserved == 0 && std::all_of(std::begin(header.zeros), std::end(header.zeros), [](uint8_t byte) { return byte == 0; });
+    if (!zeros) ThrowDamaged(path_, "a damaged header");
     if (header.index_bytes > bytes.size() - sizeof(header)) ThrowDamaged(path_, fmt::format("{} bytes", bytes.size()), "more: it is cut off");
     const auto index = bytes.subspan(sizeof(header), header.index_bytes);
     if (HashBytes(index) != Digest{header.digest_high, header.digest_low}) ThrowDamaged(path_, "an index whose digest is wrong");
@@ -72,6 +75,7 @@ class Reader {
 
   void CheckSections(const fb::Engine& index) {
     const uint64_t file_bytes = file_->bytes().size();
+    uint64_t end = 0;
     for (flatbuffers::uoffset_t i = 0; index.sections() && i < index.sections()->size(); ++i) {
       const fb::Section& section = *index.sections()->Get(i);
       if (section.offset() > file_bytes || section.size() > file_bytes - section.offset() || section.offset() % kSectionAlignment != 0) {
@@ -80,7 +84,9 @@ class Reader {
       const auto bytes = file_->bytes().subspan(section.offset(), section.size());
       if (HashBytes(bytes) != Digest{section.digest_high(), section.digest_low()}) ThrowDamaged(path_, fmt::format("section {} whose digest is wrong", i));
       sections_.push_back(bytes);
+      end = std::max(end, AlignSection(section.offset() + section.size()));
     }
+    if (end != file_bytes) ThrowDamaged(path_, fmt::format("{} bytes", file_bytes), fmt::format("{}", end));
   }
 
   std::span<const std::byte> SectionBytes(uint64_t number) {
