@@ -1,6 +1,7 @@
 #include "ir/graph.h"
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -155,6 +156,32 @@ void Graph::DropOutput(Node* node, size_t index) {
   node->outputs_[index] = nullptr;
   names_.erase(output->name_);
   values_.remove_if([output](const auto& candidate) { return candidate.get() == output; });
+}
+
+void Graph::SortNodes() {
+  std::unordered_map<const Node*, size_t> place, waits_for;
+  std::set<std::pair<size_t, Node*>> ready;
+  for (const auto& node : nodes_) {
+    place.emplace(node.get(), place.size());
+    const auto made = [](const Value* input) { return input && input->producer(); };
+    const auto waits = static_cast<size_t>(std::count_if(node->inputs_.begin(), node->inputs_.end(), made));
+    waits_for[node.get()] = waits;
+    if (waits == 0) ready.emplace(place.at(node.get()), node.get());
+  }
+  std::list<std::unique_ptr<Node>> sorted;
+  while (!ready.empty()) {
+    Node* node = ready.begin()->second;
+    ready.erase(ready.begin());
+    sorted.splice(sorted.end(), nodes_, node->position_);
+    for (const Value* output : node->outputs_) {
+      if (!output) continue;
+      for (Node* user : output->users_) {
+        if (--waits_for.at(user) == 0) ready.emplace(place.at(user), user);
+      }
+    }
+  }
+  TENON_CHECK(nodes_.empty(), "{} nodes form a cycle", nodes_.size());
+  nodes_ = std::move(sorted);
 }
 
 void Graph::InferTypes() {

@@ -109,6 +109,9 @@ class Graph {
   void EraseUnusedConstants();
   /// Drops an unused output (its entry in outputs() becomes null).
   void DropOutput(Node* node, size_t index);
+  /// Puts the nodes in an order in which every value is made before it is used, keeping the present order where it
+  /// may stay: after a rewrite that moved work. There must be no cycle.
+  void SortNodes();
   /// Runs Infer again on every node, in order: after an input's type changed.
   void InferTypes();
 

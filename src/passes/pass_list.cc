@@ -1,11 +1,13 @@
 #include "passes/pass_list.h"
 
+#include "passes/assign_precision.h"
 #include "passes/common_subexpressions.h"
 #include "passes/constant_folding.h"
 #include "passes/dead_code.h"
 #include "passes/fold_affine.h"
 #include "passes/fuse_attention.h"
 #include "passes/fuse_epilogue.h"
+#include "passes/fuse_regions.h"
 #include "passes/lower_dfl.h"
 #include "passes/merge_sibling_convs.h"
 #include "passes/recognise_activations.h"
@@ -19,7 +21,7 @@ namespace tenon {
 std::vector<PassGroup> MakePassList() {
   using Repeat = PassGroup::Repeat;
   return {
-      // Cleans up what exporters leave; each of these makes work for the others (a folded shape makes a Reshape a no-op,
+      // Cleans up what exporters leave. Each of these makes work for the others (a folded shape makes a Reshape a no-op,
       // without which two Concats meet), so they repeat.
       {"simplify", Repeat::kToFixedPoint,
        {{"constant_folding", FoldConstants},
@@ -27,19 +29,32 @@ std::vector<PassGroup> MakePassList() {
         {"simplify_reshapes", SimplifyReshapes},
         {"simplify_concats", SimplifyConcats},
         {"simplify_arithmetic", SimplifyArithmetic},
+        // After the others: what they made equal is merged, and patterns below recognise a value by identity.
         {"common_subexpressions", MergeCommonSubexpressions},
         {"dead_code", RemoveDeadCode}}},
-      // Weights take what is affine, so that activations become neighbours of their Conv; what is left is simplified
-      // again by the next group.
+      // Weights take what is affine, so that activations become neighbours of their Conv. Repeats for chains of them.
       {"fold", Repeat::kToFixedPoint, {{"fold_affine", FoldAffine}, {"dead_code", RemoveDeadCode}}},
-      // Finds whole functions in the arithmetic.
+      // Finds whole functions in what is left of the arithmetic.
       {"recognise", Repeat::kOnce,
        {{"recognise_activations", RecogniseActivations},
         {"lower_dfl", LowerDfl},
+        // Before epilogues, which would take the mask of attention for a residual.
         {"fuse_attention", FuseAttention}}},
       {"fuse", Repeat::kOnce,
        {{"fuse_epilogue", FuseEpilogue},
+        // Equal activations are part of being siblings, so after epilogues.
         {"merge_sibling_convs", MergeSiblingConvs}}},
+      // Joins the Splits that merging made with the Concats that read them.
+      {"simplify_again", Repeat::kToFixedPoint,
+       {{"simplify_concats", SimplifyConcats},
+        {"remove_no_ops", RemoveNoOps},
+        {"simplify_reshapes", SimplifyReshapes},
+        {"dead_code", RemoveDeadCode}}},
+      // The graph's structure stands: types, then kernels of what no op took. Casts become part of regions.
+      {"finish", Repeat::kOnce,
+       {{"assign_precision", AssignPrecision},
+        {"fuse_regions", FuseRegions},
+        {"dead_code", RemoveDeadCode}}},
   };
 }
 
