@@ -1,6 +1,6 @@
 """Renders the data set: images and YOLO labels of warehouse scenes, from a seed.
 
-    python3 render.py --out /tmp/forklift --train 12000 --val 320
+    python3 render.py --out /tmp/forklift --train 7500 --val 300
 
 The same seed gives the same scenes on every device; pixels on an edge, and so a box's border, may
 differ by rounding. An H200 makes 70 images a second (with 16 CPU cores that compose and write), two
@@ -122,8 +122,8 @@ def write(folder, split, index, picture, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--train", type=int, default=12000)
-    parser.add_argument("--val", type=int, default=320)
+    parser.add_argument("--train", type=int, default=7500)
+    parser.add_argument("--val", type=int, default=300)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, help="images rendered at once (default: 16 on a GPU, 1 on a CPU)")
