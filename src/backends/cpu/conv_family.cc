@@ -4,6 +4,7 @@
 #include "backends/cpu/conv_lowering.h"
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/depthwise_conv.h"
+#include "backends/cpu/transposed_conv.h"
 #include "base/error.h"
 
 namespace tenon {
@@ -11,13 +12,14 @@ namespace {
 
 using namespace cpu;
 
-/// A direct or depthwise convolution as a step of a program.
+/// A convolution as a step of a program.
 template <class Implementation>
 class ConvKernel final : public Kernel {
  public:
-  ConvKernel(const ConvProblem& problem, const std::string& tactic, const CpuDevice& device)
+  template <class Problem>
+  ConvKernel(const StepProblem& step, const Problem& problem, const std::string& tactic, const CpuDevice& device)
       : conv_(problem, ConvTactic::Parse(tactic), device.features),
-        has_residual_(problem.epilogue.residual.has_value()) {}
+        has_residual_(OperandAt(step, kResidualOperand).present) {}
 
   int64_t work_items() const override { return conv_.work_items(); }
   void Run(const KernelArgs& args, int64_t item, std::byte*) const override {
@@ -36,6 +38,13 @@ class ConvKernel final : public Kernel {
 ConvProblem Lowered(const StepProblem& step) {
   ConvProblem problem;
   const std::string why_not = LowerConv(step, problem);
+  TENON_CHECK(why_not.empty(), "{}", why_not);
+  return problem;
+}
+
+TransposedProblem LoweredTranspose(const StepProblem& step) {
+  TransposedProblem problem;
+  const std::string why_not = LowerConvTranspose(step, problem.geometry);
   TENON_CHECK(why_not.empty(), "{}", why_not);
   return problem;
 }
@@ -87,7 +96,7 @@ Tensor DirectConvFamily::Unpack(const StepProblem& step, const std::string& tact
 
 std::unique_ptr<Kernel> DirectConvFamily::Create(const StepProblem& step, const std::string& tactic,
                                                  const CpuDevice& device) const {
-  return std::make_unique<ConvKernel<DirectConv>>(Lowered(step), tactic, device);
+  return std::make_unique<ConvKernel<DirectConv>>(step, Lowered(step), tactic, device);
 }
 
 std::string DepthwiseConvFamily::Supports(const StepProblem& step, const CpuDevice& device) const {
@@ -118,7 +127,39 @@ Tensor DepthwiseConvFamily::Unpack(const StepProblem& step, const std::string& t
 
 std::unique_ptr<Kernel> DepthwiseConvFamily::Create(const StepProblem& step, const std::string& tactic,
                                                     const CpuDevice& device) const {
-  return std::make_unique<ConvKernel<DepthwiseConv>>(Lowered(step), tactic, device);
+  return std::make_unique<ConvKernel<DepthwiseConv>>(step, Lowered(step), tactic, device);
+}
+
+std::string TransposedConvFamily::Supports(const StepProblem& step, const CpuDevice& device) const {
+  ConvProblem problem;
+  const std::string why_not = LowerConvTranspose(step, problem);
+  return why_not.empty() ? WhyUnsupported(problem, device.features) : why_not;
+}
+
+std::vector<std::string> TransposedConvFamily::Candidates(const StepProblem& step, const CpuDevice& device) const {
+  return Texts(TransposedCandidates(LoweredTranspose(step), device.features, device.threads));
+}
+
+bool TransposedConvFamily::PacksInput(const StepProblem& step, size_t input) const {
+  return IsPackedConstant(step, input);
+}
+
+std::vector<std::byte> TransposedConvFamily::Pack(const StepProblem& step, const std::string& tactic,
+                                                  const CpuDevice& device) const {
+  return PackTransposed(LoweredTranspose(step), ConvTactic::Parse(tactic), BestIsa(device.features),
+                        ConstantFloats(step, kWeightsOperand), ConstantFloats(step, kBiasOperand));
+}
+
+Tensor TransposedConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
+                                    std::span<const std::byte> packed, size_t input) const {
+  const auto unpack = input == kWeightsOperand ? UnpackTransposedWeights : UnpackTransposedBias;
+  return AsOperand(step, input,
+                   unpack(LoweredTranspose(step), ConvTactic::Parse(tactic), BestIsa(device.features), packed));
+}
+
+std::unique_ptr<Kernel> TransposedConvFamily::Create(const StepProblem& step, const std::string& tactic,
+                                                     const CpuDevice& device) const {
+  return std::make_unique<ConvKernel<TransposedConv>>(step, LoweredTranspose(step), tactic, device);
 }
 
 }  // namespace tenon

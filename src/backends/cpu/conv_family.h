@@ -33,4 +33,19 @@ class DepthwiseConvFamily final : public KernelFamily {
                                  const CpuDevice& device) const override;
 };
 
+/// ConvTranspose with constant weights (backends/cpu/transposed_conv.h).
+class TransposedConvFamily final : public KernelFamily {
+ public:
+  std::string_view name() const override { return "conv_transposed"; }
+  std::string Supports(const StepProblem& step, const CpuDevice& device) const override;
+  std::vector<std::string> Candidates(const StepProblem& step, const CpuDevice& device) const override;
+  bool PacksInput(const StepProblem& step, size_t input) const override;
+  std::vector<std::byte> Pack(const StepProblem& step, const std::string& tactic,
+                              const CpuDevice& device) const override;
+  Tensor Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
+                std::span<const std::byte> packed, size_t input) const override;
+  std::unique_ptr<Kernel> Create(const StepProblem& step, const std::string& tactic,
+                                 const CpuDevice& device) const override;
+};
+
 }  // namespace tenon

@@ -22,6 +22,40 @@ bool IsSmall(const std::vector<int64_t>& values) {
 int HeightOf(const Shape& shape) { return shape.size() == 3 ? 1 : static_cast<int>(shape[2]); }
 int WidthOf(const Shape& shape) { return static_cast<int>(shape.back()); }
 
+/// Conv and ConvTranspose: the same attributes and operands.
+template <class Window>
+std::string LowerWindow(const StepProblem& step, const Window& op, ConvProblem& problem) {
+  const KernelOperand &x = OperandAt(step, kInputOperand), &weights = OperandAt(step, kWeightsOperand);
+  const KernelOperand& y = step.outputs.at(0);
+  const size_t rank = x.shape.size() - 2;
+  if (rank != 1 && rank != 2) return "not 1-D or 2-D";
+  if (!weights.is_constant) return "the weights are not constant";
+  if (x.is_constant) return "the input is constant";
+  if (!FitsInt(x.shape) || !FitsInt(y.shape) || !FitsInt(weights.shape)) return "an empty or very large operand";
+  if (!IsSmall(op.strides) || !IsSmall(op.dilations) || !IsSmall(op.pads)) return "an attribute out of range";
+  problem = {.n = static_cast<int>(x.shape[0]),
+             .ic = static_cast<int>(x.shape[1]),
+             .ih = HeightOf(x.shape),
+             .iw = WidthOf(x.shape),
+             .oc = static_cast<int>(y.shape[1]),
+             .oh = HeightOf(y.shape),
+             .ow = WidthOf(y.shape),
+             .kh = HeightOf(weights.shape),
+             .kw = WidthOf(weights.shape),
+             .stride_h = At2D(op.strides, rank, 0, 1),
+             .stride_w = At2D(op.strides, rank, 1, 1),
+             .dilation_h = At2D(op.dilations, rank, 0, 1),
+             .dilation_w = At2D(op.dilations, rank, 1, 1),
+             .pad_top = At2D(op.pads, rank, 0, 0),
+             .pad_left = At2D(op.pads, rank, 1, 0),
+             .groups = static_cast<int>(op.groups),
+             .input = ViewOf(x),
+             .output = ViewOf(y)};
+  const KernelOperand& residual = OperandAt(step, kResidualOperand);
+  if (residual.present) problem.epilogue.residual = ViewOf(residual);
+  return LowerEpilogue(step, op.epilogue, problem);
+}
+
 }  // namespace
 
 const KernelOperand& OperandAt(const StepProblem& problem, size_t i) {
@@ -53,35 +87,12 @@ std::string LowerEpilogue(const StepProblem& step, const Epilogue& op, ConvProbl
 
 std::string LowerConv(const StepProblem& step, ConvProblem& problem) {
   const auto* op = dynamic_cast<const Conv*>(step.op);
-  if (op == nullptr) return "not a Conv";
-  const KernelOperand &x = OperandAt(step, kInputOperand), &weights = OperandAt(step, kWeightsOperand);
-  const KernelOperand& y = step.outputs.at(0);
-  const size_t rank = x.shape.size() - 2;
-  if (rank != 1 && rank != 2) return "not 1-D or 2-D";
-  if (!weights.is_constant) return "the weights are not constant";
-  if (!FitsInt(x.shape) || !FitsInt(y.shape) || !FitsInt(weights.shape)) return "an empty or very large operand";
-  if (!IsSmall(op->strides) || !IsSmall(op->dilations) || !IsSmall(op->pads)) return "an attribute out of range";
-  problem = {.n = static_cast<int>(x.shape[0]),
-             .ic = static_cast<int>(x.shape[1]),
-             .ih = HeightOf(x.shape),
-             .iw = WidthOf(x.shape),
-             .oc = static_cast<int>(y.shape[1]),
-             .oh = HeightOf(y.shape),
-             .ow = WidthOf(y.shape),
-             .kh = HeightOf(weights.shape),
-             .kw = WidthOf(weights.shape),
-             .stride_h = At2D(op->strides, rank, 0, 1),
-             .stride_w = At2D(op->strides, rank, 1, 1),
-             .dilation_h = At2D(op->dilations, rank, 0, 1),
-             .dilation_w = At2D(op->dilations, rank, 1, 1),
-             .pad_top = At2D(op->pads, rank, 0, 0),
-             .pad_left = At2D(op->pads, rank, 1, 0),
-             .groups = static_cast<int>(op->groups),
-             .input = ViewOf(x),
-             .output = ViewOf(y)};
-  const KernelOperand& residual = OperandAt(step, kResidualOperand);
-  if (residual.present) problem.epilogue.residual = ViewOf(residual);
-  return LowerEpilogue(step, op->epilogue, problem);
+  return op == nullptr ? "not a Conv" : LowerWindow(step, *op, problem);
+}
+
+std::string LowerConvTranspose(const StepProblem& step, ConvProblem& problem) {
+  const auto* op = dynamic_cast<const ConvTranspose*>(step.op);
+  return op == nullptr ? "not a ConvTranspose" : LowerWindow(step, *op, problem);
 }
 
 std::vector<float> ConstantFloats(const StepProblem& step, size_t i) {

@@ -16,6 +16,9 @@ const KernelOperand& OperandAt(const StepProblem& problem, size_t i);
 /// The geometry of a 1-D or 2-D Conv over views; the reason why not when it has none, else empty.
 std::string LowerConv(const StepProblem& step, ConvProblem& problem);
 
+/// The same for a ConvTranspose, whose strides, dilations and pads are as TransposedProblem reads them.
+std::string LowerConvTranspose(const StepProblem& step, ConvProblem& problem);
+
 /// An N x C x W or N x C x H x W operand as a view.
 View ViewOf(const KernelOperand& operand);
 /// Activations and residual type; empty when the generators can do them.

@@ -9,9 +9,10 @@ namespace tenon {
 std::span<const KernelFamily* const> CpuKernelFamilies() {
   static const DepthwiseConvFamily conv_depthwise;
   static const DirectConvFamily conv_direct;
+  static const TransposedConvFamily conv_transposed;
   static const MatMulFamily matmul;
   static const ReferenceFamily reference;
-  static const KernelFamily* const families[] = {&conv_depthwise, &conv_direct, &matmul, &reference};
+  static const KernelFamily* const families[] = {&conv_depthwise, &conv_direct, &conv_transposed, &matmul, &reference};
   return families;
 }
 
