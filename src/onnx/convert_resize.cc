@@ -1,18 +1,11 @@
 #include <algorithm>
 
 #include "onnx/converter_list.h"
+#include "onnx/enum_attr.h"
 #include "ops/resize.h"
 
 namespace tenon {
 namespace {
-
-template <class E, size_t N>
-E EnumAttr(ConvertContext& ctx, std::string_view attr, std::string_view fallback, const std::array<std::string_view, N>& names) {
-  const std::string text = ctx.String(attr, std::string(fallback));
-  const auto found = std::find(names.begin(), names.end(), text);
-  if (found == names.end()) ThrowInvalid("{}: bad {} '{}'", ctx.op_type(), attr, text);
-  return static_cast<E>(found - names.begin());
-}
 
 ResizeMode ModeAttr(ConvertContext& ctx) {
   // Upsample had "bilinear" once.

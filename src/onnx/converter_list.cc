@@ -21,7 +21,8 @@ Table Join(std::initializer_list<ConverterList> lists) {
 const Table& OnnxTable() {
   static const Table table = Join({UnaryConverters(), BinaryConverters(), ConvConverters(), PoolConverters(),
                                    MatMulConverters(), NormConverters(), ReduceConverters(), QuantizeConverters(),
-                                   GatherConverters(), IndexConverters(), ResizeConverters(), ShapeConverters()});
+                                   GatherConverters(), IndexConverters(), PadConverters(), ResizeConverters(),
+                                   SampleConverters(), SelectConverters(), ShapeConverters()});
   return table;
 }
 

@@ -17,7 +17,10 @@ ConverterList QuantizeConverters();
 
 ConverterList GatherConverters();
 ConverterList IndexConverters();
+ConverterList PadConverters();
 ConverterList ResizeConverters();
+ConverterList SampleConverters();
+ConverterList SelectConverters();
 ConverterList ShapeConverters();
 
 /// Of domain com.microsoft; the others are of ONNX's own.

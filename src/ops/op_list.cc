@@ -4,17 +4,25 @@
 #include "ops/conv.h"
 #include "ops/cumsum.h"
 #include "ops/einsum.h"
+#include "ops/fill.h"
 #include "ops/gather.h"
+#include "ops/grid_sample.h"
 #include "ops/index.h"
 #include "ops/matmul.h"
+#include "ops/nms.h"
 #include "ops/norm.h"
+#include "ops/pad.h"
 #include "ops/pointwise.h"
 #include "ops/pool.h"
 #include "ops/quantize.h"
 #include "ops/reduce.h"
 #include "ops/region.h"
 #include "ops/resize.h"
+#include "ops/roi_align.h"
+#include "ops/scatter.h"
+#include "ops/select.h"
 #include "ops/shape.h"
+#include "ops/top_k.h"
 
 namespace tenon {
 namespace {
@@ -39,8 +47,10 @@ std::unique_ptr<Op> MakeOp(std::string_view name) {
       QuantizeLinear, DequantizeLinear,
       Reshape, Transpose, Slice, Concat, Split, Expand,
       ShapeOf, Size, Squeeze, Unsqueeze, Range, EyeLike,
-      Gather, GatherElements, GatherND,
-      Resize,
+      Gather, GatherElements, GatherND, ScatterElements, ScatterND,
+      Pad, Tile, CenterCropPad, OneHot, Trilu, ReverseSequence,
+      NonZero, Compress, Unique, TopK, NonMaxSuppression,
+      Resize, GridSample, AffineGrid, RoiAlign,
       Region>(name);
   // clang-format on
 }

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "ops/shape_rules.h"
+#include "ops/strided.h"
 
 namespace tenon {
 namespace {
@@ -67,25 +68,19 @@ void ApplyRoi(std::vector<ResizeAxis>& result, const std::vector<int64_t>& axes,
   }
 }
 
-/// Elements chosen along one axis of [outer, in, inner]; moves elements of any type.
-Tensor ApplyNearest(const Tensor& x, int64_t at, const ResizeTaps& taps, const Tensor& extrapolation) {
-  const AxisSplit split = SplitAtAxis(x.shape(), at);
-  Shape shape = x.shape();
-  shape[at] = static_cast<int64_t>(taps.index.size());
-  Tensor y(x.dtype(), shape);
-  DispatchWidth(SizeOf(x.dtype()), [&]<class T>() {
-    const T* from = reinterpret_cast<const T*>(x.raw());
-    const T fill = *reinterpret_cast<const T*>(extrapolation.raw());
-    T* to = reinterpret_cast<T*>(y.raw());
-    for (int64_t outer = 0; outer < split.outer; ++outer) {
-      for (size_t i = 0; i < taps.index.size(); ++i, to += split.inner) {
-        const T* row = from + (outer * split.size + taps.index[i]) * split.inner;
-        if (taps.outside[i]) std::fill(to, to + split.inner, fill);
-        else std::copy(row, row + split.inner, to);
-      }
+/// Nearest only chooses elements: one index table per axis, for any type.
+Tensor EvaluateNearest(const Resize& op, const Tensor& x, const std::vector<ResizeAxis>& plan) {
+  AxisMaps maps;
+  for (const ResizeAxis& axis : plan) {
+    std::vector<int64_t>& map = maps.emplace_back(static_cast<size_t>(axis.out));
+    if (axis.IsIdentity()) {
+      std::iota(map.begin(), map.end(), 0);
+      continue;
     }
-  });
-  return y;
+    const ResizeTaps taps = MakeResizeTaps(op, axis);
+    for (size_t i = 0; i < map.size(); ++i) map[i] = taps.outside[i] ? kNoSource : taps.index[i];
+  }
+  return CopyMapped(x, maps, Tensor::Scalar(op.extrapolation_value).CastTo(x.dtype()));
 }
 
 /// The filter applied along one axis of an f64 tensor.
@@ -187,22 +182,18 @@ std::vector<Tensor> Resize::Evaluate(std::span<const Tensor> inputs) const {
   if (ElemCount(*type.shape) == 0) return {Tensor(type.dtype, *type.shape)};
   const Tensor& x = inputs[0];
   const auto plan = ResolveResize(*this, x.shape(), OperandOrNull(inputs, 1), OperandOrNull(inputs, 2), OperandOrNull(inputs, 3));
+  if (mode == ResizeMode::kNearest) return {EvaluateNearest(*this, x, plan)};
   // Shrinking axes first: no tensor on the way is larger than the larger of input and output.
   std::vector<int64_t> order(plan.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return static_cast<double>(plan[a].out) / static_cast<double>(plan[a].in) <
-           static_cast<double>(plan[b].out) / static_cast<double>(plan[b].in);
-  });
-  const Tensor fill = Tensor::Scalar(extrapolation_value).CastTo(x.dtype());
-  Tensor y = mode == ResizeMode::kNearest ? x : x.CastTo(DType::kFloat64);
+  const auto growth = [&](int64_t i) { return static_cast<double>(plan[i].out) / static_cast<double>(plan[i].in); };
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return growth(a) < growth(b); });
+  Tensor y = x.CastTo(DType::kFloat64);
   for (const int64_t at : order) {
     if (plan[at].IsIdentity()) continue;
-    const ResizeTaps taps = MakeResizeTaps(*this, plan[at]);
-    y = mode == ResizeMode::kNearest ? ApplyNearest(y, at, taps, fill)
-                                     : ApplyTaps(y, at, taps, static_cast<double>(extrapolation_value));
+    y = ApplyTaps(y, at, MakeResizeTaps(*this, plan[at]), static_cast<double>(extrapolation_value));
   }
-  return {mode == ResizeMode::kNearest ? y : FromDouble(y, x.dtype())};
+  return {FromDouble(y, x.dtype())};
 }
 
 }  // namespace tenon

@@ -1,5 +1,6 @@
 #include "ops/strided.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -47,7 +48,43 @@ void CopyDims(std::span<const StridedDim> dims, T* dst, const T* src) {
   }
 }
 
+/// Copies the block of axes [axis, rank) of a mapped copy; returns where the next block goes.
+template <class T>
+T* CopyMappedBlock(const AxisMaps& maps, std::span<const int64_t> strides, std::span<const int64_t> blocks, size_t axis,
+                   const T* src, T fill, T* dst) {
+  if (axis == maps.size()) {
+    *dst = *src;
+    return dst + 1;
+  }
+  if (axis + 1 == maps.size()) {
+    return std::transform(maps[axis].begin(), maps[axis].end(), dst,
+                          [&](int64_t index) { return index == kNoSource ? fill : src[index]; });
+  }
+  for (const int64_t index : maps[axis]) {
+    if (index == kNoSource) {
+      dst = std::fill_n(dst, blocks[axis], fill);
+    } else {
+      dst = CopyMappedBlock<T>(maps, strides, blocks, axis + 1, src + index * strides[axis], fill, dst);
+    }
+  }
+  return dst;
+}
+
 }  // namespace
+
+Tensor CopyMapped(const Tensor& x, const AxisMaps& maps, const Tensor& fill) {
+  TENON_CHECK(maps.size() == x.shape().size());
+  Shape shape;
+  for (const auto& map : maps) shape.push_back(static_cast<int64_t>(map.size()));
+  Tensor y(x.dtype(), shape);
+  if (y.elems() == 0) return y;
+  const std::vector<int64_t> strides = ContiguousStrides(x.shape()), blocks = ContiguousStrides(shape);
+  DispatchWidth(SizeOf(x.dtype()), [&]<class T>() {
+    const T value = fill.is_null() ? T(0) : *reinterpret_cast<const T*>(fill.raw());
+    CopyMappedBlock<T>(maps, strides, blocks, 0, reinterpret_cast<const T*>(x.raw()), value, reinterpret_cast<T*>(y.raw()));
+  });
+  return y;
+}
 
 void CopyStrided(int64_t elem_bytes, const Shape& shape, std::byte* dst, std::span<const int64_t> dst_strides,
                  const std::byte* src, std::span<const int64_t> src_strides) {

@@ -2,7 +2,7 @@
 #include <span>
 #include <vector>
 
-#include "ir/types.h"
+#include "ir/tensor.h"
 
 namespace tenon {
 
@@ -11,6 +11,15 @@ namespace tenon {
 /// `dst` and `src` must not overlap.
 void CopyStrided(int64_t elem_bytes, const Shape& shape, std::byte* dst, std::span<const int64_t> dst_strides,
                  const std::byte* src, std::span<const int64_t> src_strides);
+
+/// Where each axis of an output takes its elements from: maps[d][i] is the index along axis d of the source, or
+/// kNoSource for elements that are `fill`.
+using AxisMaps = std::vector<std::vector<int64_t>>;
+inline constexpr int64_t kNoSource = -1;
+
+/// y[i0, i1, ...] = x[maps[0][i0], maps[1][i1], ...]; a tensor of the maps' sizes. `fill` holds one element of x's
+/// type; it may be null where no map has kNoSource. Every other index must be within x.
+Tensor CopyMapped(const Tensor& x, const AxisMaps& maps, const Tensor& fill);
 
 /// Walks a grid in row-major order and keeps its index and one offset (the sum of index * stride), without divisions.
 class GridWalker {
