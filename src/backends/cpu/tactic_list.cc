@@ -3,6 +3,7 @@
 #include "backends/cpu/conv_family.h"
 #include "backends/cpu/matmul_family.h"
 #include "backends/cpu/reference_family.h"
+#include "backends/cpu/region_family.h"
 
 namespace tenon {
 
@@ -11,8 +12,9 @@ std::span<const KernelFamily* const> CpuKernelFamilies() {
   static const DirectConvFamily conv_direct;
   static const TransposedConvFamily conv_transposed;
   static const MatMulFamily matmul;
+  static const RegionFamily region;
   static const ReferenceFamily reference;
-  static const KernelFamily* const families[] = {&conv_depthwise, &conv_direct, &conv_transposed, &matmul, &reference};
+  static const KernelFamily* const families[] = {&conv_depthwise, &conv_direct, &conv_transposed, &matmul, &region, &reference};
   return families;
 }
 

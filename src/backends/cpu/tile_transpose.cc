@@ -11,6 +11,10 @@
 #define TENON_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
 #define TENON_AVX2 __attribute__((target("avx2,fma")))
 
+// GCC 12 takes its own _mm512_undefined_ps for a mistake (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+
 namespace tenon::cpu {
 namespace {
 

@@ -10,6 +10,8 @@ using Xbyak::Xmm;
 
 // exp(x) overflows above and leaves the normal numbers below; both ends are 0 or 1 (or -0) for every function here.
 constexpr float kExpLow = -86.5f, kExpHigh = 87.0f;
+// Where exp(x) itself is 0 and infinity.
+constexpr float kExpZero = -104.0f, kExpInfinity = 89.0f;
 constexpr float kLog2E = 1.44269504088896341f;
 // ln 2 in two parts (Cody and Waite): n * kLn2High is exact inside a fused multiply-add.
 constexpr float kLn2High = 0.693145751953125f, kLn2Low = 1.42860682030941723e-6f;
@@ -75,6 +77,13 @@ class ActivationEmitter {
     }
   }
 
+  void ExpOfAny() {
+    Clamp(x_, kExpZero, kExpInfinity, a_);
+    ExpFraction(c_, x_, b_, Sign::kPlus);
+    ScaleByAnyPowerOfTwo(c_, b_, a_);
+    code_.vmovaps(x_, c_);
+  }
+
  private:
   // min and max return their second source when either is NaN, so that x comes second wherever NaN has to survive.
   void AtLeast(const Xmm& x, float low, const Xmm& temp) {
@@ -98,6 +107,12 @@ class ActivationEmitter {
 
   /// y = exp(sign * t) for t in [kExpLow, kExpHigh] times sign; n and t are lost.
   void Exp(const Xmm& y, const Xmm& t, const Xmm& n, Sign sign) {
+    ExpFraction(y, t, n, sign);
+    ScaleByPowerOfTwo(y, n);
+  }
+
+  /// exp(sign * t) = y * 2^n with y near 1.
+  void ExpFraction(const Xmm& y, const Xmm& t, const Xmm& n, Sign sign) {
     const bool minus = sign == Sign::kMinus;
     code_.vmulps(n, t, code_.Const(minus ? -kLog2E : kLog2E));
     if (code_.is_avx512()) {
@@ -117,7 +132,6 @@ class ActivationEmitter {
       reduce(kLn2High + kLn2Low);
       ExpPolynomial(y, t, kExpShort, minus);
     }
-    ScaleByPowerOfTwo(y, n);
   }
 
   void ExpPolynomial(const Xmm& y, const Xmm& t, std::span<const float> coefficients, bool minus) {
@@ -171,6 +185,19 @@ class ActivationEmitter {
     code_.vscalefps(c_, c_, a_);
     code_.vaddps(c_, c_, code_.Const(1.0f));
     Reciprocal(c_, a_);
+  }
+
+  // Two factors in AVX2: 2^n itself needn't be a normal float.
+  void ScaleByAnyPowerOfTwo(const Xmm& y, const Xmm& n, const Xmm& half) {
+    if (code_.is_avx512()) return code_.vscalefps(y, y, n);
+    code_.vcvtps2dq(n, n);
+    code_.vpsrad(half, n, 1);
+    code_.vpsubd(n, n, half);
+    for (const Xmm& exponent : {half, n}) {
+      code_.vpslld(exponent, exponent, 23);
+      code_.vpaddd(exponent, exponent, code_.ConstBits(0x3f800000));
+      code_.vmulps(y, y, exponent);
+    }
   }
 
   void Relu() {
@@ -299,6 +326,10 @@ class ActivationEmitter {
 void EmitActivation(JitCode& code, const ActivationSpec& activation, MathPrecision precision, const Xmm& x,
                     const MathTemps& temps) {
   ActivationEmitter(code, precision, x, temps).Emit(activation);
+}
+
+void EmitExp(JitCode& code, MathPrecision precision, const Xbyak::Xmm& x, const MathTemps& temps) {
+  ActivationEmitter(code, precision, x, temps).ExpOfAny();
 }
 
 }  // namespace tenon::cpu

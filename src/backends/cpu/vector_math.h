@@ -19,4 +19,7 @@ inline constexpr int kMathTempCount = 3;
 void EmitActivation(JitCode& code, const ActivationSpec& activation, MathPrecision precision, const Xbyak::Xmm& x,
                     const MathTemps& temps);
 
+/// Emits x = exp(x): infinity and 0 (also denormals) at the ends, NaN stays NaN.
+void EmitExp(JitCode& code, MathPrecision precision, const Xbyak::Xmm& x, const MathTemps& temps);
+
 }  // namespace tenon::cpu
