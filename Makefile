@@ -1,0 +1,44 @@
+# The project's commands. The work is in scripts/ and CMakePresets.json; nothing here needs make itself.
+JOBS ?= $(shell nproc)
+PRESET ?= release
+
+.PHONY: deps build demo test bench format lint fuzz install clean
+.NOTPARALLEL:
+
+deps:  ## installs packages (Debian 12) and the tests' Python packages; does nothing where all is there
+	@scripts/deps.sh
+
+build:  ## build/tenon
+	@scripts/deps.sh build
+	@scripts/build.sh $(PRESET) $(JOBS) tenon
+
+demo: build  ## the main job on the bundled example: export, val, predict
+	@scripts/demo.sh
+
+test: deps  ## builds and runs every test; the last line is the count
+	@scripts/build.sh release $(JOBS)
+	@scripts/test.sh build $(JOBS)
+
+bench:  ## speed beside ONNX Runtime and OpenVINO; wants a quiet machine
+	@scripts/deps.sh build bench
+	@scripts/build.sh release $(JOBS)
+	@scripts/bench.sh
+
+format:  ## formats all sources in place
+	@scripts/deps.sh dev
+	@scripts/lint.sh format
+
+lint:  ## formatting and clang-tidy, as CI wants them; FILES="..." for some files only
+	@scripts/deps.sh build test dev
+	@scripts/lint.sh check $(FILES)
+
+fuzz:  ## runs each fuzz target for SECONDS (10)
+	@scripts/deps.sh build dev
+	@scripts/build.sh fuzz $(JOBS)
+	@scripts/fuzz.sh build-fuzz $(or $(SECONDS),10)
+
+install: build  ## the program, into PREFIX (/usr/local)
+	@cmake --install build --prefix $(or $(PREFIX),/usr/local)
+
+clean:
+	@rm -rf build build-* runs
