@@ -143,6 +143,8 @@ Dataset LoadYamlDataset(const DatasetOptions& options) {
 void Count(Dataset& dataset) {
   for (const Sample& sample : dataset.samples) {
     dataset.images_unlabelled += sample.truths.empty();
+    dataset.most_truths_in_an_image =
+        std::max(dataset.most_truths_in_an_image, static_cast<int64_t>(sample.truths.size()));
     dataset.instances += std::count_if(sample.truths.begin(), sample.truths.end(), [](auto& t) { return !t.crowd; });
   }
 }

@@ -33,6 +33,7 @@ struct Dataset {
   int64_t instances = 0;          ///< truths that are no crowd regions
   int64_t images_unlabelled = 0;  ///< without a label file, or with an empty one: background
   int64_t duplicates_removed = 0;
+  int64_t most_truths_in_an_image = 0;  ///< above NmsOptions::max_detections, recall is capped: val raises the limit
 };
 
 struct DatasetOptions {

@@ -63,6 +63,7 @@ TEST_F(DatasetTest, ReadsAnUltralyticsYaml) {
   EXPECT_THAT(dataset.names, ElementsAre("cat", "dog"));
   EXPECT_EQ(dataset.instances, 3);
   EXPECT_EQ(dataset.images_unlabelled, 1);
+  EXPECT_EQ(dataset.most_truths_in_an_image, 2);
   ASSERT_EQ(dataset.problems.size(), 1u);
   EXPECT_THAT(dataset.problems[0].ToString(), HasSubstr("scan.tif"));
   EXPECT_EQ(dataset.samples[0].truths[0].class_id, 1);
