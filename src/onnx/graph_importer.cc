@@ -82,11 +82,9 @@ void GraphImporter::AddNode(onnx::NodeProto& node, Scope& scope) {
     if (!IsIf(node) && !FindConverter(node.domain(), node.op_type())) throw UnsupportedNode("");
     const auto operands = FindOperands(node, scope);
     if (!operands) return BlockOutputs(node, scope);
-    if (IsIf(node)) {
-      BindOutputs(node, InlineBranch(node, *operands, scope), scope);
-    } else {
-      BindOutputs(node, Convert(node, name, *operands), scope);
-    }
+    const auto results = IsIf(node) ? InlineBranch(node, *operands, scope) : Convert(node, name, *operands);
+    if (!results) return BlockOutputs(node, scope);
+    BindOutputs(node, *results, scope);
   } catch (const UnsupportedNode& error) {
     Report(node, name, error.what());
     BlockOutputs(node, scope);
@@ -104,8 +102,8 @@ std::optional<std::vector<Value*>> GraphImporter::FindOperands(const onnx::NodeP
   return operands;
 }
 
-std::vector<Value*> GraphImporter::Convert(const onnx::NodeProto& node, const std::string& name,
-                                           std::vector<Value*> operands) {
+std::optional<std::vector<Value*>> GraphImporter::Convert(const onnx::NodeProto& node, const std::string& name,
+                                                          std::vector<Value*> operands) {
   const size_t nodes_before = graph_.nodes().size();
   const ConverterEntry& entry = *FindConverter(node.domain(), node.op_type());
   ImportState state{external_, folder_};
@@ -125,8 +123,8 @@ std::vector<Value*> GraphImporter::Convert(const onnx::NodeProto& node, const st
   return results;
 }
 
-std::vector<Value*> GraphImporter::InlineBranch(onnx::NodeProto& node, const std::vector<Value*>& operands,
-                                                Scope& scope) {
+std::optional<std::vector<Value*>> GraphImporter::InlineBranch(onnx::NodeProto& node,
+                                                               const std::vector<Value*>& operands, Scope& scope) {
   if (operands.size() != 1 || !operands[0] || !operands[0]->is_constant() || operands[0]->constant().elems() != 1) {
     throw UnsupportedNode("its condition is not constant");
   }
@@ -138,6 +136,7 @@ std::vector<Value*> GraphImporter::InlineBranch(onnx::NodeProto& node, const std
     AddNodes(*attr.mutable_g(), inner);
     std::vector<Value*> results;
     for (const auto& output : attr.g().output()) results.push_back(ValueOf(output.name(), inner));
+    if (std::find(results.begin(), results.end(), nullptr) != results.end()) return std::nullopt;
     return results;
   }
   ThrowInvalid({.what = "an If without its branch", .where = node.name(), .expected = wanted});

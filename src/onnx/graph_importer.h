@@ -49,9 +49,11 @@ class GraphImporter {
 
   /// The operands, in order; none when one of them comes from a node that is not supported.
   std::optional<std::vector<Value*>> FindOperands(const onnx::NodeProto& node, Scope& scope);
-  std::vector<Value*> Convert(const onnx::NodeProto& node, const std::string& name, std::vector<Value*> operands);
-  /// `If` with a constant condition: the nodes of the branch taken.
-  std::vector<Value*> InlineBranch(onnx::NodeProto& node, const std::vector<Value*>& operands, Scope& scope);
+  std::optional<std::vector<Value*>> Convert(const onnx::NodeProto& node, const std::string& name,
+                                             std::vector<Value*> operands);
+  /// `If` with a constant condition: the nodes of the branch taken; none when one of them is not supported.
+  std::optional<std::vector<Value*>> InlineBranch(onnx::NodeProto& node, const std::vector<Value*>& operands,
+                                                  Scope& scope);
   void BindOutputs(const onnx::NodeProto& node, const std::vector<Value*>& results, Scope& scope);
   void BlockOutputs(const onnx::NodeProto& node, Scope& scope);
   void Report(const onnx::NodeProto& node, const std::string& name, const std::string& reason);
