@@ -29,6 +29,7 @@ std::string Graph::UniqueName(std::string name) {
 
 Value* Graph::NewValue(std::string name, TensorType type) {
   auto& value = values_.emplace_back(std::make_unique<Value>());
+  value->position_ = std::prev(values_.end());
   value->name_ = UniqueName(std::move(name));
   value->type_ = std::move(type);
   names_[value->name_] = value.get();
@@ -85,9 +86,10 @@ void Graph::Rename(Value* value, std::string name) {
 }
 
 void Graph::RemoveUser(Value* value, Node* node) {
-  const auto found = std::find(value->users_.begin(), value->users_.end(), node);
-  TENON_CHECK(found != value->users_.end());
-  value->users_.erase(found);
+  // From the back: whole graphs are taken down last node first.
+  const auto found = std::find(value->users_.rbegin(), value->users_.rend(), node);
+  TENON_CHECK(found != value->users_.rend());
+  value->users_.erase(std::next(found).base());
 }
 
 void Graph::SetInput(Node* node, size_t index, Value* value) {
@@ -129,7 +131,7 @@ void Graph::Erase(Node* node) {
   for (Value* output : node->outputs_) TENON_CHECK(!output || IsUnused(output), "value {} is still used", output->name());
   const auto remove = [this](Value* value) {
     names_.erase(value->name_);
-    values_.remove_if([value](const auto& candidate) { return candidate.get() == value; });
+    values_.erase(value->position_);
   };
   for (Value* input : node->inputs_) {
     if (!input) continue;
@@ -155,7 +157,7 @@ void Graph::DropOutput(Node* node, size_t index) {
   TENON_CHECK(output && IsUnused(output));
   node->outputs_[index] = nullptr;
   names_.erase(output->name_);
-  values_.remove_if([output](const auto& candidate) { return candidate.get() == output; });
+  values_.erase(output->position_);
 }
 
 void Graph::SortNodes() {

@@ -39,6 +39,7 @@ class Value {
   int producer_index_ = 0;
   Tensor constant_;
   std::vector<Node*> users_;
+  std::list<std::unique_ptr<Value>>::iterator position_;
 };
 
 /// One operation in a graph.

@@ -66,8 +66,7 @@ void Judge(const NodeCase& test, Coverage& coverage) {
   }
 }
 
-// Disabled until the converters have landed: run with --gtest_also_run_disabled_tests, TENON_NODE_TESTS=substring.
-TEST(OnnxNodeTest, DISABLED_EveryCasePassesOrIsRefusedAndTheDocSaysSo) {
+TEST(OnnxNodeTest, EveryCasePassesOrIsRefusedAndTheDocSaysSo) {
   const auto folder = NodeTestFolder();
   if (!folder) GTEST_SKIP() << "no onnx-node-tests-1.22.0 in the cache: run scripts/fetch_onnx_node_tests.sh";
   Log().set_level(spdlog::level::err);  // the newest opsets' warnings
