@@ -163,18 +163,16 @@ std::vector<float> UnpackGemmBias(const GemmProblem& problem, const ConvTactic& 
 BatchedGemm::BatchedGemm(const GemmProblem& problem, const ConvTactic& tactic, const CpuFeatures& features)
     : problem_(problem), conv_(AsConv(problem), tactic, features) {}
 
-void BatchedGemm::PackBlock(const std::byte* b, const std::byte* bias, const ChannelBlock& block,
-                            std::byte* scratch) const {
-  const ConvPacking& packing = conv_.packing();
-  const GemmOperand& operand = problem_.b;
+void PackGemmBlock(const ConvPacking& packing, const GemmOperand& operand, int k, int n, const ChannelBlock& block,
+                   const std::byte* b, std::byte* packed) {
   const int first = block.first_vector * packing.lanes;
   const BlockSize size{.steps = packing.steps,
                        .per_step = ChannelsPerStep(packing.dot),
-                       .depth = problem_.k,
+                       .depth = k,
                        .lanes = block.vectors * packing.lanes,
-                       .columns = (block.vectors - 1) * packing.lanes + block.tail_lanes};
+                       .columns = std::clamp(n - first, 0, block.vectors * packing.lanes)};
   const std::byte* from = b + first * operand.column_stride;
-  std::byte* to = scratch + packing.WeightOffset(0, block);
+  std::byte* to = packed + packing.WeightOffset(0, block);
   const bool from_bf16 = operand.dtype == DType::kBFloat16, to_bf16 = packing.dot == Dot::kBFloat16;
   if (from_bf16) {
     to_bf16 ? PackSteps<BFloat16, BFloat16>(from, operand, size, to)
@@ -182,7 +180,14 @@ void BatchedGemm::PackBlock(const std::byte* b, const std::byte* bias, const Cha
   } else {
     to_bf16 ? PackSteps<float, BFloat16>(from, operand, size, to) : PackSteps<float, float>(from, operand, size, to);
   }
-  std::memcpy(scratch + packing.BiasOffset(0, block), bias + int64_t{first} * 4, size.lanes * 4);
+}
+
+void BatchedGemm::PackBlock(const std::byte* b, const std::byte* bias, const ChannelBlock& block,
+                            std::byte* scratch) const {
+  const ConvPacking& packing = conv_.packing();
+  PackGemmBlock(packing, problem_.b, problem_.k, problem_.n, block, b, scratch);
+  const int64_t first = int64_t{block.first_vector} * packing.lanes;
+  std::memcpy(scratch + packing.BiasOffset(0, block), bias + first * 4, int64_t{block.vectors} * packing.lanes * 4);
 }
 
 void BatchedGemm::Run(const GemmArgs& args, int64_t item, std::byte* scratch) const {

@@ -52,6 +52,11 @@ std::vector<float> UnpackGemmB(const GemmProblem& problem, const ConvTactic& tac
 std::vector<float> UnpackGemmBias(const GemmProblem& problem, const ConvTactic& tactic, Isa isa,
                                   std::span<const std::byte> packed);
 
+/// Packs the columns of one block of a B [k, n] in memory as `packing` wants its weights; zero beyond the matrix.
+/// `b` is the address of element (0, 0), `packed` that of the whole packed form.
+void PackGemmBlock(const ConvPacking& packing, const GemmOperand& operand, int k, int n, const ChannelBlock& block,
+                   const std::byte* b, std::byte* packed);
+
 struct GemmArgs {
   const std::byte* a = nullptr;
   const std::byte* b = nullptr;  ///< null where B is packed

@@ -1,5 +1,6 @@
 #include "backends/cpu/tactic_list.h"
 
+#include "backends/cpu/attention_family.h"
 #include "backends/cpu/conv_family.h"
 #include "backends/cpu/matmul_family.h"
 #include "backends/cpu/reference_family.h"
@@ -12,9 +13,10 @@ std::span<const KernelFamily* const> CpuKernelFamilies() {
   static const DirectConvFamily conv_direct;
   static const TransposedConvFamily conv_transposed;
   static const MatMulFamily matmul;
+  static const AttentionFamily attention;
   static const RegionFamily region;
   static const ReferenceFamily reference;
-  static const KernelFamily* const families[] = {&conv_depthwise, &conv_direct, &conv_transposed, &matmul, &region, &reference};
+  static const KernelFamily* const families[] = {&conv_depthwise, &conv_direct, &conv_transposed, &matmul, &attention, &region, &reference};
   return families;
 }
 
