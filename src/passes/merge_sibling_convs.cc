@@ -13,13 +13,18 @@
 namespace tenon {
 namespace {
 
+/// The value lies in the buffer of a Concat, so that it can't be a part of the wide output as well.
+bool FeedsConcat(const Value* value) {
+  return std::any_of(value->users().begin(), value->users().end(), [](const Node* user) { return user->As<Concat>() != nullptr; });
+}
+
 /// What siblings must have in common; nothing for a Conv that can't be merged.
 std::optional<std::string> SiblingKey(const Graph& graph, const Node& node) {
   const auto* conv = node.As<Conv>();
   const Value* weights = node.input(kWeightsOperand);
   const Value* bias = node.input(kBiasOperand);
   const bool fits = conv && conv->groups == 1 && !node.input(kResidualOperand) && weights->is_constant() &&
-                    (!bias || bias->is_constant()) && node.output()->has_shape() && !graph.IsOutput(node.output());
+                    (!bias || bias->is_constant()) && node.output()->has_shape() && !graph.IsOutput(node.output()) && !FeedsConcat(node.output());
   if (!fits) return {};
   Shape kernel = weights->shape();
   kernel[0] = 0;  // output channels may differ
@@ -45,21 +50,8 @@ Tensor BiasOf(const Node& conv) {
   return Tensor(DType::kFloat32, {conv.input(kWeightsOperand)->shape()[0]});
 }
 
-/// -1: ends a Concat along the channels, 1: starts one, 0: neither (or both).
-int PlaceOf(const Node& conv) {
-  int place = 0;
-  for (const Node* user : conv.output()->users()) {
-    const auto* concat = user->As<Concat>();
-    if (!concat || concat->axis != 1) continue;
-    if (user->inputs().back() == conv.output()) --place;
-    if (user->inputs().front() == conv.output()) ++place;
-  }
-  return std::clamp(place, -1, 1);
-}
-
-void Merge(Graph& graph, std::vector<Node*> siblings) {
+void Merge(Graph& graph, const std::vector<Node*>& siblings) {
   const Node* first = siblings.front();  // in graph order: all read what is made before it
-  std::stable_sort(siblings.begin(), siblings.end(), [](const Node* a, const Node* b) { return PlaceOf(*a) < PlaceOf(*b); });
   std::vector<Tensor> weights, biases;
   std::vector<int64_t> sizes;
   std::vector<std::string> sources;

@@ -5,10 +5,13 @@
 #include "passes/constant_folding.h"
 #include "passes/dead_code.h"
 #include "passes/fold_affine.h"
+#include "passes/fold_focus.h"
 #include "passes/fuse_attention.h"
 #include "passes/fuse_epilogue.h"
 #include "passes/fuse_regions.h"
+#include "passes/hoist_activations.h"
 #include "passes/lower_dfl.h"
+#include "passes/lower_einsum.h"
 #include "passes/merge_sibling_convs.h"
 #include "passes/recognise_activations.h"
 #include "passes/remove_no_ops.h"
@@ -26,6 +29,7 @@ std::vector<PassGroup> MakePassList() {
       {"simplify", Repeat::kToFixedPoint,
        {{"constant_folding", FoldConstants},
         {"remove_no_ops", RemoveNoOps},
+        {"lower_einsum", LowerEinsum},
         {"simplify_reshapes", SimplifyReshapes},
         {"simplify_concats", SimplifyConcats},
         {"simplify_arithmetic", SimplifyArithmetic},
@@ -33,7 +37,11 @@ std::vector<PassGroup> MakePassList() {
         {"common_subexpressions", MergeCommonSubexpressions},
         {"dead_code", RemoveDeadCode}}},
       // Weights take what is affine, so that activations become neighbours of their Conv. Repeats for chains of them.
-      {"fold", Repeat::kToFixedPoint, {{"fold_affine", FoldAffine}, {"dead_code", RemoveDeadCode}}},
+      {"fold", Repeat::kToFixedPoint,
+       {{"fold_focus", FoldFocus},
+        {"hoist_activations", HoistActivations},
+        {"fold_affine", FoldAffine},
+        {"dead_code", RemoveDeadCode}}},
       // Finds whole functions in what is left of the arithmetic.
       {"recognise", Repeat::kOnce,
        {{"recognise_activations", RecogniseActivations},
@@ -41,7 +49,9 @@ std::vector<PassGroup> MakePassList() {
         // Before epilogues, which would take the mask of attention for a residual.
         {"fuse_attention", FuseAttention}}},
       {"fuse", Repeat::kOnce,
-       {{"fuse_epilogue", FuseEpilogue},
+       {// Again, for the activations that were written out.
+        {"hoist_activations", HoistActivations},
+        {"fuse_epilogue", FuseEpilogue},
         // Equal activations are part of being siblings, so after epilogues.
         {"merge_sibling_convs", MergeSiblingConvs}}},
       // Joins the Splits that merging made with the Concats that read them.
