@@ -1,0 +1,15 @@
+#!/bin/bash
+# A program that only runs engines must hold no code of the compiler, and the runtime must link without it.
+# usage: runtime_only.sh PROGRAM
+set -euo pipefail
+symbols=$(nm -C "$1")
+# Something that must be there, so that a stripped program doesn't pass.
+grep -q 'tenon::Engine::Load' <<<"$symbols" || { echo "no symbols in $1"; exit 1; }
+if grep -E 'tenon::(ImportOnnx|RunPasses|MakePassList|CompileForCpu|PlanViews|ChooseTactics)|onnx::ModelProto' <<<"$symbols"; then
+  echo "$1 holds code of the compiler"
+  exit 1
+fi
+if ldd "$1" | grep -E 'protobuf|onnx|opencv|yaml|libjpeg|libpng|libwebp'; then
+  echo "$1 needs libraries that only the compiler or the command line use"
+  exit 1
+fi
