@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "backends/cpu/conv_direct.h"
+#include "backends/cpu/depthwise_conv.h"
 #include "ir/float16.h"
 
 namespace tenon::cpu {
@@ -118,6 +119,11 @@ const std::vector<Layer> kYolov8n = {
     {"22.2 c0", 256, 80, 20, 3, 1, 1}, {"22 b2", 64, 64, 80, 1, 1, 1, true}, {"22 c2", 80, 80, 80, 1, 1, 1, true},
 };
 
+const std::vector<Layer> kDepthwise = {
+    {"3x3", 16, 16, 160, 3, 1, 1},     {"3x3 s2", 96, 96, 80, 3, 2, 1}, {"5x5", 96, 96, 40, 5, 1, 1},
+    {"5x5 s2", 192, 192, 40, 5, 2, 1}, {"3x3", 80, 80, 80, 3, 1, 1},    {"7x7", 128, 128, 20, 7, 1, 1},
+};
+
 View Dense(DType dtype, int c, int h, int w) {
   const int64_t elem = SizeOf(dtype);
   return {
@@ -173,16 +179,18 @@ void FillRandom(std::byte* data, size_t size, DType dtype) {
 }
 
 /// Seconds of one run of the layer with `tactic`: the least of many.
-double TimeTactic(Team& team, const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features) {
+template <class Convolution, class Pack>
+double TimeTactic(const Pack& pack, Team& team, const ConvProblem& problem, const ConvTactic& tactic,
+                  const CpuFeatures& features) {
   constexpr double kSeconds = 0.06;
   const size_t in_size = problem.ic * problem.ih * problem.iw * SizeOf(problem.input.dtype);
   AlignedBytes input(in_size), output(problem.output.n_stride);
   FillRandom(input.data, in_size, problem.input.dtype);
   std::vector<float> weights(problem.WeightCount(), 0.01f), bias(problem.oc, 0.1f);
-  const auto packed = PackConv(problem, tactic, BestIsa(features), weights, bias);
+  const auto packed = pack(problem, tactic, BestIsa(features), weights, bias);
   AlignedBytes aligned(packed.size());
   std::memcpy(aligned.data, packed.data(), packed.size());
-  const DirectConv conv(problem, tactic, features);
+  const Convolution conv(problem, tactic, features);
   const ConvArgs args{.input = input.data, .packed = aligned.data, .outputs = {output.data}};
   double best = 1e9;
   const auto begin = Clock::now();
@@ -194,40 +202,79 @@ double TimeTactic(Team& team, const ConvProblem& problem, const ConvTactic& tact
   return best;
 }
 
-void Bench(DType dtype, int threads, bool all) {
+/// Seconds to generate the code of one convolution.
+double TimeGeneration(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features) {
+  double best = 1e9;
+  for (int i = 0; i < 5; ++i) {
+    const auto start = Clock::now();
+    const DirectConv conv(problem, tactic, features);
+    best = std::min(best, Seconds(Clock::now() - start));
+  }
+  return best;
+}
+
+struct Timing {
+  ConvTactic first, best;
+  double first_seconds = 0, best_seconds = 1e9;
+};
+
+/// The first candidate, or with `all` every one.
+template <class Convolution, class Pack>
+Timing TimeCandidates(const Pack& pack, Team& team, const ConvProblem& problem, std::vector<ConvTactic> candidates,
+                      const CpuFeatures& features, bool all) {
+  if (!all) candidates.resize(1);
+  Timing timing{.first = candidates.front()};
+  for (const ConvTactic& tactic : candidates) {
+    const double seconds = TimeTactic<Convolution>(pack, team, problem, tactic, features);
+    if (tactic == timing.first) timing.first_seconds = seconds;
+    if (seconds >= timing.best_seconds) continue;
+    timing.best_seconds = seconds;
+    timing.best = tactic;
+  }
+  return timing;
+}
+
+void BenchDense(Team& team, DType dtype, int threads, bool all) {
   const CpuFeatures features = DetectCpuFeatures();
-  Team team(threads);
-  const double peak =
-      MeasurePeak(team, threads, BestIsa(features), (dtype == DType::kBFloat16 ? Dot::kBFloat16 : Dot::kFloat32));
+  const Dot dot = dtype == DType::kBFloat16 ? Dot::kBFloat16 : Dot::kFloat32;
   const double peak_f32 = MeasurePeak(team, threads, BestIsa(features), Dot::kFloat32);
+  const double peak = MeasurePeak(team, threads, BestIsa(features), dot);
   std::printf("%d threads, peak %.0f GFLOP/s (FP32 %.0f)\n", threads, peak * 1e-9, peak_f32 * 1e-9);
-  double total = 0, ideal = 0, total_best = 0;
+  double total = 0, ideal = 0, total_best = 0, generation = 0;
   for (const Layer& layer : kYolov8n) {
     const ConvProblem problem = ProblemOf(layer, dtype);
     const double own_peak = problem.input.dtype == DType::kFloat32 ? peak_f32 : peak;
-    auto candidates = ConvCandidates(problem, features, threads);
-    const ConvTactic first = candidates.front();
-    if (!all) candidates.resize(1);
-    double first_time = 0, best_time = 1e9;
-    ConvTactic best;
-    for (const ConvTactic& tactic : candidates) {
-      const double time = TimeTactic(team, problem, tactic, features);
-      if (tactic == first) first_time = time;
-      if (time < best_time) best_time = time, best = tactic;
-    }
-    std::printf("%-8s %3d -> %3d @%3d x%d %8.1f us %5.1f%%  %-14s", layer.name, layer.ic, layer.oc, problem.oh,
-                layer.count, first_time * 1e6, 100 * problem.Flops() / first_time / own_peak, first.ToString().c_str());
-    if (all)
-      std::printf(" best %8.1f us %5.1f%%  %s", best_time * 1e6, 100 * problem.Flops() / best_time / own_peak,
-                  best.ToString().c_str());
-    std::printf("\n");
-    total += first_time * layer.count;
-    total_best += best_time * layer.count;
-    ideal += problem.Flops() / own_peak * layer.count;
+    const Timing timing =
+        TimeCandidates<DirectConv>(PackConv, team, problem, ConvCandidates(problem, features, threads), features, all);
+    const double ideal_seconds = problem.Flops() / own_peak;
+    std::printf("%-8s %3d -> %3d @%3d x%d %8.1f us %5.1f%%  %-15s", layer.name, layer.ic, layer.oc, problem.oh,
+                layer.count, timing.first_seconds * 1e6, 100 * ideal_seconds / timing.first_seconds,
+                timing.first.ToString().c_str());
+    std::printf(" best %8.1f us %5.1f%%  %s\n", timing.best_seconds * 1e6, 100 * ideal_seconds / timing.best_seconds,
+                timing.best.ToString().c_str());
+    total += timing.first_seconds * layer.count;
+    total_best += timing.best_seconds * layer.count;
+    ideal += ideal_seconds * layer.count;
+    generation += TimeGeneration(problem, timing.first, features) * layer.count;
   }
-  std::printf("sum %.2f ms, %.1f%% of peak", total * 1e3, 100 * ideal / total);
-  if (all) std::printf("; best of all candidates %.2f ms, %.1f%%", total_best * 1e3, 100 * ideal / total_best);
-  std::printf("\n");
+  std::printf("sum %.2f ms, %.1f%% of peak; best of the candidates %.2f ms, %.1f%%; code generation %.2f ms\n",
+              total * 1e3, 100 * ideal / total, total_best * 1e3, 100 * ideal / total_best, generation * 1e3);
+}
+
+/// Depthwise layers as leyolo_nano and others have them: bytes of input and output per second say more than FLOP/s.
+void BenchDepthwise(Team& team, DType dtype, int threads, bool all) {
+  const CpuFeatures features = DetectCpuFeatures();
+  for (const Layer& layer : kDepthwise) {
+    ConvProblem problem = ProblemOf(layer, dtype);
+    problem.groups = layer.ic;
+    const Timing timing = TimeCandidates<DepthwiseConv>(PackDepthwise, team, problem,
+                                                        DepthwiseCandidates(problem, features, threads), features, all);
+    const double bytes = double(problem.input.n_stride) + problem.output.n_stride;
+    std::printf("depthwise %3d %dx%d s%d @%3d %8.1f us %5.1f GB/s %5.1f GFLOP/s  %-14s best %8.1f us %s\n", layer.ic,
+                layer.kernel, layer.kernel, layer.stride, problem.oh, timing.first_seconds * 1e6,
+                bytes / timing.first_seconds * 1e-9, problem.Flops() / timing.first_seconds * 1e-9,
+                timing.first.ToString().c_str(), timing.best_seconds * 1e6, timing.best.ToString().c_str());
+  }
 }
 
 }  // namespace
@@ -237,5 +284,8 @@ int main(int argc, char** argv) {
   const std::string type = argc > 1 ? argv[1] : "f32";
   const int threads = argc > 2 ? std::atoi(argv[2]) : 1;
   const bool all = argc > 3 && std::string(argv[3]) == "all";
-  tenon::cpu::Bench(type == "bf16" ? tenon::DType::kBFloat16 : tenon::DType::kFloat32, std::max(threads, 1), all);
+  const auto dtype = type == "bf16" ? tenon::DType::kBFloat16 : tenon::DType::kFloat32;
+  tenon::cpu::Team team(std::max(threads, 1));
+  tenon::cpu::BenchDense(team, dtype, std::max(threads, 1), all);
+  tenon::cpu::BenchDepthwise(team, dtype, std::max(threads, 1), all);
 }

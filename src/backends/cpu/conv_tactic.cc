@@ -146,18 +146,21 @@ std::vector<ConvTactic> ConvCandidates(const ConvProblem& problem, const CpuFeat
   const auto add = [&](const ConvTactic& tactic) {
     if (std::find(candidates.begin(), candidates.end(), tactic) == candidates.end()) candidates.push_back(tactic);
   };
-  for (const auto& [cycles, tile] : tiles) {
+  const auto with_default_rows = [&](const RegisterTile& tile) {
     const int blocks = CeilDiv(total_vectors, tile.vectors), units = RowUnits(flat, tile.pixels);
-    add({tile.vectors, tile.pixels, DefaultRowBlock(flat, units, blocks, threads), order});
-  }
-  const ConvTactic best = candidates.front();
-  const bool many_blocks = total_vectors > best.vectors;
-  if (many_blocks) add({best.vectors, best.pixels, best.row_block, other});
-  for (const int row_block : {best.row_block / 2, best.row_block * 2, best.row_block * 4}) {
-    if (row_block < 1 || row_block > RowUnits(flat, best.pixels)) continue;
-    add({best.vectors, best.pixels, row_block, order});
-    if (many_blocks) add({best.vectors, best.pixels, row_block, other});
-  }
+    return ConvTactic{tile.vectors, tile.pixels, DefaultRowBlock(flat, units, blocks, threads), order};
+  };
+  // The first few are all that a quick tuner times: two tiles, then what else the best tile can do, then more tiles.
+  const ConvTactic best = with_default_rows(tiles.front().second);
+  const int most_rows = RowUnits(flat, best.pixels);
+  add(best);
+  if (tiles.size() > 1) add(with_default_rows(tiles[1].second));
+  if (total_vectors > best.vectors) add({best.vectors, best.pixels, best.row_block, other});
+  add({best.vectors, best.pixels, std::min(most_rows, best.row_block * 2), order});
+  for (const auto& [cycles, tile] : tiles) add(with_default_rows(tile));
+  add({best.vectors, best.pixels, std::max(1, best.row_block / 2), order});
+  add({best.vectors, best.pixels, std::min(most_rows, best.row_block * 4), order});
+  if (total_vectors > best.vectors) add({best.vectors, best.pixels, std::min(most_rows, best.row_block * 4), other});
   return candidates;
 }
 

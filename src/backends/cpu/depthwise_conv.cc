@@ -51,7 +51,7 @@ bool Fits(Isa isa, const ConvTactic& tactic) {
 }  // namespace
 
 std::string WhyNotDepthwise(const ConvProblem& problem) {
-  if (problem.groups != problem.ic || problem.groups != problem.oc) return "not one channel a group";
+  if (!problem.is_depthwise()) return "not one channel a group";
   if (problem.input.c_stride != SizeOf(problem.input.dtype)) return "input channels are not next to each other";
   return "";
 }

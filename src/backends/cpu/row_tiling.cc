@@ -20,6 +20,21 @@ TileVariant VariantAt(const RowGeometry& row, int first_output, int pixels) {
   return variant;
 }
 
+/// No tap of any of the tile's outputs lies outside: so it is with nearly all tiles, and they need no closer look.
+bool IsInterior(const RowGeometry& row, int first_output, int pixels) {
+  const int64_t first = int64_t{first_output} * row.stride - row.pad;
+  const int64_t last = first + int64_t{pixels - 1} * row.stride + int64_t{row.kernel - 1} * row.dilation;
+  return first >= 0 && last < row.inputs;
+}
+
+/// Index of a variant in the list, which it joins if it is new.
+int IndexOf(std::vector<TileVariant>& variants, TileVariant variant) {
+  const auto known = std::find(variants.begin(), variants.end(), variant);
+  const int index = static_cast<int>(known - variants.begin());
+  if (known == variants.end()) variants.push_back(std::move(variant));
+  return index;
+}
+
 }  // namespace
 
 RowGeometry RowOf(const ConvProblem& p) {
@@ -37,12 +52,13 @@ RowTiling TileRow(const RowGeometry& row, int pixels) {
   RowTiling tiling;
   tiling.tiles = (row.outputs + pixels - 1) / pixels;
   const int small = row.outputs / tiling.tiles, larger_tiles = row.outputs % tiling.tiles;
+  int interior[2] = {-1, -1};  // variants of the two sizes
   for (int tile = 0, output = 0; tile < tiling.tiles; ++tile) {
-    const int size = small + (tile < larger_tiles ? 1 : 0);
-    const TileVariant variant = VariantAt(row, output, size);
-    const auto known = std::find(tiling.variants.begin(), tiling.variants.end(), variant);
-    const int index = static_cast<int>(known - tiling.variants.begin());
-    if (known == tiling.variants.end()) tiling.variants.push_back(variant);
+    const bool is_larger = tile < larger_tiles, is_interior = IsInterior(row, output, small + is_larger);
+    const int size = small + is_larger;
+    int index = is_interior ? interior[is_larger] : -1;
+    if (index < 0) index = IndexOf(tiling.variants, VariantAt(row, output, size));
+    if (is_interior) interior[is_larger] = index;
     if (tiling.runs.empty() || tiling.runs.back().variant != index) {
       tiling.runs.push_back({.variant = index, .first_tile = tile, .tiles = 0, .first_output = output});
     }
