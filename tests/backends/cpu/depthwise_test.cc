@@ -60,7 +60,7 @@ TEST(DepthwiseTest, KernelsAndStrides) {
 }
 
 TEST(DepthwiseTest, ChannelTails) {
-  for (const int channels : {1, 2, 7, 8, 15, 16, 17, 33, 96, 100})
+  for (const int channels : {2, 7, 8, 15, 16, 17, 33, 96, 100})
     CheckEverywhere({.p = Depthwise(channels, 9, 3, 1), .out_gap = 5});
 }
 
