@@ -3,8 +3,12 @@
 #include "backends/cpu/attention_family.h"
 #include "backends/cpu/conv_family.h"
 #include "backends/cpu/matmul_family.h"
+#include "backends/cpu/pool_family.h"
+#include "backends/cpu/reduce_family.h"
 #include "backends/cpu/reference_family.h"
 #include "backends/cpu/region_family.h"
+#include "backends/cpu/resize_family.h"
+#include "backends/cpu/row_families.h"
 
 namespace tenon {
 
@@ -15,8 +19,17 @@ std::span<const KernelFamily* const> CpuKernelFamilies() {
   static const MatMulFamily matmul;
   static const AttentionFamily attention;
   static const RegionFamily region;
+  static const PoolFamily pool;
+  static const ResizeFamily resize;
+  static const ReduceFamily reduce;
+  static const SoftmaxFamily softmax;
+  static const LayerNormFamily layer_norm;
   static const ReferenceFamily reference;
-  static const KernelFamily* const families[] = {&conv_depthwise, &conv_direct, &conv_transposed, &matmul, &attention, &region, &reference};
+  static const KernelFamily* const families[] = {
+      &conv_depthwise, &conv_direct, &conv_transposed, &matmul,     &attention,  //
+      &region,         &pool,        &resize,          &reduce,     &softmax,    //
+      &layer_norm,     &reference,
+  };
   return families;
 }
 
