@@ -1,5 +1,6 @@
 // Convolutions of yolov8n at 640x640, layer by layer, against the peak of the multiply-add instruction on this machine.
-// conv_bench [f32|bf16] [threads] [all]: `all` times every candidate of the cost model, not the first alone.
+// conv_bench [f32|bf16|avx2] [threads] [all]: avx2 is FP32 without AVX-512; `all` times every candidate of the cost
+// model, not the first alone.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -234,8 +235,7 @@ Timing TimeCandidates(const Pack& pack, Team& team, const ConvProblem& problem, 
   return timing;
 }
 
-void BenchDense(Team& team, DType dtype, int threads, bool all) {
-  const CpuFeatures features = DetectCpuFeatures();
+void BenchDense(Team& team, const CpuFeatures& features, DType dtype, int threads, bool all) {
   const Dot dot = dtype == DType::kBFloat16 ? Dot::kBFloat16 : Dot::kFloat32;
   const double peak_f32 = MeasurePeak(team, threads, BestIsa(features), Dot::kFloat32);
   const double peak = MeasurePeak(team, threads, BestIsa(features), dot);
@@ -262,8 +262,7 @@ void BenchDense(Team& team, DType dtype, int threads, bool all) {
 }
 
 /// Depthwise layers as leyolo_nano and others have them: bytes of input and output per second say more than FLOP/s.
-void BenchDepthwise(Team& team, DType dtype, int threads, bool all) {
-  const CpuFeatures features = DetectCpuFeatures();
+void BenchDepthwise(Team& team, const CpuFeatures& features, DType dtype, int threads, bool all) {
   for (const Layer& layer : kDepthwise) {
     ConvProblem problem = ProblemOf(layer, dtype);
     problem.groups = layer.ic;
@@ -285,7 +284,9 @@ int main(int argc, char** argv) {
   const int threads = argc > 2 ? std::atoi(argv[2]) : 1;
   const bool all = argc > 3 && std::string(argv[3]) == "all";
   const auto dtype = type == "bf16" ? tenon::DType::kBFloat16 : tenon::DType::kFloat32;
+  tenon::cpu::CpuFeatures features = tenon::cpu::DetectCpuFeatures();
+  if (type == "avx2") features.avx512 = features.avx512_bf16 = false;
   tenon::cpu::Team team(std::max(threads, 1));
-  tenon::cpu::BenchDense(team, dtype, std::max(threads, 1), all);
-  tenon::cpu::BenchDepthwise(team, dtype, std::max(threads, 1), all);
+  tenon::cpu::BenchDense(team, features, dtype, std::max(threads, 1), all);
+  tenon::cpu::BenchDepthwise(team, features, dtype, std::max(threads, 1), all);
 }
