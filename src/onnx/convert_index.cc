@@ -38,7 +38,8 @@ std::vector<Value*> ConvertFlatten(ConvertContext& ctx) {
   const auto rank = static_cast<int64_t>(shape.size());
   if (axis < -rank || axis > rank) ThrowInvalid("Flatten: axis {} is outside a tensor of rank {}", axis, rank);
   if (axis < 0) axis += rank;
-  return {ReshapeTo(ctx, x, {ElemCount({shape.begin(), shape.begin() + axis}), ElemCount({shape.begin() + axis, shape.end()})})};
+  return {ReshapeTo(
+      ctx, x, {ElemCount({shape.begin(), shape.begin() + axis}), ElemCount({shape.begin() + axis, shape.end()})})};
 }
 
 std::vector<Value*> ConvertSqueeze(ConvertContext& ctx) {
@@ -119,7 +120,8 @@ std::vector<Value*> ConvertDepthToSpace(ConvertContext& ctx) {
   const int64_t depth = c / (b * b);
   const bool depth_last = mode == "DCR";
   Value* split = ReshapeTo(ctx, ctx.input(0), depth_last ? Shape{n, b, b, depth, h, w} : Shape{n, depth, b, b, h, w});
-  Value* moved = Permuted(ctx, split, depth_last ? std::vector<int64_t>{0, 3, 4, 1, 5, 2} : std::vector<int64_t>{0, 1, 4, 2, 5, 3});
+  Value* moved = Permuted(ctx, split,
+                          depth_last ? std::vector<int64_t>{0, 3, 4, 1, 5, 2} : std::vector<int64_t>{0, 1, 4, 2, 5, 3});
   return {ReshapeTo(ctx, moved, {n, depth, h * b, w * b})};
 }
 
@@ -133,11 +135,16 @@ std::vector<Value*> ConvertSpaceToDepth(ConvertContext& ctx) {
 }  // namespace
 
 ConverterList IndexConverters() {
-  return {{"Reshape", ConvertReshape, 2},       {"Flatten", ConvertFlatten},
-          {"Squeeze", ConvertSqueeze},          {"Unsqueeze", ConvertUnsqueeze},
-          {"Transpose", ConvertTranspose},      {"Slice", ConvertSlice},
-          {"Concat", ConvertConcat},            {"Split", ConvertSplit},
-          {"Expand", ConvertExpand, 2},         {"DepthToSpace", ConvertDepthToSpace},
+  return {{"Reshape", ConvertReshape, 2},
+          {"Flatten", ConvertFlatten},
+          {"Squeeze", ConvertSqueeze},
+          {"Unsqueeze", ConvertUnsqueeze},
+          {"Transpose", ConvertTranspose},
+          {"Slice", ConvertSlice},
+          {"Concat", ConvertConcat},
+          {"Split", ConvertSplit},
+          {"Expand", ConvertExpand, 2},
+          {"DepthToSpace", ConvertDepthToSpace},
           {"SpaceToDepth", ConvertSpaceToDepth}};
 }
 

@@ -48,7 +48,8 @@ std::vector<Value*> ConvertResize(ConvertContext& ctx) {
   }
   Resize op;
   op.mode = ModeAttr(ctx);
-  op.coordinates = EnumAttr<ResizeCoordinates>(ctx, "coordinate_transformation_mode", "half_pixel", kResizeCoordinateNames);
+  op.coordinates =
+      EnumAttr<ResizeCoordinates>(ctx, "coordinate_transformation_mode", "half_pixel", kResizeCoordinateNames);
   op.nearest = EnumAttr<NearestRounding>(ctx, "nearest_mode", "round_prefer_floor", kNearestRoundingNames);
   op.policy = EnumAttr<AspectRatioPolicy>(ctx, "keep_aspect_ratio_policy", "stretch", kAspectRatioPolicyNames);
   op.axes = ctx.Ints("axes");

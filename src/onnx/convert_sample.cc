@@ -32,7 +32,8 @@ std::vector<Value*> ConvertRoiAlign(ConvertContext& ctx) {
   static constexpr std::array<std::string_view, 2> kCoordinates = {"output_half_pixel", "half_pixel"};
   RoiAlign op;
   op.pooling = EnumAttr<RoiPooling>(ctx, "mode", "avg", kRoiPoolingNames);
-  op.half_pixel = EnumAttr<int>(ctx, "coordinate_transformation_mode", kCoordinates[ctx.opset >= 16], kCoordinates) == 1;
+  op.half_pixel =
+      EnumAttr<int>(ctx, "coordinate_transformation_mode", kCoordinates[ctx.opset >= 16], kCoordinates) == 1;
   op.output_height = ctx.Int("output_height", 1);
   op.output_width = ctx.Int("output_width", 1);
   op.sampling_ratio = ctx.Int("sampling_ratio", 0);

@@ -65,12 +65,8 @@ std::vector<Value*> ConvertEyeLike(ConvertContext& ctx) {
 }  // namespace
 
 ConverterList ShapeConverters() {
-  return {{"Shape", ConvertShape},
-          {"Size", ConvertSize},
-          {"ConstantOfShape", ConvertConstantOfShape},
-          {"Constant", ConvertConstant, 0},
-          {"Range", ConvertRange, 3},
-          {"EyeLike", ConvertEyeLike}};
+  return {{"Shape", ConvertShape},          {"Size", ConvertSize},      {"ConstantOfShape", ConvertConstantOfShape},
+          {"Constant", ConvertConstant, 0}, {"Range", ConvertRange, 3}, {"EyeLike", ConvertEyeLike}};
 }
 
 }  // namespace tenon

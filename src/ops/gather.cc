@@ -60,7 +60,9 @@ std::vector<TensorType> GatherElements::Infer(std::span<const InferInput> inputs
     const int64_t at = NormalizeAxis(kName, axis, static_cast<int64_t>(x->size()));
     bool fits = x->size() == indices->size();
     for (int64_t i = 0; fits && i < static_cast<int64_t>(x->size()); ++i) fits = i == at || (*indices)[i] <= (*x)[i];
-    if (!fits) ThrowInvalid({.what = "GatherElements: bad indices", .got = ToString(*indices), .expected = "within " + ToString(*x)});
+    if (!fits)
+      ThrowInvalid(
+          {.what = "GatherElements: bad indices", .got = ToString(*indices), .expected = "within " + ToString(*x)});
   }
   return {indices ? KnownType(kName, dtype, *indices) : UnknownType(dtype)};
 }
@@ -97,7 +99,8 @@ std::vector<TensorType> GatherND::Infer(std::span<const InferInput> inputs) cons
   }
   const int64_t depth = indices->back();
   if (depth > x_rank - batch_dims || !std::equal(x->begin(), x->begin() + batch_dims, indices->begin())) {
-    ThrowInvalid({.what = "GatherND: indices don't fit", .got = ToString(*indices), .expected = "indices into " + ToString(*x)});
+    ThrowInvalid(
+        {.what = "GatherND: indices don't fit", .got = ToString(*indices), .expected = "indices into " + ToString(*x)});
   }
   Shape shape(indices->begin(), indices->end() - 1);
   shape.insert(shape.end(), x->begin() + batch_dims + depth, x->end());
@@ -122,7 +125,8 @@ std::vector<Tensor> GatherND::Evaluate(std::span<const Tensor> inputs) const {
     for (int64_t d = 0; d < depth; ++d) {
       offset += CheckedIndex(kName, indices[r * depth + d], x.shape()[batch_dims + d]) * strides[batch_dims + d];
     }
-    std::memcpy(outputs[0].raw() + r * row * elem_bytes, x.raw() + offset * elem_bytes, static_cast<size_t>(row * elem_bytes));
+    std::memcpy(outputs[0].raw() + r * row * elem_bytes, x.raw() + offset * elem_bytes,
+                static_cast<size_t>(row * elem_bytes));
   }
   return outputs;
 }

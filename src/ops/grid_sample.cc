@@ -50,7 +50,8 @@ struct Axis {
   int64_t Element(int64_t i) const {
     if (i >= 0 && i < size) return i;
     if (padding == GridPadding::kZeros) return -1;
-    const int64_t inside = padding == GridPadding::kBorder ? i : static_cast<int64_t>(Reflect(static_cast<double>(i), low, high));
+    const int64_t inside =
+        padding == GridPadding::kBorder ? i : static_cast<int64_t>(Reflect(static_cast<double>(i), low, high));
     return std::clamp<int64_t>(inside, 0, size - 1);
   }
 
@@ -129,7 +130,8 @@ void Sample(const GridSample& op, const Tensor& x, const Tensor& grid, Tensor& y
     const int64_t n = at / positions;
     for (size_t d = 0; d < rank; ++d) {
       const G coordinate = grid.data<G>()[at * static_cast<int64_t>(rank) + static_cast<int64_t>(rank - 1 - d)];
-      taps[d] = MakeTaps(op.mode, axes[d], static_cast<double>(Denormalize<G>(coordinate, shape[d + 2], op.align_corners)));
+      taps[d] =
+          MakeTaps(op.mode, axes[d], static_cast<double>(Denormalize<G>(coordinate, shape[d + 2], op.align_corners)));
     }
     terms.clear();
     ExpandTerms(std::span(taps).first(rank), std::span(strides).subspan(2), {0, 1}, terms);
@@ -164,14 +166,17 @@ std::vector<TensorType> GridSample::Infer(std::span<const InferInput> inputs) co
   const DType dtype = inputs[0].type->dtype;
   const Shape *x = KnownShape(inputs, 0), *grid = KnownShape(inputs, 1);
   if (!x || !grid) return {UnknownType(dtype)};
-  if (x->size() < 3 || x->size() > kMaxSpatial + 2) ThrowInvalid("GridSample: {} has no one to three spatial axes", ToString(*x));
+  if (x->size() < 3 || x->size() > kMaxSpatial + 2)
+    ThrowInvalid("GridSample: {} has no one to three spatial axes", ToString(*x));
   const auto spatial = static_cast<int64_t>(x->size()) - 2;
   if (grid->size() != x->size() || grid->front() != x->front() || grid->back() != spatial) {
-    ThrowInvalid({.what = "GridSample: the grid doesn't fit", .got = ToString(*grid), .expected = "like " + ToString(*x)});
+    ThrowInvalid(
+        {.what = "GridSample: the grid doesn't fit", .got = ToString(*grid), .expected = "like " + ToString(*x)});
   }
   Shape shape = {(*x)[0], (*x)[1]};
   shape.insert(shape.end(), grid->begin() + 1, grid->end() - 1);
-  if (ElemCount(shape) > 0 && ElemCount(*x) == 0) ThrowInvalid("GridSample: {} has no elements to sample", ToString(*x));
+  if (ElemCount(shape) > 0 && ElemCount(*x) == 0)
+    ThrowInvalid("GridSample: {} has no elements to sample", ToString(*x));
   return {KnownType(kName, dtype, std::move(shape))};
 }
 
@@ -199,7 +204,8 @@ std::vector<TensorType> AffineGrid::Infer(std::span<const InferInput> inputs) co
   const DType dtype = inputs[0].type->dtype;
   const auto size = IntsOperand(kName, inputs, 1);
   if (!size || !KnownShape(inputs, 0)) return {UnknownType(dtype)};
-  if (size->size() != 4 && size->size() != 5) ThrowInvalid("AffineGrid: size has {} entries, expected 4 or 5", size->size());
+  if (size->size() != 4 && size->size() != 5)
+    ThrowInvalid("AffineGrid: size has {} entries, expected 4 or 5", size->size());
   const auto spatial = static_cast<int64_t>(size->size()) - 2;
   CheckShape(kName, inputs, 0, {size->front(), spatial, spatial + 1});
   Shape shape = {size->front()};

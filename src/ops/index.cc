@@ -117,7 +117,8 @@ std::vector<TensorType> Concat::Infer(std::span<const InferInput> inputs) const 
       const int64_t at = NormalizeAxis(kName, axis, static_cast<int64_t>(joined->size()));
       if (same_rank) same[at] = (*joined)[at];
       if (same != *joined) {
-        ThrowInvalid({.what = fmt::format("Concat: operand {} doesn't fit on axis {}", i, axis), .got = ToString(*shape),
+        ThrowInvalid({.what = fmt::format("Concat: operand {} doesn't fit on axis {}", i, axis),
+                      .got = ToString(*shape),
                       .expected = "like " + ToString(*joined)});
       }
       if (__builtin_add_overflow((*joined)[at], (*shape)[at], &(*joined)[at])) ThrowInvalid("Concat: sizes overflow");
@@ -155,7 +156,8 @@ std::vector<Tensor> Expand::Evaluate(std::span<const Tensor> inputs) const {
   std::vector<Tensor> outputs = AllocateOutputs(*this, inputs);
   const Tensor& x = inputs[0];
   const Shape& shape = outputs[0].shape();
-  CopyStrided(SizeOf(x.dtype()), shape, outputs[0].raw(), ContiguousStrides(shape), x.raw(), BroadcastStrides(x.shape(), shape));
+  CopyStrided(SizeOf(x.dtype()), shape, outputs[0].raw(), ContiguousStrides(shape), x.raw(),
+              BroadcastStrides(x.shape(), shape));
   return outputs;
 }
 

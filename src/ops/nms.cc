@@ -43,7 +43,8 @@ Limits ReadLimits(std::span<const Tensor> inputs) {
   if (given(2)) limits.max_boxes = std::max<int64_t>(0, inputs[2].AsInt(0));
   if (given(3)) limits.iou = inputs[3].data<float>()[0];
   if (given(4)) limits.score = inputs[4].data<float>()[0];
-  if (!(limits.iou >= 0 && limits.iou <= 1)) ThrowInvalid("NonMaxSuppression: IoU threshold {} isn't in [0, 1]", limits.iou);
+  if (!(limits.iou >= 0 && limits.iou <= 1))
+    ThrowInvalid("NonMaxSuppression: IoU threshold {} isn't in [0, 1]", limits.iou);
   return limits;
 }
 
@@ -79,7 +80,9 @@ std::vector<TensorType> NonMaxSuppression::Infer(std::span<const InferInput> inp
     ThrowInvalid({.what = "NonMaxSuppression: bad boxes", .got = ToString(*boxes), .expected = "batch x N x 4"});
   }
   if (boxes && scores && (scores->size() != 3 || (*scores)[0] != (*boxes)[0] || (*scores)[2] != (*boxes)[1])) {
-    ThrowInvalid({.what = "NonMaxSuppression: scores don't fit the boxes", .got = ToString(*scores), .expected = "batch x classes x N"});
+    ThrowInvalid({.what = "NonMaxSuppression: scores don't fit the boxes",
+                  .got = ToString(*scores),
+                  .expected = "batch x classes x N"});
   }
   return {UnknownType(DType::kInt64)};
 }
@@ -91,7 +94,8 @@ std::vector<Tensor> NonMaxSuppression::Evaluate(std::span<const Tensor> inputs) 
   std::vector<int64_t> selected;
   for (int64_t batch = 0; batch < inputs[0].shape()[0]; ++batch) {
     std::vector<Corners> boxes;
-    for (int64_t i = 0; i < count; ++i) boxes.push_back(CornersOf(inputs[0].data<float>() + (batch * count + i) * 4, center_point_box));
+    for (int64_t i = 0; i < count; ++i)
+      boxes.push_back(CornersOf(inputs[0].data<float>() + (batch * count + i) * 4, center_point_box));
     for (int64_t cls = 0; cls < classes; ++cls) {
       const float* scores = inputs[1].data<float>() + (batch * classes + cls) * count;
       for (const int64_t box : Suppress(boxes, scores, limits)) selected.insert(selected.end(), {batch, cls, box});

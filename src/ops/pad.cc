@@ -22,9 +22,12 @@ int64_t Mod(int64_t i, int64_t n) { return (i % n + n) % n; }
 int64_t SourceIndex(PadMode mode, int64_t i, int64_t dim) {
   if (i >= 0 && i < dim) return i;
   switch (mode) {
-    case PadMode::kConstant: return kNoSource;
-    case PadMode::kEdge: return std::clamp<int64_t>(i, 0, dim - 1);
-    case PadMode::kWrap: return Mod(i, dim);
+    case PadMode::kConstant:
+      return kNoSource;
+    case PadMode::kEdge:
+      return std::clamp<int64_t>(i, 0, dim - 1);
+    case PadMode::kWrap:
+      return Mod(i, dim);
     case PadMode::kReflect: {
       if (dim == 1) return 0;
       const int64_t period = 2 * (dim - 1), at = Mod(i, period);
@@ -39,7 +42,8 @@ Shape PaddedShape(const Shape& shape, const std::vector<PadRange>& ranges, PadMo
   for (size_t i = 0; i < shape.size(); ++i) {
     padded[i] += ranges[i].before + ranges[i].after;
     if (padded[i] < 0) ThrowInvalid("Pad: {} elements can't be cropped by {}", shape[i], shape[i] - padded[i]);
-    if (shape[i] == 0 && padded[i] > 0 && mode != PadMode::kConstant) ThrowInvalid("Pad: an empty axis has nothing to repeat");
+    if (shape[i] == 0 && padded[i] > 0 && mode != PadMode::kConstant)
+      ThrowInvalid("Pad: an empty axis has nothing to repeat");
   }
   return padded;
 }

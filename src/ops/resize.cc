@@ -33,12 +33,14 @@ void ApplyScales(std::vector<ResizeAxis>& result, const std::vector<int64_t>& ax
     axis.scale = scales.AsDouble(static_cast<int64_t>(i));
     // In FP32, as ONNX's shape inference and ONNX Runtime do: 3 * (5 / 3 in FP32) is 5 there, below 5 in FP64.
     const float out = static_cast<float>(axis.scale) * static_cast<float>(axis.in);
-    if (!(axis.scale > 0) || !(out < static_cast<float>(kMaxTensorBytes))) ThrowInvalid("Resize: bad scale {}", axis.scale);
+    if (!(axis.scale > 0) || !(out < static_cast<float>(kMaxTensorBytes)))
+      ThrowInvalid("Resize: bad scale {}", axis.scale);
     axis.out = static_cast<int64_t>(out);
   }
 }
 
-void ApplySizes(std::vector<ResizeAxis>& result, const std::vector<int64_t>& axes, const Tensor& sizes, AspectRatioPolicy policy) {
+void ApplySizes(std::vector<ResizeAxis>& result, const std::vector<int64_t>& axes, const Tensor& sizes,
+                AspectRatioPolicy policy) {
   CheckEntries("sizes", sizes, axes.size());
   double smallest = std::numeric_limits<double>::infinity(), largest = 0;
   for (size_t i = 0; i < axes.size(); ++i) {
@@ -112,7 +114,8 @@ Tensor FromDouble(Tensor y, DType dtype) {
   if (!IsFloat(dtype)) {
     DispatchDType(dtype, [&]<class T>() {
       if constexpr (std::is_integral_v<T>) {
-        const auto low = static_cast<double>(std::numeric_limits<T>::min()), high = static_cast<double>(std::numeric_limits<T>::max());
+        const auto low = static_cast<double>(std::numeric_limits<T>::min()),
+                   high = static_cast<double>(std::numeric_limits<T>::max());
         for (int64_t i = 0; i < y.elems(); ++i) y.data<double>()[i] = std::clamp(y.data<double>()[i], low, high);
       }
     });
@@ -144,8 +147,10 @@ std::vector<ResizeAxis> ResolveResize(const Resize& op, const Shape& shape, cons
     if (!axes.empty()) ThrowInvalid("Resize: neither scales nor sizes are given");
     return result;
   }
-  if (IsGiven(scales)) ApplyScales(result, axes, scales);
-  else ApplySizes(result, axes, sizes, op.policy);
+  if (IsGiven(scales))
+    ApplyScales(result, axes, scales);
+  else
+    ApplySizes(result, axes, sizes, op.policy);
   if (op.coordinates == ResizeCoordinates::kTfCropAndResize) ApplyRoi(result, axes, roi);
   for (const ResizeAxis& axis : result) {
     if (axis.in == 0 && axis.out > 0) ThrowInvalid("Resize: an axis without elements can't grow");
@@ -157,7 +162,8 @@ std::vector<TensorType> Resize::Infer(std::span<const InferInput> inputs) const 
   CheckOperandCount(kName, inputs, 1, 4);
   const DType dtype = inputs[0].type->dtype;
   if (antialias && mode == ResizeMode::kNearest) ThrowInvalid("Resize: antialias is not for nearest");
-  if (dtype == DType::kBool && mode != ResizeMode::kNearest) ThrowInvalid("Resize: bool can only be resized by nearest");
+  if (dtype == DType::kBool && mode != ResizeMode::kNearest)
+    ThrowInvalid("Resize: bool can only be resized by nearest");
   CheckFloat(kName, inputs, 1);
   CheckFloat(kName, inputs, 2);
   CheckDType(kName, inputs, 3, {DType::kInt64, DType::kInt32});
@@ -166,8 +172,10 @@ std::vector<TensorType> Resize::Infer(std::span<const InferInput> inputs) const 
   for (size_t i = 1; i < inputs.size(); ++i) {
     if (IsAbsent(inputs, i)) continue;
     const bool is_empty = KnownShape(inputs, i) && ElemCount(*KnownShape(inputs, i)) == 0;
-    if (inputs[i].value) operands[i] = *inputs[i].value;
-    else if (!is_empty) all_known = false;
+    if (inputs[i].value)
+      operands[i] = *inputs[i].value;
+    else if (!is_empty)
+      all_known = false;
   }
   if (!all_known) return {UnknownType(dtype)};
   Shape shape;
@@ -181,7 +189,8 @@ std::vector<Tensor> Resize::Evaluate(std::span<const Tensor> inputs) const {
   const TensorType type = InferTensors(*this, inputs)[0];
   if (ElemCount(*type.shape) == 0) return {Tensor(type.dtype, *type.shape)};
   const Tensor& x = inputs[0];
-  const auto plan = ResolveResize(*this, x.shape(), OperandOrNull(inputs, 1), OperandOrNull(inputs, 2), OperandOrNull(inputs, 3));
+  const auto plan =
+      ResolveResize(*this, x.shape(), OperandOrNull(inputs, 1), OperandOrNull(inputs, 2), OperandOrNull(inputs, 3));
   if (mode == ResizeMode::kNearest) return {EvaluateNearest(*this, x, plan)};
   // Shrinking axes first: no tensor on the way is larger than the larger of input and output.
   std::vector<int64_t> order(plan.size());

@@ -10,14 +10,21 @@ inline constexpr std::array<std::string_view, 3> kResizeModeNames = {"nearest", 
 
 /// How an output coordinate maps to an input coordinate; ONNX coordinate_transformation_mode.
 enum class ResizeCoordinates {
-  kHalfPixel, kHalfPixelSymmetric, kPytorchHalfPixel, kAlignCorners, kAsymmetric, kTfCropAndResize, kTfHalfPixelForNn,
+  kHalfPixel,
+  kHalfPixelSymmetric,
+  kPytorchHalfPixel,
+  kAlignCorners,
+  kAsymmetric,
+  kTfCropAndResize,
+  kTfHalfPixelForNn,
 };
 inline constexpr std::array<std::string_view, 7> kResizeCoordinateNames = {
-    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize",
-    "tf_half_pixel_for_nn"};
+    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",  "align_corners",
+    "asymmetric", "tf_crop_and_resize",   "tf_half_pixel_for_nn"};
 
 enum class NearestRounding { kRoundPreferFloor, kRoundPreferCeil, kFloor, kCeil };
-inline constexpr std::array<std::string_view, 4> kNearestRoundingNames = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
+inline constexpr std::array<std::string_view, 4> kNearestRoundingNames = {"round_prefer_floor", "round_prefer_ceil",
+                                                                          "floor", "ceil"};
 
 /// What becomes of `sizes` whose aspect ratio isn't the input's.
 enum class AspectRatioPolicy { kStretch, kNotLarger, kNotSmaller };

@@ -15,12 +15,18 @@ double SourceCoordinate(ResizeCoordinates coordinates, const ResizeAxis& axis, d
   const double out = axis.scale * in;  // not rounded
   const double half_pixel = (x + 0.5) / axis.scale - 0.5;
   switch (coordinates) {
-    case ResizeCoordinates::kHalfPixel: return half_pixel;
-    case ResizeCoordinates::kHalfPixelSymmetric: return in / 2 * (1 - static_cast<double>(axis.out) / out) + half_pixel;
-    case ResizeCoordinates::kPytorchHalfPixel: return out == 1 ? -0.5 : half_pixel;
-    case ResizeCoordinates::kAlignCorners: return out == 1 ? 0 : x * (in - 1) / (out - 1);
-    case ResizeCoordinates::kAsymmetric: return x / axis.scale;
-    case ResizeCoordinates::kTfHalfPixelForNn: return (x + 0.5) / axis.scale;
+    case ResizeCoordinates::kHalfPixel:
+      return half_pixel;
+    case ResizeCoordinates::kHalfPixelSymmetric:
+      return in / 2 * (1 - static_cast<double>(axis.out) / out) + half_pixel;
+    case ResizeCoordinates::kPytorchHalfPixel:
+      return out == 1 ? -0.5 : half_pixel;
+    case ResizeCoordinates::kAlignCorners:
+      return out == 1 ? 0 : x * (in - 1) / (out - 1);
+    case ResizeCoordinates::kAsymmetric:
+      return x / axis.scale;
+    case ResizeCoordinates::kTfHalfPixelForNn:
+      return (x + 0.5) / axis.scale;
     case ResizeCoordinates::kTfCropAndResize: {
       const double span = (axis.roi_end - axis.roi_start) * (in - 1);
       return (out == 1 ? span / 2 : x * span / (out - 1)) + axis.roi_start * (in - 1);
@@ -32,10 +38,14 @@ double SourceCoordinate(ResizeCoordinates coordinates, const ResizeAxis& axis, d
 /// Whether nearest takes the pixel left of a coordinate `ratio` in (0, 1) beyond it.
 bool TakesLeft(NearestRounding rounding, double ratio) {
   switch (rounding) {
-    case NearestRounding::kRoundPreferFloor: return ratio <= 0.5;
-    case NearestRounding::kRoundPreferCeil: return ratio < 0.5;
-    case NearestRounding::kFloor: return true;
-    case NearestRounding::kCeil: return false;
+    case NearestRounding::kRoundPreferFloor:
+      return ratio <= 0.5;
+    case NearestRounding::kRoundPreferCeil:
+      return ratio < 0.5;
+    case NearestRounding::kFloor:
+      return true;
+    case NearestRounding::kCeil:
+      return false;
   }
   return true;
 }
@@ -50,7 +60,8 @@ double CubicKernel(double x, double a) {
 
 /// The filter as a function of the distance in pixels of the smaller of input and output.
 double Kernel(const Resize& op, double x) {
-  return op.mode == ResizeMode::kLinear ? std::max(0.0, 1 - std::abs(x)) : CubicKernel(x, static_cast<double>(op.cubic_coeff_a));
+  return op.mode == ResizeMode::kLinear ? std::max(0.0, 1 - std::abs(x))
+                                        : CubicKernel(x, static_cast<double>(op.cubic_coeff_a));
 }
 
 /// Divides by the sum, unless that is 0.
@@ -62,7 +73,9 @@ void Normalize(std::span<double> weights) {
 
 }  // namespace
 
-bool ResizeAxis::IsIdentity() const { return in == out && std::abs(scale - 1) <= 1e-9 && roi_start == 0 && roi_end == 1; }
+bool ResizeAxis::IsIdentity() const {
+  return in == out && std::abs(scale - 1) <= 1e-9 && roi_start == 0 && roi_end == 1;
+}
 
 ResizeTaps MakeResizeTaps(const Resize& op, const ResizeAxis& axis) {
   // Antialiasing widens the filter by 1 / shrink; without it, linear has taps 0, 1 and cubic -1 ... 2 around floor(x).

@@ -54,7 +54,9 @@ class Pooled {
     sum_ = pooling_ == RoiPooling::kAverage ? sum_ + value : (count_ == 0 ? value : std::max(sum_, value));
     ++count_;
   }
-  double Result() const { return pooling_ == RoiPooling::kAverage && count_ > 0 ? sum_ / static_cast<double>(count_) : sum_; }
+  double Result() const {
+    return pooling_ == RoiPooling::kAverage && count_ > 0 ? sum_ / static_cast<double>(count_) : sum_;
+  }
 
  private:
   RoiPooling pooling_;
@@ -65,7 +67,8 @@ class Pooled {
 double PoolBin(RoiPooling pooling, const double* channel, int64_t height, int64_t width, const RoiAxis& rows,
                const RoiAxis& cols, int64_t bin_row, int64_t bin_col) {
   const auto sample = [](const RoiAxis& axis, int64_t bin, int64_t i) {
-    return axis.start + (static_cast<double>(bin) + (static_cast<double>(i) + 0.5) / static_cast<double>(axis.samples)) * axis.bin;
+    return axis.start +
+           (static_cast<double>(bin) + (static_cast<double>(i) + 0.5) / static_cast<double>(axis.samples)) * axis.bin;
   };
   Pooled pooled(pooling);
   for (int64_t i = 0; i < rows.samples; ++i) {
@@ -107,7 +110,8 @@ std::vector<TensorType> RoiAlign::Infer(std::span<const InferInput> inputs) cons
   }
   const DType dtype = inputs[0].type->dtype;
   const Shape *x = KnownShape(inputs, 0), *rois = KnownShape(inputs, 1);
-  if (x && (x->size() != 4 || (*x)[2] == 0 || (*x)[3] == 0)) ThrowInvalid("RoiAlign: {} isn't N x C x H x W", ToString(*x));
+  if (x && (x->size() != 4 || (*x)[2] == 0 || (*x)[3] == 0))
+    ThrowInvalid("RoiAlign: {} isn't N x C x H x W", ToString(*x));
   if (!x || !rois) return {UnknownType(dtype)};
   CheckShape(kName, inputs, 1, {rois->empty() ? 0 : rois->front(), 4});
   CheckShape(kName, inputs, 2, {rois->front()});

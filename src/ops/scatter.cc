@@ -28,11 +28,16 @@ T Combine(ScatterReduction reduction, T old, T update) {
     // Unsigned arithmetic is what makes overflow wrap.
     using Wide = std::conditional_t<std::is_integral_v<T>, uint64_t, T>;
     switch (reduction) {
-      case ScatterReduction::kNone: return update;
-      case ScatterReduction::kAdd: return static_cast<T>(static_cast<Wide>(old) + static_cast<Wide>(update));
-      case ScatterReduction::kMul: return static_cast<T>(static_cast<Wide>(old) * static_cast<Wide>(update));
-      case ScatterReduction::kMin: return Extreme(old, update, true);
-      case ScatterReduction::kMax: return Extreme(old, update, false);
+      case ScatterReduction::kNone:
+        return update;
+      case ScatterReduction::kAdd:
+        return static_cast<T>(static_cast<Wide>(old) + static_cast<Wide>(update));
+      case ScatterReduction::kMul:
+        return static_cast<T>(static_cast<Wide>(old) * static_cast<Wide>(update));
+      case ScatterReduction::kMin:
+        return Extreme(old, update, true);
+      case ScatterReduction::kMax:
+        return Extreme(old, update, false);
     }
     return update;
   }
@@ -72,7 +77,9 @@ std::vector<TensorType> ScatterElements::Infer(std::span<const InferInput> input
     const int64_t at = NormalizeAxis(kName, axis, static_cast<int64_t>(x->size()));
     bool fits = x->size() == indices->size();
     for (int64_t i = 0; fits && i < static_cast<int64_t>(x->size()); ++i) fits = i == at || (*indices)[i] <= (*x)[i];
-    if (!fits) ThrowInvalid({.what = "ScatterElements: bad indices", .got = ToString(*indices), .expected = "within " + ToString(*x)});
+    if (!fits)
+      ThrowInvalid(
+          {.what = "ScatterElements: bad indices", .got = ToString(*indices), .expected = "within " + ToString(*x)});
   }
   return {TypeOfFirst(inputs)};
 }
@@ -103,7 +110,8 @@ std::vector<TensorType> ScatterND::Infer(std::span<const InferInput> inputs) con
   const Shape *x = KnownShape(inputs, 0), *indices = KnownShape(inputs, 1);
   if (x && indices) {
     if (indices->empty() || indices->back() > static_cast<int64_t>(x->size())) {
-      ThrowInvalid({.what = "ScatterND: bad indices", .got = ToString(*indices), .expected = "indices into " + ToString(*x)});
+      ThrowInvalid(
+          {.what = "ScatterND: bad indices", .got = ToString(*indices), .expected = "indices into " + ToString(*x)});
     }
     Shape updates(indices->begin(), indices->end() - 1);
     updates.insert(updates.end(), x->begin() + indices->back(), x->end());
@@ -124,7 +132,8 @@ std::vector<Tensor> ScatterND::Evaluate(std::span<const Tensor> inputs) const {
     const T* update = inputs[2].data<T>();
     for (int64_t r = 0; r < rows; ++r) {
       int64_t offset = 0;
-      for (int64_t d = 0; d < depth; ++d) offset += CheckedIndex(kName, indices[r * depth + d], y.shape()[d]) * strides[d];
+      for (int64_t d = 0; d < depth; ++d)
+        offset += CheckedIndex(kName, indices[r * depth + d], y.shape()[d]) * strides[d];
       for (int64_t i = 0; i < row; ++i) Update(reduction, y.data<T>()[offset + i], *update++);
     }
   });

@@ -11,7 +11,9 @@
 namespace tenon {
 namespace {
 
-Tensor Ints(const std::vector<int64_t>& values) { return Tensor::Of<int64_t>({static_cast<int64_t>(values.size())}, values); }
+Tensor Ints(const std::vector<int64_t>& values) {
+  return Tensor::Of<int64_t>({static_cast<int64_t>(values.size())}, values);
+}
 
 /// The slices of x at `indices`, all within the axis.
 Tensor Take(const Tensor& x, int64_t axis, const std::vector<int64_t>& indices) {
@@ -44,7 +46,8 @@ std::vector<std::vector<int64_t>> GroupSlices(const Tensor& x, const AxisSplit& 
   std::vector<std::vector<int64_t>> groups;
   DispatchDType(x.dtype(), [&]<class T>() {
     const T* data = x.data<T>();
-    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return CompareSlices(data, split, a, b) < 0; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return CompareSlices(data, split, a, b) < 0; });
     for (const int64_t slice : order) {
       if (groups.empty() || CompareSlices(data, split, groups.back()[0], slice) != 0) groups.emplace_back();
       groups.back().push_back(slice);

@@ -9,7 +9,9 @@ namespace tenon {
 namespace {
 
 /// Python's reading of a slice bound.
-int64_t ClampBound(int64_t bound, int64_t rank) { return std::clamp<int64_t>(bound < 0 ? bound + rank : bound, 0, rank); }
+int64_t ClampBound(int64_t bound, int64_t rank) {
+  return std::clamp<int64_t>(bound < 0 ? bound + rank : bound, 0, rank);
+}
 
 template <class T>
 int64_t RangeCount(const Tensor& start, const Tensor& limit, const Tensor& delta) {
@@ -30,10 +32,14 @@ int64_t RangeCount(const Tensor& start, const Tensor& limit, const Tensor& delta
 template <class F>
 decltype(auto) DispatchRange(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::kInt32: return f.template operator()<int32_t>();
-    case DType::kInt64: return f.template operator()<int64_t>();
-    case DType::kFloat64: return f.template operator()<double>();
-    default: return f.template operator()<float>();
+    case DType::kInt32:
+      return f.template operator()<int32_t>();
+    case DType::kInt64:
+      return f.template operator()<int64_t>();
+    case DType::kFloat64:
+      return f.template operator()<double>();
+    default:
+      return f.template operator()<float>();
   }
 }
 
@@ -143,9 +149,8 @@ std::vector<TensorType> Range::Infer(std::span<const InferInput> inputs) const {
   const DType dtype = inputs[0].type->dtype;
   if (operands.size() < 3) return {UnknownType(dtype)};
   operands = RangeOperands(operands);
-  const int64_t count = DispatchRange(operands[0].dtype(), [&]<class T>() {
-    return RangeCount<T>(operands[0], operands[1], operands[2]);
-  });
+  const int64_t count = DispatchRange(operands[0].dtype(),
+                                      [&]<class T>() { return RangeCount<T>(operands[0], operands[1], operands[2]); });
   return {KnownType(kName, dtype, {count})};
 }
 
@@ -186,7 +191,8 @@ std::vector<Tensor> EyeLike::Evaluate(std::span<const Tensor> inputs) const {
   const int64_t rows = y.shape()[0], cols = y.shape()[1];
   if (k <= -rows || k >= cols) return {y};
   DispatchDType(dtype, [&]<class T>() {
-    for (int64_t row = std::max<int64_t>(0, -k); row < rows && row + k < cols; ++row) y.data<T>()[row * cols + row + k] = T(1);
+    for (int64_t row = std::max<int64_t>(0, -k); row < rows && row + k < cols; ++row)
+      y.data<T>()[row * cols + row + k] = T(1);
   });
   return {y};
 }

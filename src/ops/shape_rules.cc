@@ -34,7 +34,8 @@ std::optional<std::vector<int64_t>> IntsOperand(std::string_view op, std::span<c
   TENON_CHECK(!IsAbsent(inputs, i));
   CheckDType(op, inputs, i, {DType::kInt64, DType::kInt32});
   const Shape* shape = KnownShape(inputs, i);
-  if (shape && shape->size() > 1) ThrowInvalid("{}: operand {} must have one dimension, not {}", op, i, ToString(*shape));
+  if (shape && shape->size() > 1)
+    ThrowInvalid("{}: operand {} must have one dimension, not {}", op, i, ToString(*shape));
   if (!inputs[i].value) return std::nullopt;
   return inputs[i].value->AsInts();
 }
@@ -56,7 +57,8 @@ std::vector<int64_t> NormalizeAxes(std::string_view op, std::span<const int64_t>
   std::vector<int64_t> result;
   for (const int64_t axis : axes) {
     const int64_t positive = NormalizeAxis(op, axis, rank);
-    if (std::find(result.begin(), result.end(), positive) != result.end()) ThrowInvalid("{}: axis {} is listed twice", op, axis);
+    if (std::find(result.begin(), result.end(), positive) != result.end())
+      ThrowInvalid("{}: axis {} is listed twice", op, axis);
     result.push_back(positive);
   }
   return result;

@@ -45,10 +45,14 @@ std::vector<int64_t> NormalizeAxes(std::string_view op, std::span<const int64_t>
 template <class F>
 decltype(auto) DispatchWidth(int64_t elem_bytes, F&& f) {
   switch (elem_bytes) {
-    case 1: return f.template operator()<uint8_t>();
-    case 2: return f.template operator()<uint16_t>();
-    case 4: return f.template operator()<uint32_t>();
-    default: return f.template operator()<uint64_t>();
+    case 1:
+      return f.template operator()<uint8_t>();
+    case 2:
+      return f.template operator()<uint16_t>();
+    case 4:
+      return f.template operator()<uint32_t>();
+    default:
+      return f.template operator()<uint64_t>();
   }
 }
 

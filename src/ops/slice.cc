@@ -80,7 +80,8 @@ std::vector<TensorType> Slice::Infer(std::span<const InferInput> inputs) const {
   }
   if (!all_known) return {UnknownType(dtype)};
   Shape shape;
-  for (const SliceRange& range : ResolveSlice(*KnownShape(inputs, 0), operands[1], operands[2], operands[3], operands[4])) {
+  for (const SliceRange& range :
+       ResolveSlice(*KnownShape(inputs, 0), operands[1], operands[2], operands[3], operands[4])) {
     shape.push_back(range.count);
   }
   return {KnownType(kName, dtype, std::move(shape))};

@@ -81,7 +81,8 @@ Tensor CopyMapped(const Tensor& x, const AxisMaps& maps, const Tensor& fill) {
   const std::vector<int64_t> strides = ContiguousStrides(x.shape()), blocks = ContiguousStrides(shape);
   DispatchWidth(SizeOf(x.dtype()), [&]<class T>() {
     const T value = fill.is_null() ? T(0) : *reinterpret_cast<const T*>(fill.raw());
-    CopyMappedBlock<T>(maps, strides, blocks, 0, reinterpret_cast<const T*>(x.raw()), value, reinterpret_cast<T*>(y.raw()));
+    CopyMappedBlock<T>(maps, strides, blocks, 0, reinterpret_cast<const T*>(x.raw()), value,
+                       reinterpret_cast<T*>(y.raw()));
   });
   return y;
 }
@@ -91,9 +92,8 @@ void CopyStrided(int64_t elem_bytes, const Shape& shape, std::byte* dst, std::sp
   TENON_CHECK(dst_strides.size() == shape.size() && src_strides.size() == shape.size());
   if (ElemCount(shape) == 0) return;
   const std::vector<StridedDim> dims = MergeDims(shape, dst_strides, src_strides);
-  DispatchWidth(elem_bytes, [&]<class T>() {
-    CopyDims<T>(dims, reinterpret_cast<T*>(dst), reinterpret_cast<const T*>(src));
-  });
+  DispatchWidth(elem_bytes,
+                [&]<class T>() { CopyDims<T>(dims, reinterpret_cast<T*>(dst), reinterpret_cast<const T*>(src)); });
 }
 
 }  // namespace tenon

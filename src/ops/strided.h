@@ -6,9 +6,9 @@
 
 namespace tenon {
 
-/// Copies a grid of elements: the one at index (i0, i1, ...) from src + sum(i * src_strides) to dst + sum(i * dst_strides).
-/// Strides are in elements and may be zero or negative; adjacent dimensions are merged, contiguous rows are memcpy'd.
-/// `dst` and `src` must not overlap.
+/// Copies a grid of elements: the one at index (i0, i1, ...) from src + sum(i * src_strides) to dst + sum(i *
+/// dst_strides). Strides are in elements and may be zero or negative; adjacent dimensions are merged, contiguous rows
+/// are memcpy'd. `dst` and `src` must not overlap.
 void CopyStrided(int64_t elem_bytes, const Shape& shape, std::byte* dst, std::span<const int64_t> dst_strides,
                  const std::byte* src, std::span<const int64_t> src_strides);
 

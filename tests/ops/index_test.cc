@@ -33,7 +33,8 @@ TEST(ReshapeTest, AllowZeroKeepsZeros) {
 }
 
 TEST(ReshapeTest, RefusesWhatDoesNotFit) {
-  for (const auto& shape : std::vector<std::vector<int64_t>>{{5}, {-1, -1}, {-2, 3}, {4, -1}, {1, 1, 0}, {INT64_MAX, INT64_MAX, -1}}) {
+  for (const auto& shape :
+       std::vector<std::vector<int64_t>>{{5}, {-1, -1}, {-2, 3}, {4, -1}, {1, 1, 0}, {INT64_MAX, INT64_MAX, -1}}) {
     EXPECT_THROW(Eval(Reshape{}, {Iota({2, 3}), Ints(shape)}), Error);
   }
   EXPECT_THROW(Eval(Reshape{}, {Iota({2, 3}), Iota({1})}), Error);
@@ -103,7 +104,8 @@ TEST(SliceTest, RefusesBadOperands) {
 }
 
 TEST(ConcatTest, JoinsOnTheAxis) {
-  EXPECT_THAT(Doubles(Eval(WithAxis<Concat>(-1), {Iota({2, 1}), Iota({2, 2}), Iota({2, 0})})), ElementsAre(0, 0, 1, 1, 2, 3));
+  EXPECT_THAT(Doubles(Eval(WithAxis<Concat>(-1), {Iota({2, 1}), Iota({2, 2}), Iota({2, 0})})),
+              ElementsAre(0, 0, 1, 1, 2, 3));
   EXPECT_THAT(Doubles(Eval(WithAxis<Concat>(0), {Iota({1, 2}), Iota({2, 2})})), ElementsAre(0, 1, 0, 1, 2, 3));
 }
 

@@ -18,7 +18,8 @@ TEST(ResizeTest, NearestUpsampleRepeats) {
   Resize op;
   op.coordinates = ResizeCoordinates::kAsymmetric;
   op.nearest = NearestRounding::kFloor;
-  EXPECT_THAT(Doubles(ResizeBy(op, Iota({1, 1, 2, 2}), {1, 1, 2, 2})), ElementsAre(0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3));
+  EXPECT_THAT(Doubles(ResizeBy(op, Iota({1, 1, 2, 2}), {1, 1, 2, 2})),
+              ElementsAre(0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3));
 }
 
 TEST(ResizeTest, NearestModes) {
@@ -37,7 +38,8 @@ TEST(ResizeTest, LinearHalfPixelAndAlignCorners) {
   op.mode = ResizeMode::kLinear;
   EXPECT_THAT(Doubles(ResizeBy(op, Iota({2}), {2})), ElementsAre(0, 0.25, 0.75, 1));
   op.coordinates = ResizeCoordinates::kAlignCorners;
-  EXPECT_THAT(Doubles(ResizeBy(op, Iota({3}), {5.0f / 3})), Pointwise(testing::DoubleNear(1e-6), {0.0, 0.5, 1.0, 1.5, 2.0}));
+  EXPECT_THAT(Doubles(ResizeBy(op, Iota({3}), {5.0f / 3})),
+              Pointwise(testing::DoubleNear(1e-6), {0.0, 0.5, 1.0, 1.5, 2.0}));
 }
 
 TEST(ResizeTest, CubicReproducesALine) {

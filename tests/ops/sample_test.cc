@@ -36,7 +36,8 @@ TEST(GridSampleTest, Paddings) {
 TEST(GridSampleTest, CubicReproducesElements) {
   GridSample op;
   op.mode = GridMode::kCubic;
-  EXPECT_THAT(SampleRow(op, {-0.75f, -0.25f, 0.25f, 0.75f}), Pointwise(testing::DoubleNear(1e-6), {0.0, 1.0, 2.0, 3.0}));
+  EXPECT_THAT(SampleRow(op, {-0.75f, -0.25f, 0.25f, 0.75f}),
+              Pointwise(testing::DoubleNear(1e-6), {0.0, 1.0, 2.0, 3.0}));
 }
 
 TEST(GridSampleTest, HostileCoordinatesAreHarmless) {

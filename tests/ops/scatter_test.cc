@@ -50,7 +50,8 @@ TEST(ScatterNDTest, RowsAndElements) {
   ScatterND op;
   EXPECT_THAT(Doubles(Eval(op, {Iota({2, 2}), Longs({1, 1}, {-1}), Floats({1, 2}, {8, 9})})), ElementsAre(0, 1, 8, 9));
   op.reduction = ScatterReduction::kAdd;
-  EXPECT_THAT(Doubles(Eval(op, {Iota({2, 2}), Longs({2, 2}, {0, 1, 0, 1}), Floats({2}, {8, 9})})), ElementsAre(0, 18, 2, 3));
+  EXPECT_THAT(Doubles(Eval(op, {Iota({2, 2}), Longs({2, 2}, {0, 1, 0, 1}), Floats({2}, {8, 9})})),
+              ElementsAre(0, 18, 2, 3));
   EXPECT_THAT(Doubles(Eval(op, {Iota({2}), Longs({1, 0}, {}), Floats({1, 2}, {1, 1})})), ElementsAre(1, 2));
 }
 

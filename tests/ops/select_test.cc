@@ -10,7 +10,9 @@ namespace {
 
 using testing::ElementsAre;
 
-Tensor Bools(const std::vector<bool>& values) { return Tensor::Of<bool>({static_cast<int64_t>(values.size())}, values); }
+Tensor Bools(const std::vector<bool>& values) {
+  return Tensor::Of<bool>({static_cast<int64_t>(values.size())}, values);
+}
 
 TEST(NonZeroTest, IndicesRowMajor) {
   const Tensor y = Eval(NonZero{}, {Floats({2, 2}, {1, 0, NAN, -2})});
@@ -77,7 +79,8 @@ class NmsTest : public testing::Test {
  protected:
   std::vector<double> Run(const std::vector<float>& scores, int64_t most, float iou, float score) {
     const auto count = static_cast<int64_t>(scores.size());
-    const Tensor y = Eval(NonMaxSuppression{}, {boxes_, Floats({1, 1, count}, scores), Ints({most}), Tensor::Scalar(iou), Tensor::Scalar(score)});
+    const Tensor y = Eval(NonMaxSuppression{}, {boxes_, Floats({1, 1, count}, scores), Ints({most}),
+                                                Tensor::Scalar(iou), Tensor::Scalar(score)});
     std::vector<double> kept;
     for (int64_t i = 0; i < y.shape()[0]; ++i) kept.push_back(y.AsDouble(i * 3 + 2));
     return kept;
