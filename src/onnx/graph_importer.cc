@@ -5,6 +5,7 @@
 #include "onnx/converter_list.h"
 #include "onnx/graph_inputs.h"
 #include "onnx/model_file.h"
+#include "onnx/node_order.h"
 #include "onnx/proto.h"
 #include "onnx/unsupported.h"
 
@@ -70,8 +71,7 @@ void GraphImporter::AddInputs(const ImportOptions& options, Scope& scope) {
 }
 
 void GraphImporter::AddNodes(onnx::GraphProto& source, Scope& scope) {
-  for (const auto& node : source.node()) scope.made_here.insert(node.output().begin(), node.output().end());
-  for (auto& node : *source.mutable_node()) AddNode(node, scope);
+  for (const int i : SortedNodes(source)) AddNode(*source.mutable_node(i), scope);
 }
 
 void GraphImporter::AddNode(onnx::NodeProto& node, Scope& scope) {
@@ -176,10 +176,6 @@ void GraphImporter::FoldSince(size_t node_count) {
 GraphImporter::Binding& GraphImporter::Find(const std::string& name, Scope& scope) {
   for (Scope* at = &scope; at; at = at->outer) {
     if (const auto found = at->names.find(name); found != at->names.end()) return found->second;
-    if (at->made_here.contains(name)) {
-      ThrowInvalid({.what = fmt::format("value '{}' is used before it is made", name),
-                    .hint = "The nodes are not sorted, or form a cycle"});
-    }
   }
   ThrowInvalid({.what = fmt::format("nothing makes value '{}'", name),
                 .expected = "an input, an initializer or a node's output"});

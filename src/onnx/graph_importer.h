@@ -38,7 +38,6 @@ class GraphImporter {
   struct Scope {
     Scope* outer = nullptr;
     std::map<std::string, Binding, std::less<>> names;
-    std::set<std::string, std::less<>> made_here;  ///< outputs of all its nodes, also of those not translated yet
   };
 
   void AddInitializers(onnx::GraphProto& source, Scope& scope);
