@@ -123,7 +123,7 @@ class ProgramBuilder {
 
   ProgramOperand MakeOperand(const Value* value) const {
     if (!value) return {};
-    const Placement& place = views_.placements.at(value);
+    const Place& place = views_.placements.at(value);
     const Storage& storage = views_.storages[place.storage];
     ProgramOperand operand{.dtype = value->dtype(), .shape = value->shape(), .strides_bytes = place.strides_bytes};
     operand.offset_bytes = place.offset_bytes;

@@ -82,7 +82,7 @@ int64_t StartAlongAxis(const Link& link, int64_t axis) {
   return start;
 }
 
-Placement PlaceInside(const Link& link, Placement place) {
+Place PlaceInside(const Link& link, Place place) {
   if (link.node->As<Slice>()) {
     const auto ranges = RangesOf(*link.node);
     for (size_t d = 0; d < ranges.size(); ++d) {
@@ -105,13 +105,13 @@ Placement PlaceInside(const Link& link, Placement place) {
   return place;
 }
 
-Placement PlaceTransposed(const Link& link, const Placement& place, bool forward) {
+Place PlaceTransposed(const Link& link, const Place& place, bool forward) {
   std::vector<int64_t> perm = link.node->As<Transpose>()->perm;
   const size_t rank = place.strides_bytes.size();
   if (perm.empty()) {
     for (size_t i = rank; i-- > 0;) perm.push_back(static_cast<int64_t>(i));
   }
-  Placement result = place;
+  Place result = place;
   for (size_t i = 0; i < rank; ++i) {
     if (forward) result.strides_bytes[i] = place.strides_bytes[perm[i]];
     else result.strides_bytes[perm[i]] = place.strides_bytes[i];
@@ -119,8 +119,8 @@ Placement PlaceTransposed(const Link& link, const Placement& place, bool forward
   return result;
 }
 
-/// Placement of the other end of `link`; nullopt when no strides can express it.
-std::optional<Placement> Follow(const Link& link, const Placement& place, bool forward) {
+/// Place of the other end of `link`; nullopt when no strides can express it.
+std::optional<Place> Follow(const Link& link, const Place& place, bool forward) {
   switch (link.kind) {
     case Link::Kind::kInside: return PlaceInside(link, place);
     case Link::Kind::kTranspose: return PlaceTransposed(link, place, forward);
@@ -129,7 +129,7 @@ std::optional<Placement> Follow(const Link& link, const Placement& place, bool f
   const Value *from = forward ? link.outer : link.inner, *to = forward ? link.inner : link.outer;
   auto strides = ReshapeStrides(from->shape(), place.strides_bytes, to->shape());
   if (!strides) return std::nullopt;
-  return Placement{place.storage, place.offset_bytes, std::move(*strides)};
+  return Place{place.storage, place.offset_bytes, std::move(*strides)};
 }
 
 bool Satisfies(const Value& value, const std::vector<int64_t>& strides, const LayoutHint& hint) {
@@ -260,10 +260,10 @@ class Planner {
     return static_cast<int>(plan_.storages.size()) - 1;
   }
 
-  using Placements = std::map<const Value*, Placement>;
+  using Places = std::map<const Value*, Place>;
 
   /// Places the whole tree of `anchor` laid out in `order`; copies needed are counted in bytes and listed.
-  double Lay(const Value* anchor, const std::vector<int>& order, Placements& places, std::vector<Fix>& fixes) const {
+  double Lay(const Value* anchor, const std::vector<int>& order, Places& places, std::vector<Fix>& fixes) const {
     places[anchor] = {0, 0, DenseStrides(*anchor, order)};
     std::deque<const Value*> queue{anchor};
     double cost = 0;
@@ -289,7 +289,7 @@ class Planner {
     return cost;
   }
 
-  double HintCost(const Value& value, const Placement& place, std::vector<Fix>& fixes) const {
+  double HintCost(const Value& value, const Place& place, std::vector<Fix>& fixes) const {
     const double bytes = static_cast<double>(ElemCount(value.shape()) * SizeOf(value.dtype()));
     double cost = 0;
     const auto judge = [&](const LayoutHint& hint, Fix fix) {
@@ -312,13 +312,13 @@ class Planner {
   }
 
   void PlaceFrom(const Value* anchor, const std::vector<int>& order, int storage) {
-    Placements places;
+    Places places;
     std::vector<Fix> fixes;
     Lay(anchor, order, places, fixes);
     Keep(std::move(places), fixes, storage);
   }
 
-  void Keep(Placements places, const std::vector<Fix>& fixes, int storage) {
+  void Keep(Places places, const std::vector<Fix>& fixes, int storage) {
     fixes_wanted_.insert(fixes.begin(), fixes.end());
     for (auto& [value, place] : places) {
       place.storage = storage;
@@ -361,13 +361,13 @@ class Planner {
       return PlaceFrom(member, RowMajor(member->shape().size()), AddStorage(Storage::Kind::kOutput, static_cast<int>(index), *member));
     }
     double best = 0;
-    Placements best_places;
+    Places best_places;
     std::vector<Fix> best_fixes;
     std::set<Shape> shapes;
     for (const Value* member : members) {
       if (!shapes.insert(member->shape()).second) continue;
       for (const auto& order : Orders(member->shape().size())) {
-        Placements places;
+        Places places;
         std::vector<Fix> fixes;
         const double cost = Lay(member, order, places, fixes);
         if (!best_places.empty() && cost >= best) continue;

@@ -16,7 +16,7 @@ struct Storage {
 };
 
 /// Where a value lies: element (i0, ...) at storage + offset + sum(i_d * strides[d]).
-struct Placement {
+struct Place {
   int storage = -1;
   int64_t offset_bytes = 0;
   std::vector<int64_t> strides_bytes;
@@ -24,7 +24,7 @@ struct Placement {
 
 struct ViewPlan {
   std::vector<Storage> storages;
-  std::unordered_map<const Value*, Placement> placements;
+  std::unordered_map<const Value*, Place> placements;
   /// Nodes that cost nothing: their outputs are views (of their inputs, or their inputs of them).
   std::vector<const Node*> free_nodes;
   int copies_inserted = 0;

@@ -61,9 +61,9 @@ TEST(PlanViewsTest, ConcatAndSplitCostNothing) {
         if (output && output->name() == name) return plan.placements.at(output);
       }
     }
-    return Placement();
+    return Place();
   };
-  const Placement joined = place("joined"), a = place("a"), second = place("second"), b = place("b");
+  const Place joined = place("joined"), a = place("a"), second = place("second"), b = place("b");
   EXPECT_EQ(a.storage, joined.storage);
   EXPECT_EQ(b.storage, joined.storage);
   EXPECT_EQ(joined.strides_bytes, (std::vector<int64_t>{6 * 6 * 48 * 4, 4, 6 * 48 * 4, 48 * 4}));
@@ -104,7 +104,7 @@ TEST(PlanViewsTest, GraphOutputsOwnTheirMemory) {
   Verify(*graph);
   std::set<int> storages;
   for (size_t i = 0; i < graph->outputs().size(); ++i) {
-    const Placement& place = plan.placements.at(graph->outputs()[i]);
+    const Place& place = plan.placements.at(graph->outputs()[i]);
     EXPECT_EQ(plan.storages[place.storage].kind, Storage::Kind::kOutput);
     EXPECT_EQ(plan.storages[place.storage].index, static_cast<int>(i));
     EXPECT_EQ(place.offset_bytes, 0);
@@ -134,7 +134,7 @@ TEST(PlanViewsTest, HeadTailIsAViewOfTheConvolutions) {
   const ViewPlan plan = PlanViews(*graph);
   EXPECT_EQ(plan.copies_inserted, 0);
   const Value* scores = graph->nodes().back()->input(0);
-  const Placement& place = plan.placements.at(scores);
+  const Place& place = plan.placements.at(scores);
   EXPECT_EQ(place.strides_bytes, (std::vector<int64_t>{20 * 6 * 4, 4, 24}));
   EXPECT_EQ(place.offset_bytes, 12);
 }

@@ -1,0 +1,130 @@
+#include <chrono>
+#include <filesystem>
+
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/model_source.h"
+#include "engine/engine_file.h"
+#include "runtime/load.h"
+
+namespace tenon::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ExportOptions {
+  ModelOptions model;
+  std::string output, dump_ir, format = "tenon", precision;
+  std::vector<std::string> disable_pass;
+  bool dynamic = false, nms = false, add_device = false;
+  double workspace = 0;
+  std::string data, split, calibration;
+  double fraction = 1;
+};
+
+void RefuseLaterFlags(const ExportOptions& options) {
+  const auto refuse = [](bool given, const char* flag) {
+    if (given) ThrowInvalid("{} comes with a later release of Tenon", flag);
+  };
+  refuse(options.model.int8, "--int8");
+  refuse(options.dynamic, "--dynamic");
+  refuse(options.nms, "--nms");
+  refuse(options.format != "tenon", "--format other than tenon");
+}
+
+/// --precision fp32|half sets the same as --half.
+ModelOptions WithPrecision(const ExportOptions& options) {
+  ModelOptions model = options.model;
+  if (options.precision.empty()) return model;
+  if (options.precision != "fp32" && options.precision != "half") {
+    ThrowInvalid({.what = "bad precision", .where = "--precision", .got = options.precision, .expected = "fp32 or half (int8 comes with a later release)"});
+  }
+  model.half = options.precision == "half";
+  return model;
+}
+
+nlohmann::ordered_json Counts(const Program& plan) {
+  std::map<std::string, int> layers = {{"fp32", 0}, {"half", 0}, {"int8", 0}};
+  std::map<std::string, double> flops = {{"fp32", 0}, {"half", 0}, {"int8", 0}};
+  double total = 0;
+  for (const auto& step : plan.steps) {
+    const std::string kind = step.compute == DType::kFloat32 ? "fp32" : "half";
+    ++layers[kind];
+    flops[kind] += step.flops;
+    total += step.flops;
+  }
+  nlohmann::ordered_json json;
+  for (const char* kind : {"fp32", "half", "int8"}) {
+    json["layers"][kind] = layers[kind];
+    json["flops_share"][kind] = total > 0 ? flops[kind] / total : 0;
+  }
+  return json;
+}
+
+/// Adds this machine's plan to an engine that was built elsewhere; the file keeps its other plans.
+CompileResult AddDevice(const ModelOptions& options, const GlobalOptions& global) {
+  CompileResult result;
+  result.engine = ReadEngine(options.model);
+  const CpuDevice device = ChosenCpu(global);
+  if (FindPlan(*result.engine, device)) {
+    result.warnings.push_back("the engine has a plan for this machine already");
+    return result;
+  }
+  TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache));
+  AddPlanForCpu(*result.engine, device, {.effort = options.effort, .verbose = global.verbose}, cache);
+  cache.Save(TimingCachePath(options.timing_cache));
+  return result;
+}
+
+CommandResult Export(const ExportOptions& options, const GlobalOptions& global) {
+  RefuseLaterFlags(options);
+  if (ChooseDevice(global.device) != "cpu") ThrowInvalid("export builds for --device cpu, not {}", global.device);
+  const ModelOptions model = WithPrecision(options);
+  const bool is_engine = IsEngineFile(model.model);
+  if (is_engine != options.add_device) {
+    ThrowInvalid(is_engine ? "{} is an engine already: give the ONNX file, or --add-device to add this machine's plan"
+                           : "--add-device adds a plan to an engine, and {} is none", model.model);
+  }
+  const std::string output = !options.output.empty() ? options.output : fs::path(model.model).replace_extension(".tenon").string();
+  if (!global.quiet) fmt::print(stderr, "device: {}, {} threads\n", ChosenCpu(global).Fingerprint(), ChosenCpu(global).threads);
+  const auto start = std::chrono::steady_clock::now();
+  const CompileResult result = options.add_device ? AddDevice(model, global)
+                                                  : CompileOnnx(model, global, {.dump_ir_dir = options.dump_ir,
+                                                        .disabled_passes = {options.disable_pass.begin(), options.disable_pass.end()}});
+  const int64_t size = WriteEngine(*result.engine, output);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  for (const auto& warning : result.warnings) Log().warn("{}", warning);
+
+  const Program& plan = *result.engine->plans.back();
+  CommandResult answer;
+  answer.json = {{"engine", output}, {"size_bytes", size}, {"seconds", seconds}, {"device", plan.fingerprint}, {"precision", plan.precision}};
+  answer.json.update(Counts(plan));
+  answer.json["warnings"] = result.warnings;
+  answer.text = fmt::format("{}: {:.1f} MB, {}, {} steps, {:.1f} MB of activations, built in {:.1f} s\n", output, static_cast<double>(size) / 1e6,
+                            plan.precision, plan.steps.size(), static_cast<double>(plan.arena_bytes) / 1e6, seconds);
+  return answer;
+}
+
+}  // namespace
+
+void AddExport(CLI::App& app, CommandBody& body) {
+  auto options = std::make_shared<ExportOptions>();
+  CLI::App* command = app.add_subcommand("export", "compile an ONNX model to an engine for this machine");
+  AddModelFlags(*command, options->model);
+  command->add_option("-o,--output", options->output, "engine file (default: the source with suffix .tenon)");
+  command->add_option("--precision", options->precision, "fp32 or half");
+  command->add_option("--format", options->format, "tenon")->capture_default_str();
+  command->add_flag("--add-device", options->add_device, "add this machine's plan to an engine");
+  command->add_option("--dump-ir", options->dump_ir, "folder for the graph's text after every pass");
+  command->add_option("--disable-pass", options->disable_pass, "leave out a pass, by name (to find faults)");
+  command->add_option("--workspace", options->workspace, "limit of scratch memory in GiB (accepted; CPU kernels need little)");
+  command->add_flag("--dynamic", options->dynamic, "a later release");
+  command->add_flag("--nms", options->nms, "a later release");
+  command->add_option("--data", options->data, "calibration data for --int8 (a later release)");
+  command->add_option("--split", options->split, "as --data");
+  command->add_option("--fraction", options->fraction, "as --data");
+  command->add_option("--calibration", options->calibration, "as --data");
+  command->callback([options, &body] { body = [options](const GlobalOptions& global) { return Export(*options, global); }; });
+}
+
+}  // namespace tenon::cli

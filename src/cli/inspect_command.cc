@@ -1,0 +1,145 @@
+#include <fmt/ranges.h>
+
+#include <filesystem>
+#include <map>
+
+#include "cli/command.h"
+#include "cli/model_source.h"
+#include "engine/engine_file.h"
+#include "ir/text.h"
+#include "onnx/importer.h"
+#include "ops/evaluate.h"
+#include "vision/names.h"
+
+namespace tenon::cli {
+namespace {
+
+struct InspectOptions {
+  ModelOptions model;
+  bool layers = false;
+};
+
+nlohmann::ordered_json TensorJson(const std::vector<TensorInfo>& infos) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const auto& info : infos) list.push_back({{"name", info.name}, {"dtype", ToString(info.dtype)}, {"shape", info.shape}});
+  return list;
+}
+
+std::string MetadataOr(const std::map<std::string, std::string>& metadata, const std::string& key) {
+  const auto found = metadata.find(key);
+  return found == metadata.end() ? "" : found->second;
+}
+
+void AddCommon(const std::vector<TensorInfo>& inputs, const std::vector<TensorInfo>& outputs, const std::map<std::string, std::string>& metadata,
+               CommandResult& result) {
+  result.json["inputs"] = TensorJson(inputs);
+  result.json["outputs"] = TensorJson(outputs);
+  result.json["task"] = MetadataOr(metadata, "task");
+  const std::string names = MetadataOr(metadata, "names");
+  result.json["names"] = names;
+  result.json["metadata"] = metadata;
+  const auto describe = [&](const char* kind, const std::vector<TensorInfo>& infos) {
+    for (const auto& info : infos) result.text += fmt::format("{:<8}{}: {}\n", kind, info.name, ToString(TensorType{info.dtype, info.shape}));
+  };
+  describe("input", inputs);
+  describe("output", outputs);
+  if (!result.json["task"].get<std::string>().empty()) result.text += fmt::format("task    {}\n", result.json["task"].get<std::string>());
+}
+
+nlohmann::ordered_json PlanJson(const Program& plan) {
+  int64_t weights = 0;
+  for (const Tensor& constant : plan.constants) weights += constant.size_bytes();
+  for (const Blob& blob : plan.packed) weights += static_cast<int64_t>(blob.size_bytes);
+  return {{"fingerprint", plan.fingerprint}, {"device", plan.device}, {"precision", plan.precision}, {"steps", plan.steps.size()},
+          {"memory_bytes", {{"weights", weights}, {"activations", plan.arena_bytes}, {"workspace", 0}}}};
+}
+
+/// One line per step: what it is, its tactic, and the source nodes that it covers.
+void AddSteps(const Program& plan, CommandResult& result) {
+  result.json["layers"] = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const ProgramStep& step = plan.steps[i];
+    std::string shape = "?";
+    for (const auto& output : step.outputs) {
+      if (output.memory != MemoryKind::kAbsent) {
+        shape = ToString(TensorType{output.dtype, output.shape});
+        break;
+      }
+    }
+    result.json["layers"].push_back({{"step", i}, {"name", step.name}, {"op", step.op}, {"output", shape}, {"compute", ToString(step.compute)},
+                                     {"family", step.family}, {"tactic", step.tactic}, {"gflops", step.flops / 1e9}, {"sources", step.sources}});
+    result.text += fmt::format("{:>4} {:<14} {:<22} {:>8.3f} GFLOP  {} {}\n       covers {}\n", i, step.op, shape, step.flops / 1e9, step.family, step.tactic,
+                               fmt::join(step.sources, " "));
+  }
+}
+
+CommandResult InspectEngine(const InspectOptions& options) {
+  const auto model = ReadEngine(options.model.model);
+  CommandResult result;
+  result.json["kind"] = "engine";
+  result.text = fmt::format("Tenon engine {}, source digest {}\n", options.model.model, model->source_digest.ToString());
+  AddCommon(model->inputs, model->outputs, model->metadata, result);
+  result.json["source_digest"] = model->source_digest.ToString();
+  result.json["plans"] = nlohmann::ordered_json::array();
+  for (const auto& plan : model->plans) {
+    const auto json = PlanJson(*plan);
+    result.json["plans"].push_back(json);
+    result.text += fmt::format("plan    {}\n        {}, {} steps, {:.1f} MB of weights, {:.1f} MB of activations\n", plan->fingerprint, plan->precision,
+                               plan->steps.size(), json["memory_bytes"]["weights"].get<double>() / 1e6, static_cast<double>(plan->arena_bytes) / 1e6);
+  }
+  if (options.layers) AddSteps(*model->plans[0], result);
+  return result;
+}
+
+CommandResult InspectOnnx(const InspectOptions& options) {
+  const ImageSize size = ParseImageSize(options.model.imgsz);
+  const auto graph = ImportOnnx(options.model.model, {.batch = options.model.batch, .height = size.height, .width = size.width, .input_shapes = {}});
+  std::vector<TensorInfo> inputs, outputs;
+  for (const Value* input : graph->inputs()) inputs.push_back({input->name(), input->dtype(), input->shape()});
+  for (size_t i = 0; i < graph->outputs().size(); ++i) {
+    const Value* output = graph->outputs()[i];
+    outputs.push_back({graph->output_names()[i], output->dtype(), output->type().shape.value_or(Shape{})});
+  }
+  CommandResult result;
+  result.json["kind"] = "onnx";
+  result.text = fmt::format("ONNX model {}\n", options.model.model);
+  AddCommon(inputs, outputs, graph->metadata, result);
+  std::map<std::string, int> counts;
+  double flops = 0;
+  for (const auto& node : graph->nodes()) {
+    ++counts[std::string(node->op().name())];
+    flops += EstimateNodeCost(*node).flops;
+  }
+  int64_t parameters = 0;
+  for (const Value* constant : graph->Constants()) parameters += constant->constant().elems();
+  result.json["plans"] = nlohmann::ordered_json::array();
+  result.json["ops"] = counts;
+  result.json["gflops"] = flops / 1e9;
+  result.json["parameters"] = parameters;
+  result.text += fmt::format("size    {} nodes, {:.2f} M parameters, {:.2f} GFLOP\nops     ", graph->nodes().size(), static_cast<double>(parameters) / 1e6, flops / 1e9);
+  for (const auto& [op, count] : counts) result.text += fmt::format("{} {}  ", count, op);
+  result.text += "\n";
+  if (!options.layers) return result;
+  result.json["layers"] = nlohmann::ordered_json::array();
+  for (const auto& node : graph->nodes()) {
+    std::string shape;
+    for (const Value* output : node->outputs()) shape += output ? (shape.empty() ? "" : ", ") + ToString(output->type()) : "";
+    result.json["layers"].push_back({{"name", node->name()}, {"op", node->op().name()}, {"output", shape}, {"attributes", PrintAttrs(node->op())}});
+    result.text += fmt::format("     {:<14} {:<22} {} {}\n", node->op().name(), shape, node->name(), PrintAttrs(node->op()));
+  }
+  return result;
+}
+
+}  // namespace
+
+void AddInspect(CLI::App& app, CommandBody& body) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App* command = app.add_subcommand("inspect", "what an ONNX model or an engine holds");
+  AddModelFlags(*command, options->model);
+  command->add_flag("--layers", options->layers, "every step (engine) or node (ONNX)");
+  command->callback([options, &body] {
+    body = [options](const GlobalOptions&) { return IsEngineFile(options->model.model) ? InspectEngine(*options) : InspectOnnx(*options); };
+  });
+}
+
+}  // namespace tenon::cli

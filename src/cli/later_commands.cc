@@ -1,0 +1,18 @@
+#include "base/error.h"
+#include "cli/command.h"
+
+namespace tenon::cli {
+
+void AddLaterCommands(CLI::App& app, CommandBody& body) {
+  for (const char* name : {"verify", "ship", "benchmark", "profile", "merge"}) {
+    CLI::App* command = app.add_subcommand(name, "comes with a later release");
+    command->allow_extras();
+    command->callback([name, &body] {
+      body = [name](const GlobalOptions&) -> CommandResult {
+        ThrowInvalid("tenon {} comes with a later release; this one has export, val, predict, run, inspect and devices", name);
+      };
+    });
+  }
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,140 @@
+#include "cli/model_source.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/log.h"
+#include "engine/engine_file.h"
+#include "onnx/importer.h"
+#include "runtime/load.h"
+
+namespace tenon::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path CacheFolder() {
+  const char* xdg = std::getenv("XDG_CACHE_HOME");
+  if (xdg && *xdg) return fs::path(xdg) / "tenon";
+  const char* home = std::getenv("HOME");
+  return fs::path(home && *home ? home : "/tmp") / ".cache" / "tenon";
+}
+
+int64_t ParseSide(const std::string& text, const std::string& whole) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 1 || value > 16384) {
+    ThrowInvalid({.what = "bad image size", .where = "--imgsz", .got = whole, .expected = "N or H,W in pixels, 1 to 16384"});
+  }
+  return value;
+}
+
+ImportOptions ToImportOptions(const ModelOptions& options) {
+  const ImageSize size = ParseImageSize(options.imgsz);
+  if (options.batch && (*options.batch < 1 || *options.batch > 1024)) {
+    ThrowInvalid({.what = "bad batch size", .where = "--batch", .got = std::to_string(*options.batch), .expected = "1 to 1024"});
+  }
+  return {.batch = options.batch, .height = size.height, .width = size.width, .input_shapes = {}};
+}
+
+/// The engine with a plan for this machine added, from the cache of such builds or built now.
+std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, const ModelOptions& options, const CpuDevice& device) {
+  const Digest digest = HashString(HashFile(options.model).ToString() + device.Fingerprint());
+  const fs::path cached = CacheFolder() / "engines" / (digest.ToString() + ".tenon");
+  if (fs::exists(cached)) {
+    try {
+      auto built = ReadEngine(cached.string());
+      if (FindPlan(*built, device)) return built;
+    } catch (const Error& error) {
+      Log().warn("a cached plan is not usable and is built again: {}", error.what());
+    }
+  }
+  TimingCache timing = TimingCache::Load(TimingCachePath(options.timing_cache));
+  AddPlanForCpu(*model, device, {.effort = options.effort}, timing);
+  timing.Save(TimingCachePath(options.timing_cache));
+  std::error_code ignored;  // the write says why it failed
+  fs::create_directories(cached.parent_path(), ignored);
+  WriteEngine(*model, cached.string());
+  return model;
+}
+
+void RefusePrecisionFlags(const ModelOptions& options) {
+  if (!options.half && !options.int8 && options.imgsz.empty() && !options.batch) return;
+  Log().warn("{} is an engine: --half, --int8, --imgsz and --batch were decided when it was built and are ignored", options.model);
+}
+
+}  // namespace
+
+void AddModelFlags(CLI::App& command, ModelOptions& options) {
+  command.add_option("model", options.model, "ONNX file or Tenon engine (.tenon)")->required();
+  command.add_flag("--half", options.half, "compile an ONNX file in half precision (BF16 on CPUs)");
+  command.add_flag("--int8", options.int8, "compile an ONNX file in INT8 (a later release)");
+  command.add_option("--imgsz", options.imgsz, "input size N or H,W for models that leave it open");
+  command.add_option("--batch", options.batch, "batch size for models that leave it open");
+  command.add_option("--timing-cache", options.timing_cache, "file with the measured tactics (default: under $XDG_CACHE_HOME/tenon)");
+  command.add_option("--effort", options.effort, "0: no timing, 3: try every tactic")->check(CLI::Range(0, 3))->capture_default_str();
+  command.add_flag("--build", options.build, "build a plan for this machine when the engine has none");
+}
+
+ImageSize ParseImageSize(const std::string& text) {
+  if (text.empty()) return {};
+  const size_t comma = text.find(',');
+  if (comma == std::string::npos) return {ParseSide(text, text), ParseSide(text, text)};
+  return {ParseSide(text.substr(0, comma), text), ParseSide(text.substr(comma + 1), text)};
+}
+
+std::string ChooseDevice(const std::string& flag) {
+  if (flag.empty() || flag == "cpu") return "cpu";
+  if (flag == "reference") return flag;
+  if (flag == "cuda" || flag.starts_with("cuda:") || flag == "0") {
+    throw Error(ErrorCode::kUnsupportedDevice, fmt::format("no GPU support in this release (--device): got {}, expected cpu or reference", flag));
+  }
+  ThrowInvalid({.what = "unknown device", .where = "--device", .got = flag, .expected = "cpu, cuda, cuda:N or reference"});
+}
+
+CpuDevice ChosenCpu(const GlobalOptions& global) {
+  CpuDevice device = CpuDevice::Detect();
+  if (global.threads > 0) device.threads = global.threads;
+  return device;
+}
+
+std::string TimingCachePath(const std::string& flag) { return flag.empty() ? (CacheFolder() / "cpu.timing").string() : flag; }
+
+CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& global, const CompileOptions& compile) {
+  if (options.int8) ThrowInvalid("--int8 comes with a later release of Tenon: use --half");
+  CompileOptions full = compile;
+  full.precision = options.half ? Precision::kHalf : Precision::kFp32;
+  full.tune = {.effort = options.effort, .verbose = global.verbose};
+  auto graph = ImportOnnx(options.model, ToImportOptions(options));
+  full.source_digest = HashFile(options.model);
+  const std::string cache_path = TimingCachePath(options.timing_cache);
+  TimingCache cache = TimingCache::Load(cache_path);
+  const std::string before = cache.ToText();
+  CompileResult result = CompileForCpu(std::move(graph), ChosenCpu(global), full, cache);
+  if (cache.ToText() != before) cache.Save(cache_path);
+  return result;
+}
+
+LoadedModel LoadModel(const ModelOptions& options, const GlobalOptions& global) {
+  const std::string device = ChooseDevice(global.device);
+  const CpuDevice cpu = ChosenCpu(global);
+  if (!global.quiet) fmt::print(stderr, "device: {}, {} threads\n", device == "cpu" ? cpu.Fingerprint() : "reference evaluator", device == "cpu" ? cpu.threads : 1);
+  const bool is_engine = IsEngineFile(options.model);
+  if (device == "reference") {
+    if (is_engine) ThrowInvalid("--device reference runs ONNX files, not engines ({})", options.model);
+    return {MakeReferenceEngine(ImportOnnx(options.model, ToImportOptions(options))), nullptr, {}};
+  }
+  if (is_engine) {
+    RefusePrecisionFlags(options);
+    auto model = ReadEngine(options.model);
+    if (options.build && !FindPlan(*model, cpu)) model = BuildPlanHere(model, options, cpu);
+    return {MakeCpuEngine(model, cpu), model, {}};
+  }
+  if (fs::path(options.model).extension() == ".tenon") ReadEngine(options.model);  // says what is wrong with it
+  CompileResult result = CompileOnnx(options, global, {});
+  for (const auto& warning : result.warnings) Log().warn("{}", warning);
+  return {MakeCpuEngine(result.engine, cpu), result.engine, std::move(result.warnings)};
+}
+
+}  // namespace tenon::cli

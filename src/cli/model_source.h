@@ -1,0 +1,50 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "compile/compiler.h"
+#include "tenon/tenon.hpp"
+
+namespace tenon::cli {
+
+/// Flags of all commands that take a model: what to compile an ONNX file as.
+struct ModelOptions {
+  std::string model;
+  bool half = false, int8 = false, build = false;
+  std::string imgsz;  ///< "640" or "480,640"
+  std::optional<int64_t> batch;
+  std::string timing_cache;
+  int effort = 2;
+};
+void AddModelFlags(CLI::App& command, ModelOptions& options);
+
+/// A model ready to run, and what is known of it.
+struct LoadedModel {
+  Engine engine;
+  std::shared_ptr<const EngineModel> file;  ///< null on the reference device
+  std::vector<std::string> warnings;
+};
+
+/// Height and width of --imgsz; nothing when it wasn't given. Throws Error(kInvalidInput).
+struct ImageSize {
+  std::optional<int64_t> height, width;
+};
+ImageSize ParseImageSize(const std::string& text);
+
+/// "cpu" or "reference" from --device. Throws Error for devices that this machine or release doesn't have.
+std::string ChooseDevice(const std::string& flag);
+/// This machine's CPU, with the threads that were asked for.
+CpuDevice ChosenCpu(const GlobalOptions& global);
+/// --timing-cache, or the default file under $XDG_CACHE_HOME/tenon.
+std::string TimingCachePath(const std::string& flag);
+
+/// Compiles an ONNX file for the CPU as the flags say; tactics are taken from and put into the timing cache.
+CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& global, const CompileOptions& compile);
+
+/// Loads an engine or compiles an ONNX file in memory. Prints the device that was chosen.
+LoadedModel LoadModel(const ModelOptions& options, const GlobalOptions& global);
+
+}  // namespace tenon::cli
