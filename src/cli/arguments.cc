@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
 
 namespace tenon::cli {
 namespace {
@@ -10,7 +11,7 @@ namespace {
 size_t KeyLength(const std::string& argument) {
   const size_t equals = argument.find('=');
   if (equals == std::string::npos || equals == 0 || !std::islower(static_cast<unsigned char>(argument[0]))) return 0;
-  const bool is_name = std::all_of(argument.begin(), argument.begin() + static_cast<ptrdiff_t>(equals),
+  const bool is_name = std::all_of(argument.begin(), argument.begin() + static_cast<std::ptrdiff_t>(equals),
                                    [](unsigned char c) { return std::islower(c) || std::isdigit(c) || c == '_' || c == '-'; });
   return is_name ? equals : 0;
 }

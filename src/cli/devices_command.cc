@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "backends/cpu/cpu_device.h"
 #include "cli/command.h"
 

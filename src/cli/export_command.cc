@@ -82,8 +82,8 @@ CommandResult Export(const ExportOptions& options, const GlobalOptions& global) 
   const ModelOptions model = WithPrecision(options);
   const bool is_engine = IsEngineFile(model.model);
   if (is_engine != options.add_device) {
-    ThrowInvalid(is_engine ? "{} is an engine already: give the ONNX file, or --add-device to add this machine's plan"
-                           : "--add-device adds a plan to an engine, and {} is none", model.model);
+    if (is_engine) ThrowInvalid("{} is an engine already: give the ONNX file, or --add-device to add this machine's plan", model.model);
+    ThrowInvalid("--add-device adds a plan to an engine, and {} is none", model.model);
   }
   const std::string output = !options.output.empty() ? options.output : fs::path(model.model).replace_extension(".tenon").string();
   if (!global.quiet) fmt::print(stderr, "device: {}, {} threads\n", ChosenCpu(global).Fingerprint(), ChosenCpu(global).threads);
