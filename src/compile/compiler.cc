@@ -211,7 +211,10 @@ void FillPortablePart(const Graph& graph, const ProgramBuilder& builder, EngineM
   for (const Value* constant : graph.Constants()) {  // in the printer's order
     if (constant->constant().elems() > print.max_inline_elems) engine.constants.push_back(builder.Portable(constant));
   }
-  TENON_CHECK(engine.constants.size() == externals.size(), "{} of {} constants", engine.constants.size(), externals.size());
+  // The rest are constants in the bodies of fused regions, which no kernel packs.
+  for (size_t i = engine.constants.size(); i < externals.size(); ++i) {
+    engine.constants.push_back({.plain = externals[i], .dtype = externals[i].dtype(), .shape = externals[i].shape()});
+  }
 }
 
 /// The elements of a portable constant, unpacked from the plan that holds them if need be.
