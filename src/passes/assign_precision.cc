@@ -25,7 +25,8 @@ bool ComputesInHalf(const Node& node) {
 
 /// Ops whose results have the type of operand 0 and lose nothing by staying in it.
 bool KeepsType(const Node& node) {
-  return node.op().op_class() == OpClass::kIndex || node.op().op_class() == OpClass::kReduction || node.As<Pool>() || node.As<Resize>();
+  return node.op().op_class() == OpClass::kIndex || node.op().op_class() == OpClass::kReduction || node.As<Pool>() ||
+         node.As<Resize>();
 }
 
 /// The value is the model's image, perhaps rearranged.
@@ -33,11 +34,13 @@ bool IsImage(const Value* value) {
   if (!value->producer()) return !value->is_constant();
   const Node* node = value->producer();
   if (node->op().op_class() != OpClass::kIndex) return false;
-  return std::all_of(node->inputs().begin(), node->inputs().end(), [](const Value* input) { return !input || input->is_constant() || IsImage(input); });
+  return std::all_of(node->inputs().begin(), node->inputs().end(),
+                     [](const Value* input) { return !input || input->is_constant() || IsImage(input); });
 }
 
 bool IsImageConv(const Node& node) {
-  return node.As<Conv>() && node.input(0)->has_shape() && node.input(0)->shape().at(1) <= kMaxImageChannels && IsImage(node.input(0));
+  return node.As<Conv>() && node.input(0)->has_shape() && node.input(0)->shape().at(1) <= kMaxImageChannels &&
+         IsImage(node.input(0));
 }
 
 class PrecisionAssigner {
@@ -76,7 +79,8 @@ class PrecisionAssigner {
   /// The value in this float type for `reader`; a constant is converted, another value cast for this reader alone, so
   /// that each region converts while it reads.
   Value* As(DType to, Value* value, const Node* reader) {
-    if (!value || value->dtype() == to || (value->dtype() != context_.half_type && value->dtype() != DType::kFloat32)) return value;
+    if (!value || value->dtype() == to || (value->dtype() != context_.half_type && value->dtype() != DType::kFloat32))
+      return value;
     if (value->is_constant()) return graph_.AddConstant(value->constant().CastTo(to), value->name());
     return AddCast(value, to, reader);
   }
@@ -92,7 +96,8 @@ class PrecisionAssigner {
       // Nothing below computes in half: FP32 up to the graph output. Axes and shapes are integers.
       for (Value*& operand : operands) operand = AsFull(operand, node);
     } else if (node->As<Concat>()) {
-      const bool any_half = std::any_of(operands.begin(), operands.end(), [&](const Value* v) { return v->dtype() == context_.half_type; });
+      const bool any_half = std::any_of(operands.begin(), operands.end(),
+                                        [&](const Value* v) { return v->dtype() == context_.half_type; });
       for (Value*& operand : operands) operand = any_half ? As(context_.half_type, operand, node) : operand;
     }
     graph_.Rewrite(node, std::move(op), std::move(operands));
@@ -124,7 +129,8 @@ class PrecisionAssigner {
   }
 
   void Keep(const Node& node, std::string reason) {
-    if (context_.report) context_.report->kept_in_fp32.push_back({node.name(), std::string(node.op().name()), std::move(reason)});
+    if (context_.report)
+      context_.report->kept_in_fp32.push_back({node.name(), std::string(node.op().name()), std::move(reason)});
   }
 
   Graph& graph_;

@@ -40,7 +40,8 @@ bool MergeCommonSubexpressions(Graph& graph, const PassContext&) {
   std::map<std::tuple<std::string, std::string, std::vector<Value*>>, Node*> seen;
   for (Node* node : graph.NodeList()) {
     if (node->inputs().empty()) continue;  // random generators: equal text, different numbers
-    const auto [found, is_new] = seen.try_emplace({std::string(node->op().name()), PrintAttrs(node->op()), node->inputs()}, node);
+    const auto [found, is_new] =
+        seen.try_emplace({std::string(node->op().name()), PrintAttrs(node->op()), node->inputs()}, node);
     if (is_new || !CanStandFor(graph, *found->second, *node)) continue;
     for (size_t i = 0; i < node->outputs().size(); ++i) {
       if (node->output(i)) graph.ReplaceAllUses(node->output(i), found->second->output(i));

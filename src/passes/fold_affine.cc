@@ -16,7 +16,9 @@ namespace {
 /// y = scale * x + shift, per channel.
 struct Affine {
   std::vector<double> scale, shift;
-  bool HasShift() const { return std::any_of(shift.begin(), shift.end(), [](double s) { return s != 0; }); }
+  bool HasShift() const {
+    return std::any_of(shift.begin(), shift.end(), [](double s) { return s != 0; });
+  }
 };
 
 std::optional<Affine> AsAffine(const BatchNorm& op, const Node& node) {
@@ -42,12 +44,15 @@ std::optional<Affine> AsAffine(const Node& node, int64_t axis) {
   if (!values) return {};
   const size_t channels = values->size();
   switch (binary->kind) {
-    case BinaryKind::kAdd: return Affine{std::vector<double>(channels, 1), *std::move(values)};
-    case BinaryKind::kMul: return Affine{*std::move(values), std::vector<double>(channels, 0)};
+    case BinaryKind::kAdd:
+      return Affine{std::vector<double>(channels, 1), *std::move(values)};
+    case BinaryKind::kMul:
+      return Affine{*std::move(values), std::vector<double>(channels, 0)};
     case BinaryKind::kDiv:
       for (double& value : *values) value = 1 / value;
       return Affine{*std::move(values), std::vector<double>(channels, 0)};
-    default: return {};
+    default:
+      return {};
   }
 }
 
@@ -60,8 +65,12 @@ class WeightChannels {
     if (node.As<MatMul>()) input_first_ = true;
     taps_ = ElemCount(weights) / std::max<int64_t>(1, weights[0] * weights[1]);
   }
-  int64_t out(int64_t i) const { return input_first_ ? GroupOf(First(i), weights_[0]) * weights_[1] + Second(i) : First(i); }
-  int64_t in(int64_t i) const { return input_first_ ? First(i) : GroupOf(First(i), weights_[0]) * weights_[1] + Second(i); }
+  int64_t out(int64_t i) const {
+    return input_first_ ? GroupOf(First(i), weights_[0]) * weights_[1] + Second(i) : First(i);
+  }
+  int64_t in(int64_t i) const {
+    return input_first_ ? First(i) : GroupOf(First(i), weights_[0]) * weights_[1] + Second(i);
+  }
 
  private:
   int64_t First(int64_t i) const { return i / (taps_ * weights_[1]); }
@@ -77,8 +86,9 @@ class WeightChannels {
 bool HasConstantParameters(const Node& node) {
   const Value* weights = node.input(kWeightsOperand);
   const Value* bias = node.input(kBiasOperand);
-  return weights && weights->is_constant() && weights->shape().size() >= 2 && (!node.As<MatMul>() || weights->shape().size() == 2) &&
-         (!bias || bias->is_constant()) && node.output()->has_shape() && node.input(0)->has_shape();
+  return weights && weights->is_constant() && weights->shape().size() >= 2 &&
+         (!node.As<MatMul>() || weights->shape().size() == 2) && (!bias || bias->is_constant()) &&
+         node.output()->has_shape() && node.input(0)->has_shape();
 }
 
 std::vector<double> BiasOf(const Node& node) {
@@ -94,7 +104,9 @@ Value* AddBias(Graph& graph, const std::vector<double>& bias) {
 bool FoldAfter(Graph& graph, Node* node) {
   const Value* x = node->input(0);
   const Node* target = x ? x->producer() : nullptr;
-  if (!target || !HasPlainEpilogue(*target) || !HasConstantParameters(*target) || SoleUser(graph, x) != node || x->dtype() != node->output()->dtype()) return false;
+  if (!target || !HasPlainEpilogue(*target) || !HasConstantParameters(*target) || SoleUser(graph, x) != node ||
+      x->dtype() != node->output()->dtype())
+    return false;
   const auto affine = AsAffine(*node, ChannelAxis(*target));
   if (!affine) return false;
   const Tensor& old = target->input(kWeightsOperand)->constant();
@@ -103,7 +115,8 @@ bool FoldAfter(Graph& graph, Node* node) {
   for (size_t i = 0; i < weights.size(); ++i) weights[i] *= affine->scale[channels.out(static_cast<int64_t>(i))];
   for (size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * affine->scale[c] + affine->shift[c];
   Value* new_weights = graph.AddConstant(FromDoubles(weights, old.dtype(), old.shape()));
-  ReplaceByNode(graph, node->output(), target->op().Clone(), {target->input(0), new_weights, AddBias(graph, bias)}, target);
+  ReplaceByNode(graph, node->output(), target->op().Clone(), {target->input(0), new_weights, AddBias(graph, bias)},
+                target);
   return true;
 }
 
@@ -117,8 +130,10 @@ bool PadsNothing(const Node& node) {
 bool FoldBefore(Graph& graph, Node* node) {
   if (!EpilogueOf(node->op()) || !HasConstantParameters(*node)) return false;
   Node* before = node->input(0)->producer();
-  if (!before || SoleUser(graph, node->input(0)) != node || before->input(0)->dtype() != node->input(0)->dtype()) return false;
-  const auto affine = AsAffine(*before, node->As<MatMul>() ? static_cast<int64_t>(node->input(0)->shape().size()) - 1 : 1);
+  if (!before || SoleUser(graph, node->input(0)) != node || before->input(0)->dtype() != node->input(0)->dtype())
+    return false;
+  const auto affine =
+      AsAffine(*before, node->As<MatMul>() ? static_cast<int64_t>(node->input(0)->shape().size()) - 1 : 1);
   if (!affine || (affine->HasShift() && !PadsNothing(*node))) return false;
   const Tensor& old = node->input(kWeightsOperand)->constant();
   const WeightChannels channels(*node, old.shape());
@@ -142,15 +157,20 @@ bool LowerBatchNorm(Graph& graph, Node* node) {
   if (!affine || !node->output()->has_shape()) return false;
   Shape shape(node->output()->shape().size() - 1, 1);
   shape[0] = static_cast<int64_t>(affine->scale.size());
-  const auto constant = [&](const std::vector<double>& values) { return graph.AddConstant(FromDoubles(values, node->output()->dtype(), shape)); };
-  const Node* scaled = graph.AddOp(MakeBinary(BinaryKind::kMul), {node->input(0), constant(affine->scale)}, node->name(), node);
-  ReplaceByNode(graph, node->output(), std::make_unique<Binary>(MakeBinary(BinaryKind::kAdd)), {scaled->output(), constant(affine->shift)});
+  const auto constant = [&](const std::vector<double>& values) {
+    return graph.AddConstant(FromDoubles(values, node->output()->dtype(), shape));
+  };
+  const Node* scaled =
+      graph.AddOp(MakeBinary(BinaryKind::kMul), {node->input(0), constant(affine->scale)}, node->name(), node);
+  ReplaceByNode(graph, node->output(), std::make_unique<Binary>(MakeBinary(BinaryKind::kAdd)),
+                {scaled->output(), constant(affine->shift)});
   return true;
 }
 
 bool FoldsIntoUser(const Graph& graph, const Node& node) {
   const Node* user = SoleUser(graph, node.output());
-  return user && EpilogueOf(user->op()) && user->input(0) == node.output() && HasConstantParameters(*user) && PadsNothing(*user);
+  return user && EpilogueOf(user->op()) && user->input(0) == node.output() && HasConstantParameters(*user) &&
+         PadsNothing(*user);
 }
 
 }  // namespace
@@ -159,8 +179,10 @@ bool FoldAffine(Graph& graph, const PassContext&) {
   bool changed = false;
   for (Node* node : graph.NodeList()) {
     if (node->outputs().size() != 1) continue;
-    if (FoldAfter(graph, node) || FoldBefore(graph, node)) changed = true;
-    else if (!FoldsIntoUser(graph, *node)) changed |= LowerBatchNorm(graph, node);
+    if (FoldAfter(graph, node) || FoldBefore(graph, node))
+      changed = true;
+    else if (!FoldsIntoUser(graph, *node))
+      changed |= LowerBatchNorm(graph, node);
   }
   return changed;
 }

@@ -63,7 +63,8 @@ std::vector<Phase> FocusPhases(const Value* value) {
   std::vector<Phase> phases;
   for (Value* operand : concat->inputs()) {
     const auto phase = AsPhase(operand);
-    if (!phase || phase->step < 2 || (!phases.empty() && (phase->x != phases[0].x || phase->step != phases[0].step))) return {};
+    if (!phase || phase->step < 2 || (!phases.empty() && (phase->x != phases[0].x || phase->step != phases[0].step)))
+      return {};
     phases.push_back(*phase);
   }
   return phases;
@@ -77,10 +78,12 @@ Tensor SpreadWeights(const Tensor& weights, const std::vector<Phase>& phases) {
   const Tensor source = weights.CastTo(DType::kFloat32);
   Tensor spread(DType::kFloat32, {shape[0], channels, shape[2] * step, width});
   for (int64_t i = 0; i < source.elems(); ++i) {
-    const int64_t kw = i % shape[3], kh = i / shape[3] % shape[2], ic = i / (shape[3] * shape[2]) % shape[1], oc = i / (shape[3] * shape[2] * shape[1]);
+    const int64_t kw = i % shape[3], kh = i / shape[3] % shape[2], ic = i / (shape[3] * shape[2]) % shape[1],
+                  oc = i / (shape[3] * shape[2] * shape[1]);
     const Phase& phase = phases[ic / channels];
     const int64_t plane = oc * channels + ic % channels;
-    spread.data<float>()[(plane * shape[2] * step + kh * step + phase.row) * width + kw * step + phase.column] += source.data<float>()[i];
+    spread.data<float>()[(plane * shape[2] * step + kh * step + phase.row) * width + kw * step + phase.column] +=
+        source.data<float>()[i];
   }
   return spread.CastTo(weights.dtype());
 }

@@ -23,7 +23,8 @@ int64_t ChannelCount(const Node& node) { return node.output()->shape().at(Channe
 
 bool HasPlainEpilogue(const Node& node) {
   const Epilogue* epilogue = EpilogueOf(node.op());
-  return epilogue && epilogue->activation == Activation::kNone && epilogue->post == Activation::kNone && !node.input(kResidualOperand);
+  return epilogue && epilogue->activation == Activation::kNone && epilogue->post == Activation::kNone &&
+         !node.input(kResidualOperand);
 }
 
 std::optional<std::vector<double>> PerChannelValues(const Value* value, const Shape& shape, int64_t axis) {

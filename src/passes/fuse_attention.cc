@@ -21,8 +21,9 @@ struct Scores {
 };
 
 bool IsPlainMatMul(const Node* node) {
-  return node && node->As<MatMul>() && HasPlainEpilogue(*node) && !node->input(kBiasOperand) && node->output()->has_shape() &&
-         node->input(0)->has_shape() && node->input(1)->has_shape() && node->input(0)->shape().size() >= 2 && node->input(1)->shape().size() >= 2;
+  return node && node->As<MatMul>() && HasPlainEpilogue(*node) && !node->input(kBiasOperand) &&
+         node->output()->has_shape() && node->input(0)->has_shape() && node->input(1)->has_shape() &&
+         node->input(0)->shape().size() >= 2 && node->input(1)->shape().size() >= 2;
 }
 
 /// value = x * factor; nothing when it is no product with a number.
@@ -45,6 +46,14 @@ std::optional<ScaledValue> AsScaled(const Value* value) {
   return {};
 }
 
+/// The operand without the scale that PyTorch puts on q, or half each on q and k, before the product.
+Value* PeelScale(const Graph& graph, Value* operand, double& scale) {
+  const auto scaled = AsScaled(operand);
+  if (!scaled || !SoleUser(graph, operand) || !SameShape(scaled->x, operand)) return operand;
+  scale *= scaled->factor;
+  return scaled->x;
+}
+
 std::optional<Scores> MatchProduct(const Graph& graph, const Value* value, Scores scores) {
   if (const auto scaled = AsScaled(value)) {
     if (!SoleUser(graph, scaled->x) || !SameShape(scaled->x, value)) return {};
@@ -53,8 +62,8 @@ std::optional<Scores> MatchProduct(const Graph& graph, const Value* value, Score
   }
   const Node* product = value->producer();
   if (!IsPlainMatMul(product)) return {};
-  scores.q = product->input(0);
-  scores.k = product->input(1);
+  scores.q = PeelScale(graph, product->input(0), scores.scale);
+  scores.k = PeelScale(graph, product->input(1), scores.scale);
   return scores;
 }
 
@@ -83,7 +92,8 @@ std::optional<Scores> MatchProbabilities(const Graph& graph, const Value* value)
   const Node* softmax = ProducerOf<Softmax>(value);
   if (!softmax || !SoleUser(graph, value) || !value->has_shape() || softmax->As<Softmax>()->log) return {};
   const auto rank = static_cast<int64_t>(value->shape().size());
-  if (NormalizeAxis("Softmax", softmax->As<Softmax>()->axis, rank) != rank - 1 || !SoleUser(graph, softmax->input(0))) return {};
+  if (NormalizeAxis("Softmax", softmax->As<Softmax>()->axis, rank) != rank - 1 || !SoleUser(graph, softmax->input(0)))
+    return {};
   return MatchScores(graph, softmax->input(0));
 }
 
@@ -117,8 +127,11 @@ bool FuseTransposed(Graph& graph, Node* node) {
   const auto scores = MatchProbabilities(graph, turned->input(0));
   if (!scores) return false;
   const Node* v = graph.AddOp(SwapLastTwo(node->input(0)->shape().size()), {node->input(0)}, "", node);
-  Node* attention = graph.AddOp(MakeAttention(*scores, *node), {scores->q, scores->k, v->output(), scores->mask}, node->name(), node);
-  const Value* result = ReplaceByNode(graph, node->output(), std::make_unique<Transpose>(SwapLastTwo(attention->output()->shape().size())), {attention->output()});
+  Node* attention =
+      graph.AddOp(MakeAttention(*scores, *node), {scores->q, scores->k, v->output(), scores->mask}, node->name(), node);
+  const Value* result = ReplaceByNode(graph, node->output(),
+                                      std::make_unique<Transpose>(SwapLastTwo(attention->output()->shape().size())),
+                                      {attention->output()});
   attention->AddSources(result->producer()->sources());
   return true;
 }

@@ -17,7 +17,8 @@ std::optional<Activation> AsActivation(const Node& node) {
 }
 
 bool HasParameters(Activation activation) {
-  return activation == Activation::kLeakyRelu || activation == Activation::kClip || activation == Activation::kHardSigmoid || activation == Activation::kElu;
+  return activation == Activation::kLeakyRelu || activation == Activation::kClip ||
+         activation == Activation::kHardSigmoid || activation == Activation::kElu;
 }
 
 class EpilogueFuser {
@@ -79,7 +80,8 @@ class EpilogueFuser {
       if (!bias) continue;
       Value* old_bias = producer->input(kBiasOperand);
       if (old_bias && !old_bias->is_constant()) return false;
-      for (size_t c = 0; old_bias && c < bias->size(); ++c) (*bias)[c] += old_bias->constant().AsDouble(static_cast<int64_t>(c));
+      for (size_t c = 0; old_bias && c < bias->size(); ++c)
+        (*bias)[c] += old_bias->constant().AsDouble(static_cast<int64_t>(c));
       Value* sum = graph_.AddConstant(FromDoubles(*bias, DType::kFloat32, {static_cast<int64_t>(bias->size())}));
       Replace(node, producer, [&](Epilogue&, std::vector<Value*>& operands) { operands[kBiasOperand] = sum; });
       return true;
@@ -93,8 +95,9 @@ class EpilogueFuser {
     for (const size_t i : {0, 1}) {
       const Node* producer = FusableProducer(node->input(i), node);
       Value* other = node->input(1 - i);
-      const bool fits = producer && !producer->input(kResidualOperand) && EpilogueOf(producer->op())->post == Activation::kNone &&
-                        !other->is_constant() && SameShape(other, node->output());
+      const bool fits = producer && !producer->input(kResidualOperand) &&
+                        EpilogueOf(producer->op())->post == Activation::kNone && !other->is_constant() &&
+                        SameShape(other, node->output());
       if (!fits || (best && order_.at(producer->output()) < order_.at(best->output()))) continue;
       best = producer;
       residual = other;

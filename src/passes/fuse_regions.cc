@@ -32,7 +32,8 @@ class RegionBuilder {
 
  private:
   bool IsReadOutside(const Value* value) const {
-    return graph_.IsOutput(value) || std::any_of(value->users().begin(), value->users().end(), [&](const Node* user) { return !inside_.contains(user); });
+    return graph_.IsOutput(value) || std::any_of(value->users().begin(), value->users().end(),
+                                                 [&](const Node* user) { return !inside_.contains(user); });
   }
 
   Value* Inner(Value* value) {

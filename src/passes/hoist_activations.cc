@@ -12,7 +12,8 @@ namespace {
 
 /// A Conv, ConvTranspose or MatMul for this reader alone that has nothing in its epilogue yet.
 bool IsFreeProducer(const Graph& graph, const Value* value, const Node* concat) {
-  return value->producer() && EpilogueOf(value->producer()->op()) && HasPlainEpilogue(*value->producer()) && SoleUser(graph, value) == concat;
+  return value->producer() && EpilogueOf(value->producer()->op()) && HasPlainEpilogue(*value->producer()) &&
+         SoleUser(graph, value) == concat;
 }
 
 /// The part of a per-channel constant that belongs to channels [begin, begin + count) of the Concat.
@@ -31,7 +32,8 @@ bool Hoist(Graph& graph, Node* node) {
   Node* concat = ProducerOf<Concat>(node->input(0));
   if (!concat || SoleUser(graph, node->input(0)) != node || !SameShape(node->input(0), node->output())) return false;
   const auto& parts = concat->inputs();
-  if (!std::all_of(parts.begin(), parts.end(), [&](const Value* part) { return IsFreeProducer(graph, part, concat); })) return false;
+  if (!std::all_of(parts.begin(), parts.end(), [&](const Value* part) { return IsFreeProducer(graph, part, concat); }))
+    return false;
   const auto values = is_affine ? PerChannelValues(node->input(1), node->output()->shape(), 1) : std::nullopt;
   if (is_affine && (!values || concat->As<Concat>()->axis != 1)) return false;
   std::vector<Value*> results;

@@ -40,7 +40,8 @@ bool LowerDfl(Graph& graph, const PassContext&) {
     const Node* weighted = graph.AddOp(MakeBinary(BinaryKind::kMul), {node->input(0), bins}, node->name(), node);
     Reduce sum;
     sum.kind = ReduceKind::kSum;
-    ReplaceByNode(graph, node->output(), std::make_unique<Reduce>(sum), {weighted->output(), AddIntsConstant(graph, {1})});
+    ReplaceByNode(graph, node->output(), std::make_unique<Reduce>(sum),
+                  {weighted->output(), AddIntsConstant(graph, {1})});
     changed = true;
   }
   return changed;

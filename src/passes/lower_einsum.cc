@@ -50,7 +50,8 @@ std::optional<Product> AsProduct(const EinsumTerms& terms, const Node& node) {
     if (!Has(b, label)) return {};  // a plain sum over one operand
     product.inner += label;
   }
-  const bool all_used = std::all_of(b.begin(), b.end(), [&](char label) { return Has(terms.output, label) || Has(a, label); });
+  const bool all_used =
+      std::all_of(b.begin(), b.end(), [&](char label) { return Has(terms.output, label) || Has(a, label); });
   return all_used ? std::optional(product) : std::nullopt;
 }
 
@@ -66,7 +67,8 @@ class EinsumLowering {
     Node* result = graph_.AddOp(matmul, {a, b}, node_->name(), node_);
     const std::string labels = product_.batch + product_.rows + product_.columns;
     Value* unfolded = AddReshape(result->output(), product_.ShapeOf(labels));
-    ReplaceByNode(graph_, node_->output(), std::make_unique<Transpose>(MakeTranspose(labels, terms.output)), {unfolded});
+    ReplaceByNode(graph_, node_->output(), std::make_unique<Transpose>(MakeTranspose(labels, terms.output)),
+                  {unfolded});
   }
 
  private:
@@ -97,8 +99,11 @@ class EinsumLowering {
 
 bool Lower(Graph& graph, Node* node) {
   const auto* einsum = node->As<Einsum>();
-  if (!einsum || node->inputs().size() != 2 || !node->input(0)->has_shape() || !node->input(1)->has_shape() || !IsFloat(node->output()->dtype())) return false;
-  const EinsumTerms terms = ResolveEinsum(einsum->equation, {static_cast<int64_t>(node->input(0)->shape().size()), static_cast<int64_t>(node->input(1)->shape().size())});
+  if (!einsum || node->inputs().size() != 2 || !node->input(0)->has_shape() || !node->input(1)->has_shape() ||
+      !IsFloat(node->output()->dtype()))
+    return false;
+  const EinsumTerms terms = ResolveEinsum(einsum->equation, {static_cast<int64_t>(node->input(0)->shape().size()),
+                                                             static_cast<int64_t>(node->input(1)->shape().size())});
   const auto product = AsProduct(terms, *node);
   if (!product || terms.output.empty()) return false;
   EinsumLowering(graph, node, *product).Run(terms);

@@ -15,7 +15,8 @@ namespace {
 
 /// The value lies in the buffer of a Concat, so that it can't be a part of the wide output as well.
 bool FeedsConcat(const Value* value) {
-  return std::any_of(value->users().begin(), value->users().end(), [](const Node* user) { return user->As<Concat>() != nullptr; });
+  return std::any_of(value->users().begin(), value->users().end(),
+                     [](const Node* user) { return user->As<Concat>() != nullptr; });
 }
 
 /// What siblings must have in common; nothing for a Conv that can't be merged.
@@ -24,11 +25,13 @@ std::optional<std::string> SiblingKey(const Graph& graph, const Node& node) {
   const Value* weights = node.input(kWeightsOperand);
   const Value* bias = node.input(kBiasOperand);
   const bool fits = conv && conv->groups == 1 && !node.input(kResidualOperand) && weights->is_constant() &&
-                    (!bias || bias->is_constant()) && node.output()->has_shape() && !graph.IsOutput(node.output()) && !FeedsConcat(node.output());
+                    (!bias || bias->is_constant()) && node.output()->has_shape() && !graph.IsOutput(node.output()) &&
+                    !FeedsConcat(node.output());
   if (!fits) return {};
   Shape kernel = weights->shape();
   kernel[0] = 0;  // output channels may differ
-  return fmt::format("{} {} {} {}", PrintAttrs(*conv), ToString(weights->dtype()), ToString(kernel), bias ? ToString(bias->dtype()) : "f32");
+  return fmt::format("{} {} {} {}", PrintAttrs(*conv), ToString(weights->dtype()), ToString(kernel),
+                     bias ? ToString(bias->dtype()) : "f32");
 }
 
 /// Constants joined along their first dimension.
@@ -61,7 +64,9 @@ void Merge(Graph& graph, const std::vector<Node*>& siblings) {
     sizes.push_back(weights.back().shape()[0]);
     sources.insert(sources.end(), node->sources().begin(), node->sources().end());
   }
-  Node* wide = graph.Add(first->op().Clone(), {first->input(0), graph.AddConstant(Joined(weights)), graph.AddConstant(Joined(biases))}, first->name(), first);
+  Node* wide = graph.Add(first->op().Clone(),
+                         {first->input(0), graph.AddConstant(Joined(weights)), graph.AddConstant(Joined(biases))},
+                         first->name(), first);
   wide->AddSources(sources);
   Split split;
   split.axis = 1;

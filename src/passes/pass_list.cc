@@ -6,6 +6,7 @@
 #include "passes/dead_code.h"
 #include "passes/fold_affine.h"
 #include "passes/fold_focus.h"
+#include "passes/fold_pads.h"
 #include "passes/fuse_attention.h"
 #include "passes/fuse_epilogue.h"
 #include "passes/fuse_regions.h"
@@ -24,9 +25,11 @@ namespace tenon {
 std::vector<PassGroup> MakePassList() {
   using Repeat = PassGroup::Repeat;
   return {
-      // Cleans up what exporters leave. Each of these makes work for the others (a folded shape makes a Reshape a no-op,
+      // Cleans up what exporters leave. Each of these makes work for the others (a folded shape makes a Reshape a
+      // no-op,
       // without which two Concats meet), so they repeat.
-      {"simplify", Repeat::kToFixedPoint,
+      {"simplify",
+       Repeat::kToFixedPoint,
        {{"constant_folding", FoldConstants},
         {"remove_no_ops", RemoveNoOps},
         {"lower_einsum", LowerEinsum},
@@ -37,34 +40,38 @@ std::vector<PassGroup> MakePassList() {
         {"common_subexpressions", MergeCommonSubexpressions},
         {"dead_code", RemoveDeadCode}}},
       // Weights take what is affine, so that activations become neighbours of their Conv. Repeats for chains of them.
-      {"fold", Repeat::kToFixedPoint,
-       {{"fold_focus", FoldFocus},
+      {"fold",
+       Repeat::kToFixedPoint,
+       {{"fold_pads", FoldPads},
+        {"fold_focus", FoldFocus},
         {"hoist_activations", HoistActivations},
         {"fold_affine", FoldAffine},
         {"dead_code", RemoveDeadCode}}},
       // Finds whole functions in what is left of the arithmetic.
-      {"recognise", Repeat::kOnce,
+      {"recognise",
+       Repeat::kOnce,
        {{"recognise_activations", RecogniseActivations},
         {"lower_dfl", LowerDfl},
         // Before epilogues, which would take the mask of attention for a residual.
         {"fuse_attention", FuseAttention}}},
-      {"fuse", Repeat::kOnce,
+      {"fuse",
+       Repeat::kOnce,
        {// Again, for the activations that were written out.
         {"hoist_activations", HoistActivations},
         {"fuse_epilogue", FuseEpilogue},
         // Equal activations are part of being siblings, so after epilogues.
         {"merge_sibling_convs", MergeSiblingConvs}}},
       // Joins the Splits that merging made with the Concats that read them.
-      {"simplify_again", Repeat::kToFixedPoint,
+      {"simplify_again",
+       Repeat::kToFixedPoint,
        {{"simplify_concats", SimplifyConcats},
         {"remove_no_ops", RemoveNoOps},
         {"simplify_reshapes", SimplifyReshapes},
         {"dead_code", RemoveDeadCode}}},
       // The graph's structure stands: types, then kernels of what no op took. Casts become part of regions.
-      {"finish", Repeat::kOnce,
-       {{"assign_precision", AssignPrecision},
-        {"fuse_regions", FuseRegions},
-        {"dead_code", RemoveDeadCode}}},
+      {"finish",
+       Repeat::kOnce,
+       {{"assign_precision", AssignPrecision}, {"fuse_regions", FuseRegions}, {"dead_code", RemoveDeadCode}}},
   };
 }
 

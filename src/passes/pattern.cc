@@ -50,7 +50,8 @@ Pattern HardSigmoid(Pattern x, double alpha, double beta) {
 }
 
 Pattern Clip(Pattern x, double low, double high) {
-  const Pattern direct = ApplyWhere(UnaryKind::kClip, x, [=](const Unary& op) { return op.alpha == low && op.beta == high; });
+  const Pattern direct =
+      ApplyWhere(UnaryKind::kClip, x, [=](const Unary& op) { return op.alpha == low && op.beta == high; });
   const Pattern max_first = Apply(BinaryKind::kMin, Apply(BinaryKind::kMax, x, Number(low)), Number(high));
   const Pattern min_first = Apply(BinaryKind::kMax, Apply(BinaryKind::kMin, x, Number(high)), Number(low));
   return AnyOf({direct, max_first, min_first});
@@ -73,12 +74,13 @@ Pattern Scaled(Pattern x, double factor) {
 }
 
 Pattern AnyOf(std::vector<Pattern> alternatives) {
-  return Pattern([alternatives = std::move(alternatives)](Value* value, Bindings& bindings, const Pattern::Continuation& next) {
-    for (const Pattern& alternative : alternatives) {
-      if (alternative.Match(value, bindings, next)) return true;
-    }
-    return false;
-  });
+  return Pattern(
+      [alternatives = std::move(alternatives)](Value* value, Bindings& bindings, const Pattern::Continuation& next) {
+        for (const Pattern& alternative : alternatives) {
+          if (alternative.Match(value, bindings, next)) return true;
+        }
+        return false;
+      });
 }
 
 Pattern ScaledProduct(Pattern a, Pattern b, double scale) {

@@ -20,7 +20,9 @@ class Pattern {
   explicit Pattern(Matcher matcher) : matcher_(std::move(matcher)) {}
 
   /// Matches `value`; then asks `next`, and tries other ways when that says no.
-  bool Match(Value* value, Bindings& bindings, const Continuation& next) const { return matcher_(value, bindings, next); }
+  bool Match(Value* value, Bindings& bindings, const Continuation& next) const {
+    return matcher_(value, bindings, next);
+  }
   bool Match(Value* value, Bindings& bindings) const {
     return Match(value, bindings, [](Bindings&) { return true; });
   }

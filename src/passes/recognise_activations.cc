@@ -23,21 +23,22 @@ Pattern GeluErf(const Pattern& x) {
 }
 
 Pattern GeluTanh(const Pattern& x) {
-  const Pattern cube = AnyOf({Apply(BinaryKind::kPow, x, Number(3)), Mul(x, Mul(x, x)), Mul(x, Apply(BinaryKind::kPow, x, Number(2)))});
+  const Pattern cube =
+      AnyOf({Apply(BinaryKind::kPow, x, Number(3)), Mul(x, Mul(x, x)), Mul(x, Apply(BinaryKind::kPow, x, Number(2)))});
   const Pattern sum = Add(x, Scaled(cube, 0.044715));
-  const Pattern factored = Mul(x, Add(Scaled(AnyOf({Mul(x, x), Apply(BinaryKind::kPow, x, Number(2))}), 0.044715), Number(1)));
+  const Pattern factored =
+      Mul(x, Add(Scaled(AnyOf({Mul(x, x), Apply(BinaryKind::kPow, x, Number(2))}), 0.044715), Number(1)));
   const Pattern tanh = Apply(UnaryKind::kTanh, Scaled(AnyOf({sum, factored}), std::sqrt(2 / M_PI)));
   return ScaledProduct(x, Add(tanh, Number(1)), 0.5);
 }
 
-Pattern Softplus(const Pattern& x) {
-  return Apply(UnaryKind::kLog, Add(Apply(UnaryKind::kExp, x), Number(1)));
-}
+Pattern Softplus(const Pattern& x) { return Apply(UnaryKind::kLog, Add(Apply(UnaryKind::kExp, x), Number(1))); }
 
 std::vector<Rule> MakeRules() {
   const Pattern x = Var(0);
   const Pattern relu6 = Clip(Add(x, Number(3)), 0, 6);
-  const Pattern hard_sigmoid = AnyOf({HardSigmoid(x, 1.0 / 6, 0.5), Clip(Add(Scaled(x, 1.0 / 6), Number(0.5)), 0, 1), Scaled(relu6, 1.0 / 6)});
+  const Pattern hard_sigmoid =
+      AnyOf({HardSigmoid(x, 1.0 / 6, 0.5), Clip(Add(Scaled(x, 1.0 / 6), Number(0.5)), 0, 1), Scaled(relu6, 1.0 / 6)});
   return {
       {UnaryKind::kSilu, Mul(x, Apply(UnaryKind::kSigmoid, x))},
       {UnaryKind::kHardSwish, Mul(x, hard_sigmoid)},
@@ -57,7 +58,8 @@ struct Bounded {
   double bound = 0;
 };
 std::optional<Bounded> AsBounded(const Value* value, BinaryKind kind) {
-  if (const Node* relu = ProducerOf(value, UnaryKind::kRelu); relu && kind == BinaryKind::kMax) return Bounded{relu->input(0), 0};
+  if (const Node* relu = ProducerOf(value, UnaryKind::kRelu); relu && kind == BinaryKind::kMax)
+    return Bounded{relu->input(0), 0};
   const Node* node = ProducerOf(value, kind);
   for (const size_t i : {0, 1}) {
     const auto bound = node ? SplatValue(node->input(i)) : std::nullopt;
@@ -68,7 +70,8 @@ std::optional<Bounded> AsBounded(const Value* value, BinaryKind kind) {
 
 /// Min and Max with constant bounds; the bounds are free, so that this is no row of the table.
 std::optional<Unary> AsClip(const Node& node, Value*& x) {
-  for (const auto& [outer_kind, inner_kind] : {std::pair(BinaryKind::kMin, BinaryKind::kMax), std::pair(BinaryKind::kMax, BinaryKind::kMin)}) {
+  for (const auto& [outer_kind, inner_kind] :
+       {std::pair(BinaryKind::kMin, BinaryKind::kMax), std::pair(BinaryKind::kMax, BinaryKind::kMin)}) {
     const auto outer = AsBounded(node.output(), outer_kind);
     const auto inner = outer ? AsBounded(outer->x, inner_kind) : std::nullopt;
     if (!inner) continue;
@@ -127,7 +130,8 @@ bool RecogniseActivations(Graph& graph, const PassContext&) {
     Value* x = nullptr;
     const auto found = Recognise(rules, *node, x);
     // A constant that is broadcast must not become the function's shape.
-    if (!found || IsAlready(*node, *found) || !SameShape(x, node->output()) || x->dtype() != node->output()->dtype()) continue;
+    if (!found || IsAlready(*node, *found) || !SameShape(x, node->output()) || x->dtype() != node->output()->dtype())
+      continue;
     ReplaceByNode(graph, node->output(), std::make_unique<Unary>(*found), {x});
     changed = true;
   }

@@ -14,8 +14,8 @@ namespace {
 constexpr int64_t kMaxReduced = 64;
 
 bool IsRegionType(const Value* value) {
-  return value->has_shape() && ElemCount(value->shape()) > 0 && (IsFloat(value->dtype()) || value->dtype() == DType::kBool) &&
-         value->dtype() != DType::kFloat64;
+  return value->has_shape() && ElemCount(value->shape()) > 0 &&
+         (IsFloat(value->dtype()) || value->dtype() == DType::kBool) && value->dtype() != DType::kFloat64;
 }
 
 /// Operand 0 and, where the op reads elements from all of them, the others are of types that kernels compute on; the
@@ -27,7 +27,8 @@ bool HasRegionOperands(const Node& node) {
     if (!input) continue;
     if (i == 0 || reads_all ? !IsRegionType(input) : !input->is_constant()) return false;
   }
-  return std::all_of(node.outputs().begin(), node.outputs().end(), [](const Value* output) { return !output || IsRegionType(output); });
+  return std::all_of(node.outputs().begin(), node.outputs().end(),
+                     [](const Value* output) { return !output || IsRegionType(output); });
 }
 
 bool IsSmallReduction(const Node& node) {
@@ -44,7 +45,8 @@ bool IsArithmetic(const Node& node) {
 }
 
 bool IsMovement(const Node& node) {
-  const bool moves = node.As<Reshape>() || node.As<Transpose>() || node.As<Slice>() || node.As<Concat>() || node.As<Split>() || node.As<Expand>();
+  const bool moves = node.As<Reshape>() || node.As<Transpose>() || node.As<Slice>() || node.As<Concat>() ||
+                     node.As<Split>() || node.As<Expand>();
   return moves && HasRegionOperands(node);
 }
 
@@ -65,7 +67,8 @@ std::unordered_set<const Node*> FindMembers(const Graph& graph) {
   for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) {
     if (!fed.contains(*node)) continue;
     const auto stays_inside = [&](const Value* output) {
-      return !output || std::all_of(output->users().begin(), output->users().end(), [&](const Node* user) { return members.contains(user); });
+      return !output || std::all_of(output->users().begin(), output->users().end(),
+                                    [&](const Node* user) { return members.contains(user); });
     };
     if (std::all_of((*node)->outputs().begin(), (*node)->outputs().end(), stays_inside)) members.insert(*node);
   }
@@ -109,7 +112,8 @@ class Partition {
     const auto follow = [&](size_t cluster) {
       for (const Node* node : clusters_[cluster]) {
         for (const Value* output : node->outputs()) {
-          for (const Node* user : output ? output->users() : std::vector<Node*>{}) pending.push_back(cluster_of_.at(user));
+          for (const Node* user : output ? output->users() : std::vector<Node*>{})
+            pending.push_back(cluster_of_.at(user));
         }
       }
     };
@@ -133,7 +137,9 @@ class Partition {
 void DetachLooseMovement(const Graph& graph, Partition& partition) {
   std::vector<Node*> nodes = graph.NodeList();
   const auto has_inside = [&](const Node* node, const auto& neighbours) {
-    return std::any_of(neighbours.begin(), neighbours.end(), [&](const Node* other) { return other && partition.ClusterOf(other) == partition.ClusterOf(node); });
+    return std::any_of(neighbours.begin(), neighbours.end(), [&](const Node* other) {
+      return other && partition.ClusterOf(other) == partition.ClusterOf(node);
+    });
   };
   const auto detach_unless = [&](Node* node, bool keep) {
     if (!keep && IsMovement(*node) && !IsArithmetic(*node)) partition.Detach(node);
@@ -145,7 +151,8 @@ void DetachLooseMovement(const Graph& graph, Partition& partition) {
   }
   for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) {
     bool keep = false;
-    for (const Value* output : (*node)->outputs()) keep |= output && (graph.IsOutput(output) || has_inside(*node, output->users()));
+    for (const Value* output : (*node)->outputs())
+      keep |= output && (graph.IsOutput(output) || has_inside(*node, output->users()));
     detach_unless(*node, keep);
   }
 }
@@ -158,7 +165,8 @@ std::vector<std::vector<Node*>> FindRegionClusters(const Graph& graph) {
   for (Node* node : graph.NodeList()) {
     if (!members.contains(node)) continue;
     for (const Value* input : node->inputs()) {
-      if (input && input->producer() && members.contains(input->producer())) partition.TryMerge(input->producer(), node);
+      if (input && input->producer() && members.contains(input->producer()))
+        partition.TryMerge(input->producer(), node);
     }
   }
   DetachLooseMovement(graph, partition);

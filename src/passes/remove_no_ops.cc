@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/index.h"
+#include "ops/pad.h"
 #include "ops/resize.h"
 #include "passes/rewrite.h"
 
@@ -26,18 +27,29 @@ bool IsWholeSlice(const Node& node) {
 
 bool IsIdentityResize(const Node& node) {
   if (!AllConstant(node, 1)) return false;
-  const auto axes = ResolveResize(*node.As<Resize>(), node.input(0)->shape(), ConstantOrNull(node, 1), ConstantOrNull(node, 2), ConstantOrNull(node, 3));
+  const auto axes = ResolveResize(*node.As<Resize>(), node.input(0)->shape(), ConstantOrNull(node, 1),
+                                  ConstantOrNull(node, 2), ConstantOrNull(node, 3));
   return std::all_of(axes.begin(), axes.end(), [](const ResizeAxis& axis) { return axis.IsIdentity(); });
+}
+
+/// Padding and cropping could leave the shape too.
+bool AddsNothing(const Node& node) {
+  if (!AllConstant(node, 1)) return false;
+  const auto ranges = ResolvePads(node.input(0)->shape(), node.input(1)->constant(), ConstantOrNull(node, 3));
+  return std::all_of(ranges.begin(), ranges.end(),
+                     [](const PadRange& range) { return range.before == 0 && range.after == 0; });
 }
 
 /// Ops that return their operand when the shape stays.
 bool IsShapeNoOp(const Node& node) {
   if (node.As<Resize>()) return IsIdentityResize(node);
+  if (node.As<Pad>()) return AddsNothing(node);
   if (node.As<Slice>()) return IsWholeSlice(node);
   if (node.As<Concat>()) return node.inputs().size() == 1;
   if (node.As<Split>()) return node.outputs().size() == 1;
-  if (const auto* transpose = node.As<Transpose>()) return std::is_sorted(transpose->perm.begin(), transpose->perm.end()) && !transpose->perm.empty();
-  return node.As<Reshape>() || node.As<Expand>();
+  if (const auto* transpose = node.As<Transpose>())
+    return std::is_sorted(transpose->perm.begin(), transpose->perm.end()) && !transpose->perm.empty();
+  return node.As<Reshape>() || node.As<Expand>() || node.As<Tile>();
 }
 
 bool IsArithmeticNoOp(const Node& node) {
@@ -57,7 +69,8 @@ bool IsNoOp(const Node& node) {
 bool RemoveNoOps(Graph& graph, const PassContext&) {
   bool changed = false;
   for (Node* node : graph.NodeList()) {
-    if (!node->output(0) || !node->input(0) || !IsNoOp(*node) || !MayForward(graph, node->output(), node->input(0))) continue;
+    if (!node->output(0) || !node->input(0) || !IsNoOp(*node) || !MayForward(graph, node->output(), node->input(0)))
+      continue;
     ReplaceValue(graph, node->output(), node->input(0));
     changed = true;
   }

@@ -59,7 +59,8 @@ void EraseDeadChain(Graph& graph, Node* node, Node* heir) {
   }
   std::vector<Node*> producers;
   for (const Value* input : node->inputs()) {
-    if (input && input->producer() && std::find(producers.begin(), producers.end(), input->producer()) == producers.end()) {
+    if (input && input->producer() &&
+        std::find(producers.begin(), producers.end(), input->producer()) == producers.end()) {
       producers.push_back(input->producer());
     }
   }

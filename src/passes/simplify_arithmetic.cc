@@ -55,14 +55,19 @@ bool PutConstantSecond(Graph& graph, Node* node) {
 
 bool Simplify(Graph& graph, Node* node, BinaryKind kind) {
   switch (kind) {
-    case BinaryKind::kPow: return SimplifyPower(graph, node);
-    case BinaryKind::kDiv: return SimplifyDivision(graph, node);
-    case BinaryKind::kSub: return SimplifySubtraction(graph, node);
+    case BinaryKind::kPow:
+      return SimplifyPower(graph, node);
+    case BinaryKind::kDiv:
+      return SimplifyDivision(graph, node);
+    case BinaryKind::kSub:
+      return SimplifySubtraction(graph, node);
     case BinaryKind::kAdd:
     case BinaryKind::kMul:
     case BinaryKind::kMin:
-    case BinaryKind::kMax: return PutConstantSecond(graph, node);
-    default: return false;
+    case BinaryKind::kMax:
+      return PutConstantSecond(graph, node);
+    default:
+      return false;
   }
 }
 

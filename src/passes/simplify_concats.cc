@@ -24,7 +24,9 @@ std::optional<Piece> AsSplitPiece(const Value* value, int64_t axis) {
   const auto sizes = ConstantInts(split->input(1));
   for (int i = 0; i < value->producer_index(); ++i) {
     // Equal parts: all but the last have the size of the first.
-    begin += sizes ? sizes->at(i) : (split->input(0)->shape()[axis] + split->As<Split>()->num_outputs - 1) / split->As<Split>()->num_outputs;
+    begin += sizes ? sizes->at(i)
+                   : (split->input(0)->shape()[axis] + split->As<Split>()->num_outputs - 1) /
+                         split->As<Split>()->num_outputs;
   }
   return Piece{split->input(0), begin, begin + value->shape()[axis]};
 }
@@ -73,7 +75,8 @@ std::vector<Value*> SimplifiedOperands(const Graph& graph, const Node& concat, i
     if (const size_t count = CountPiecesOfWhole(operands, i, axis, whole)) {
       result.push_back(whole);
       i += count;
-    } else if (nested && SoleUser(graph, operands[i]) && Axis("Concat", nested->As<Concat>()->axis, operands[i]) == axis) {
+    } else if (nested && SoleUser(graph, operands[i]) &&
+               Axis("Concat", nested->As<Concat>()->axis, operands[i]) == axis) {
       result.insert(result.end(), nested->inputs().begin(), nested->inputs().end());
       ++i;
     } else {
@@ -112,10 +115,13 @@ bool SimplifySplit(Graph& graph, Node* node) {
 bool SimplifyConcats(Graph& graph, const PassContext&) {
   bool changed = false;
   for (Node* node : graph.NodeList()) {
-    const bool is_static = node->input(0) && node->input(0)->has_shape() && node->output(0) && node->output(0)->has_shape();
+    const bool is_static =
+        node->input(0) && node->input(0)->has_shape() && node->output(0) && node->output(0)->has_shape();
     if (!is_static) continue;
-    if (node->As<Concat>()) changed |= SimplifyConcat(graph, node);
-    else if (node->As<Split>()) changed |= SimplifySplit(graph, node);
+    if (node->As<Concat>())
+      changed |= SimplifyConcat(graph, node);
+    else if (node->As<Split>())
+      changed |= SimplifySplit(graph, node);
   }
   return changed;
 }

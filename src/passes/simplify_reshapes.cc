@@ -30,7 +30,9 @@ bool ChangesShapeOnly(const Node& node) {
   return transpose && KeepsElementOrder(Permutation(*transpose, node.input(0)->shape().size()), node.input(0)->shape());
 }
 
-bool HasPlainTarget(const Node& node) { return node.As<Reshape>() && ConstantInts(node.input(1)) == node.output()->shape(); }
+bool HasPlainTarget(const Node& node) {
+  return node.As<Reshape>() && ConstantInts(node.input(1)) == node.output()->shape();
+}
 
 /// x through all Reshapes above it.
 Value* Unreshaped(Value* x) {
@@ -65,9 +67,13 @@ bool MergeTransposes(Graph& graph, Node* node) {
 bool SimplifyReshapes(Graph& graph, const PassContext&) {
   bool changed = false;
   for (Node* node : graph.NodeList()) {
-    if (node->op().op_class() != OpClass::kIndex || !node->output() || !node->output()->has_shape() || !node->input(0)->has_shape()) continue;
-    if (ChangesShapeOnly(*node)) changed |= SimplifyReshape(graph, node);
-    else if (node->As<Transpose>()) changed |= MergeTransposes(graph, node);
+    if (node->op().op_class() != OpClass::kIndex || !node->output() || !node->output()->has_shape() ||
+        !node->input(0)->has_shape())
+      continue;
+    if (ChangesShapeOnly(*node))
+      changed |= SimplifyReshape(graph, node);
+    else if (node->As<Transpose>())
+      changed |= MergeTransposes(graph, node);
   }
   return changed;
 }

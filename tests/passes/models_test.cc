@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <map>
 
-#include "ops/conv.h"
 #include "onnx/importer.h"
+#include "ops/conv.h"
 #include "passes/pass_runner.h"
 #include "passes/pass_testing.h"
 
@@ -15,7 +15,9 @@ namespace {
 /// The folder of real models; empty where there is none.
 std::filesystem::path ModelFolder() {
   const char* shared = std::getenv("TENON_SHARED");
-  const std::filesystem::path folder = (shared ? std::filesystem::path(shared) : std::filesystem::path(TENON_SOURCE_DIR) / "../shared") / "fixtures/models";
+  const std::filesystem::path folder =
+      (shared ? std::filesystem::path(shared) : std::filesystem::path(TENON_SOURCE_DIR) / "../shared") /
+      "fixtures/models";
   return std::filesystem::exists(folder) ? folder : std::filesystem::path();
 }
 
@@ -29,7 +31,8 @@ std::map<std::string, int> CountOps(const Graph& graph) {
 int CountComputeNodes(const Graph& graph) {
   int count = 0;
   for (const auto& [op, n] : CountOps(graph)) {
-    const bool is_view = op == "Concat" || op == "Split" || op == "Slice" || op == "Reshape" || op == "Transpose" || op == "Expand";
+    const bool is_view =
+        op == "Concat" || op == "Split" || op == "Slice" || op == "Reshape" || op == "Transpose" || op == "Expand";
     if (!is_view) count += n;
   }
   return count;
@@ -37,8 +40,9 @@ int CountComputeNodes(const Graph& graph) {
 
 std::unique_ptr<Graph> ImportModel(const std::string& name) { return ImportOnnx((ModelFolder() / name).string()); }
 
-#define REQUIRE_MODEL(name) \
-  if (ModelFolder().empty() || !std::filesystem::exists(ModelFolder() / (name))) GTEST_SKIP() << "needs fixtures/models/" << (name)
+#define REQUIRE_MODEL(name)                                                      \
+  if (ModelFolder().empty() || !std::filesystem::exists(ModelFolder() / (name))) \
+  GTEST_SKIP() << "needs fixtures/models/" << (name)
 
 TEST(Models, AllVerifyAfterAllPasses) {
   if (ModelFolder().empty()) GTEST_SKIP() << "needs fixtures/models";
@@ -51,7 +55,8 @@ TEST(Models, AllVerifyAfterAllPasses) {
       Verify(*graph);
       std::string counts;
       for (const auto& [op, n] : CountOps(*graph)) counts += fmt::format(" {} {}", op, n);
-      std::printf("%s %s:%s\n", entry.path().filename().c_str(), precision == Precision::kHalf ? "half" : "fp32", counts.c_str());
+      std::printf("%s %s:%s\n", entry.path().filename().c_str(), precision == Precision::kHalf ? "half" : "fp32",
+                  counts.c_str());
     }
   }
 }

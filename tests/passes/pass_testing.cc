@@ -47,11 +47,14 @@ std::string Canonical(const Graph& graph) {
     names[input] = fmt::format("in{}", names.size());
     text += fmt::format("{}: {}\n", names[input], ToString(input->type()));
   }
-  const auto refer = [&](const Value* value) { return !value ? "_" : value->is_constant() ? ConstantText(value->constant()) : names.at(value); };
+  const auto refer = [&](const Value* value) {
+    return !value ? "_" : value->is_constant() ? ConstantText(value->constant()) : names.at(value);
+  };
   size_t index = 0;
   for (const auto& node : graph.nodes()) {
     const auto* region = node->As<Region>();
-    std::string line = fmt::format("{} = {} {}(", index, node->op().name(), region ? "{\n" + Canonical(*region->body) + "}" : PrintAttrs(node->op()));
+    std::string line = fmt::format("{} = {} {}(", index, node->op().name(),
+                                   region ? "{\n" + Canonical(*region->body) + "}" : PrintAttrs(node->op()));
     for (const Value* input : node->inputs()) line += refer(input) + ", ";
     for (const Value* output : node->outputs()) {
       if (output) names[output] = fmt::format("n{}.{}", index, output->producer_index());
@@ -60,7 +63,8 @@ std::string Canonical(const Graph& graph) {
     text += line + "\n";
     ++index;
   }
-  for (size_t i = 0; i < graph.outputs().size(); ++i) text += fmt::format("out {} {}\n", graph.output_names()[i], refer(graph.outputs()[i]));
+  for (size_t i = 0; i < graph.outputs().size(); ++i)
+    text += fmt::format("out {} {}\n", graph.output_names()[i], refer(graph.outputs()[i]));
   return text;
 }
 
@@ -74,7 +78,8 @@ void ExpectSameResults(const Graph& before, const Graph& after, double tolerance
   for (size_t i = 0; i < expected.size(); ++i) ExpectClose(expected[i], actual[i], tolerance);
 }
 
-void ExpectRewrite(PassFunction pass, const std::string& before, const std::string& after, double tolerance, const PassContext& context) {
+void ExpectRewrite(PassFunction pass, const std::string& before, const std::string& after, double tolerance,
+                   const PassContext& context) {
   const auto graph = ParseGraph(before);
   const auto original = graph->Clone();
   EXPECT_TRUE(pass(*graph, context)) << "the pass says that it changed nothing";

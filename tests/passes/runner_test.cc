@@ -17,7 +17,8 @@ namespace {
 
 using testing::HasSubstr;
 
-const char* const kText = R"(graph "g" { input %x: f32[2] %a = Unary(%x) {kind=identity} %y = Unary(%a) {kind=relu} output %y "y" })";
+const char* const kText =
+    R"(graph "g" { input %x: f32[2] %a = Unary(%x) {kind=identity} %y = Unary(%a) {kind=relu} output %y "y" })";
 
 bool NeverRests(Graph&, const PassContext&) { return true; }
 bool ChangesNothing(Graph&, const PassContext&) { return false; }
@@ -40,7 +41,9 @@ Error ErrorOf(const PassGroup& group, const PassRunnerOptions& options = {}) {
 
 TEST(PassRunner, ReportsEachRun) {
   const auto graph = ParseGraph(kText);
-  const auto timings = RunPassGroups(*graph, {}, {{"g", PassGroup::Repeat::kToFixedPoint, {{"remove_no_ops", RemoveNoOps}, {"nothing", ChangesNothing}}}});
+  const auto timings = RunPassGroups(
+      *graph, {},
+      {{"g", PassGroup::Repeat::kToFixedPoint, {{"remove_no_ops", RemoveNoOps}, {"nothing", ChangesNothing}}}});
   ASSERT_EQ(timings.size(), 4u);  // the second round finds nothing
   EXPECT_EQ(timings[0].pass, "remove_no_ops");
   EXPECT_TRUE(timings[0].changed);
@@ -76,7 +79,9 @@ TEST(PassRunner, DumpsTheGraphAfterEachChange) {
   const std::string folder = testing::TempDir() + "/tenon_dump_ir";
   std::filesystem::remove_all(folder);
   const auto graph = ParseGraph(kText);
-  RunPassGroups(*graph, {}, {{"g", PassGroup::Repeat::kOnce, {{"nothing", ChangesNothing}, {"remove_no_ops", RemoveNoOps}}}}, {.dump_dir = folder});
+  RunPassGroups(*graph, {},
+                {{"g", PassGroup::Repeat::kOnce, {{"nothing", ChangesNothing}, {"remove_no_ops", RemoveNoOps}}}},
+                {.dump_dir = folder});
   EXPECT_THAT(ReadTextFile(folder + "/00-source.txt"), HasSubstr("Unary(%a)"));
   EXPECT_THAT(ReadTextFile(folder + "/01-remove_no_ops.txt"), testing::Not(HasSubstr("Unary(%a)")));
   EXPECT_FALSE(std::filesystem::exists(folder + "/02-nothing.txt"));
@@ -87,13 +92,15 @@ TEST(PassRunner, DumpsTheGraphAfterEachChange) {
 TEST(PassList, NamesEachPassWithOneFunction) {
   std::map<std::string_view, bool (*)(Graph&, const PassContext&)> functions;
   for (const PassGroup& group : MakePassList()) {
-    for (const Pass& pass : group.passes) EXPECT_EQ(functions.emplace(pass.name, pass.run).first->second, pass.run) << pass.name;
+    for (const Pass& pass : group.passes)
+      EXPECT_EQ(functions.emplace(pass.name, pass.run).first->second, pass.run) << pass.name;
   }
   EXPECT_GE(functions.size(), 15u);
 }
 
 TEST(Rewrite, ErasesOnlyWhatNobodyReads) {
-  const auto graph = ParseGraph(R"(graph "g" { input %x: f32[2] %a = Unary(%x) {kind=exp} sources ["a"] %b = Unary(%a) {kind=neg} sources ["b"]
+  const auto graph = ParseGraph(
+      R"(graph "g" { input %x: f32[2] %a = Unary(%x) {kind=exp} sources ["a"] %b = Unary(%a) {kind=neg} sources ["b"]
     %c = Unary(%b) {kind=abs} sources ["c"] %d = Unary(%a) {kind=sqrt} sources ["d"] output %d "d" })");
   Node* c = graph->NodeList()[2];
   Node* d = graph->NodeList()[3];
