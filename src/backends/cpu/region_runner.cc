@@ -16,6 +16,7 @@ size_t AlignUp(size_t bytes) { return (bytes + 63) / 64 * 64; }
 struct NestRunner::Block {
   std::byte** addresses;  ///< of each load, then of each store: lane 0, tile step 0 of the block
   std::byte** arrays;     ///< what the body gets
+  std::byte** rows;       ///< of each access: lane 0, tile step 0 of the nest
   std::byte* stage;
   std::byte* body_scratch;
   int64_t lanes = 0, steps = 0;
@@ -37,7 +38,7 @@ double NestRunner::block_cost_ns() const {
 
 size_t NestRunner::scratch_bytes() const {
   const size_t accesses = layout_.loads.size() + layout_.stores.size();
-  return AlignUp(2 * accesses * sizeof(std::byte*)) + AlignUp(static_cast<size_t>(layout_.stage_arrays * array_bytes_)) +
+  return AlignUp(3 * accesses * sizeof(std::byte*)) + AlignUp(static_cast<size_t>(layout_.stage_arrays * array_bytes_)) +
          AlignUp(body_->scratch_bytes(layout_.block));
 }
 
@@ -46,28 +47,56 @@ void NestRunner::Run(std::span<const std::byte* const> operands, std::byte* cons
   Block block{};
   block.addresses = reinterpret_cast<std::byte**>(scratch);
   block.arrays = block.addresses + accesses;
-  block.stage = scratch + AlignUp(2 * accesses * sizeof(std::byte*));
+  block.rows = block.arrays + accesses;
+  block.stage = scratch + AlignUp(3 * accesses * sizeof(std::byte*));
   block.body_scratch = block.stage + AlignUp(static_cast<size_t>(layout_.stage_arrays * array_bytes_));
+  Position position = Locate(begin);
+  for (size_t a = 0; a < accesses; ++a) {
+    std::byte* operand = a < loads ? const_cast<std::byte*>(operands[static_cast<size_t>(layout_.loads[a].operand)]) : outputs[layout_.stores[a - loads].operand];
+    block.rows[a] = operand + RowOffset(AccessAt(a), position);
+  }
   for (int64_t i = begin; i < end; ++i) {
-    const int64_t tile = i % tile_blocks_ * kTileSteps;
-    const int64_t lane = i / tile_blocks_ % lane_blocks_ * layout_.block;
-    const auto locate = [&](const RoutedAccess& access, std::byte* operand) {
-      int64_t offset = access.base + tile * access.tile_stride + lane * access.lane_stride;
-      int64_t outer = i / tile_blocks_ / lane_blocks_;
-      for (size_t l = layout_.outer_extents.size(); l-- > 0;) {
-        offset += outer % layout_.outer_extents[l] * access.outer_strides[l];
-        outer /= layout_.outer_extents[l];
-      }
-      return operand + offset;
-    };
-    for (size_t a = 0; a < loads; ++a) {
-      const RoutedAccess& load = layout_.loads[a];
-      block.addresses[a] = locate(load, const_cast<std::byte*>(operands[static_cast<size_t>(load.operand)]));
+    for (size_t a = 0; a < accesses; ++a) {
+      const RoutedAccess& access = AccessAt(a);
+      block.addresses[a] = block.rows[a] + position.tile * access.tile_stride + position.lane * access.lane_stride;
     }
-    for (size_t a = loads; a < accesses; ++a) block.addresses[a] = locate(layout_.stores[a - loads], outputs[layout_.stores[a - loads].operand]);
-    block.lanes = std::min(layout_.block, layout_.lane_extent - lane);
-    block.steps = std::min(kTileSteps, layout_.tile_extent - tile);
+    block.lanes = std::min(layout_.block, layout_.lane_extent - position.lane);
+    block.steps = std::min(kTileSteps, layout_.tile_extent - position.tile);
     RunBlock(block);
+    Advance(position, block.rows);
+  }
+}
+
+NestRunner::Position NestRunner::Locate(int64_t block) const {
+  Position position{.tile = block % tile_blocks_ * kTileSteps, .lane = block / tile_blocks_ % lane_blocks_ * layout_.block};
+  int64_t outer = block / tile_blocks_ / lane_blocks_;
+  position.outer.resize(layout_.outer_extents.size());
+  for (size_t l = position.outer.size(); l-- > 0;) {
+    position.outer[l] = outer % layout_.outer_extents[l];
+    outer /= layout_.outer_extents[l];
+  }
+  return position;
+}
+
+int64_t NestRunner::RowOffset(const RoutedAccess& access, const Position& position) const {
+  int64_t offset = access.base;
+  for (size_t l = 0; l < position.outer.size(); ++l) offset += position.outer[l] * access.outer_strides[l];
+  return offset;
+}
+
+/// To the next block: tile steps first, so that lines of cache that tiles share are still there.
+void NestRunner::Advance(Position& position, std::byte** rows) const {
+  if ((position.tile += kTileSteps) < layout_.tile_extent) return;
+  position.tile = 0;
+  if ((position.lane += layout_.block) < layout_.lane_extent) return;
+  position.lane = 0;
+  const size_t accesses = layout_.loads.size() + layout_.stores.size();
+  for (size_t l = position.outer.size(); l-- > 0;) {
+    const bool wraps = ++position.outer[l] == layout_.outer_extents[l];
+    const int64_t steps = wraps ? 1 - layout_.outer_extents[l] : 1;
+    for (size_t a = 0; a < accesses; ++a) rows[a] += steps * AccessAt(a).outer_strides[l];
+    if (!wraps) return;
+    position.outer[l] = 0;
   }
 }
 

@@ -22,6 +22,15 @@ class NestRunner {
 
  private:
   struct Block;
+  /// Where a block begins.
+  struct Position {
+    int64_t tile = 0, lane = 0;
+    std::vector<int64_t> outer;
+  };
+  Position Locate(int64_t block) const;
+  void Advance(Position& position, std::byte** rows) const;
+  int64_t RowOffset(const RoutedAccess& access, const Position& position) const;
+  const RoutedAccess& AccessAt(size_t i) const { return i < layout_.loads.size() ? layout_.loads[i] : layout_.stores[i - layout_.loads.size()]; }
   void RunBlock(const Block& block) const;
   void RunStep(const Block& block, int64_t step) const;
   void RunTail(const Block& block, int64_t step, std::byte** arrays) const;

@@ -161,6 +161,21 @@ TEST(RegionTest, TailsOfEveryLength) {
   }
 }
 
+// Transposed tiles of every width, both ways; three dense channels have code of their own.
+TEST(RegionTest, CopiesBetweenLayouts) {
+  Unary op;
+  for (const CpuDevice& device : TestDevices()) {
+    for (const int64_t channels : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 33}) {
+      for (const Layout in : kLayouts) {
+        for (const Layout out : kLayouts) {
+          const FamilyCase test{&op, {RandomOperand(DType::kFloat32, {2, channels, 5, 7}, 1)}, {in}, {out}, device};
+          ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, test, {})) << channels << " channels, layouts " << static_cast<int>(in) << " " << static_cast<int>(out);
+        }
+      }
+    }
+  }
+}
+
 // The same value in another place of a vector, of a row or of a block gives the same bits.
 TEST(RegionTest, ResultsDoNotDependOnTheLane) {
   Unary op;
