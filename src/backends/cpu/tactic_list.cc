@@ -2,6 +2,7 @@
 
 #include "backends/cpu/attention_family.h"
 #include "backends/cpu/conv_family.h"
+#include "backends/cpu/gather_family.h"
 #include "backends/cpu/matmul_family.h"
 #include "backends/cpu/pool_family.h"
 #include "backends/cpu/reduce_family.h"
@@ -24,11 +25,12 @@ std::span<const KernelFamily* const> CpuKernelFamilies() {
   static const ReduceFamily reduce;
   static const SoftmaxFamily softmax;
   static const LayerNormFamily layer_norm;
+  static const GatherFamily gather;
   static const ReferenceFamily reference;
   static const KernelFamily* const families[] = {
       &conv_depthwise, &conv_direct, &conv_transposed, &matmul,     &attention,  //
       &region,         &pool,        &resize,          &reduce,     &softmax,    //
-      &layer_norm,     &reference,
+      &layer_norm,     &gather,      &reference,
   };
   return families;
 }
