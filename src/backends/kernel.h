@@ -16,7 +16,7 @@ struct KernelOperand {
   DType dtype = DType::kFloat32;
   Shape shape;                         ///< logical (NCHW for images)
   std::vector<int64_t> strides_bytes;  ///< one per dimension; channels-last images have stride[1] == element size
-  Tensor constant;                     ///< the elements, dense row-major, while compiling; null at load and for run-time operands
+  Tensor constant;                     ///< a constant's elements, dense row-major; null for run-time operands, and at load for packed ones
   bool is_constant = false;
 };
 

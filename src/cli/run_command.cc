@@ -24,6 +24,7 @@ struct RunOptions {
   std::string save_outputs;
   double warmup_ms = 200, duration_s = 3;
   int iterations = 10, streams = 1;
+  bool save_times = false;
 };
 
 /// Uniform in [0, 1) for floats, as images are; 0 or 1 for the rest.
@@ -161,11 +162,12 @@ CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
 
   std::vector<double> times;
   for (const Stream& stream : streams) times.insert(times.end(), stream.times_ms.begin(), stream.times_ms.end());
+  CommandResult result;
+  if (options.save_times) result.json["times_ms"] = times;
   std::sort(times.begin(), times.end());
   double sum = 0;
   for (const double time : times) sum += time;
   const double batch = model.engine.inputs().empty() || model.engine.inputs()[0].shape.empty() ? 1 : static_cast<double>(model.engine.inputs()[0].shape[0]);
-  CommandResult result;
   result.json["latency_ms"] = {{"median", Percentile(times, 0.5)}, {"p90", Percentile(times, 0.9)}, {"p95", Percentile(times, 0.95)},
                                {"p99", Percentile(times, 0.99)}, {"min", times.front()}, {"mean", sum / static_cast<double>(times.size())}};
   // Over the measured runs alone: the wall time has the warm-up in it.
@@ -196,6 +198,7 @@ void AddRun(CLI::App& app, CommandBody& body) {
   command->add_option("--warmup-ms", options->warmup_ms, "untimed runs before")->check(CLI::NonNegativeNumber)->capture_default_str();
   command->add_option("--duration-s", options->duration_s, "measure at least so long")->check(CLI::NonNegativeNumber)->capture_default_str();
   command->add_option("--iterations", options->iterations, "and at least so many runs")->check(CLI::Range(1, 100'000'000))->capture_default_str();
+  command->add_flag("--all-times", options->save_times, "the time of every run in the JSON, as times_ms");
   command->add_option("--streams", options->streams, "contexts that run side by side and share the threads")->check(CLI::Range(1, 1024))->capture_default_str();
   command->callback([options, &body] { body = [options](const GlobalOptions& global) { return Run(*options, global); }; });
 }

@@ -226,7 +226,7 @@ Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine, c
   if (!family || family->version() != step.family_version || step.packed < 0) {
     ThrowInvalid({.what = "the engine's weights are packed in a form that this version of Tenon doesn't know", .where = "step " + step.name});
   }
-  const StepDescription description = DescribeStep(step);
+  const StepDescription description = DescribeStep(program, step);
   return family->Unpack(description.problem, step.tactic, device, program.packed.at(static_cast<size_t>(step.packed)).bytes(),
                         static_cast<size_t>(constant.input));
 }

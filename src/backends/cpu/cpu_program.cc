@@ -18,12 +18,14 @@ namespace {
 
 constexpr int64_t kHugePage = 2 << 20;
 
-KernelOperand ToKernelOperand(const ProgramOperand& operand) {
+KernelOperand ToKernelOperand(const ProgramOperand& operand, const Program& program) {
+  const bool plain_constant = operand.memory == MemoryKind::kConstant;
   return {.present = operand.memory != MemoryKind::kAbsent,
           .dtype = operand.dtype,
           .shape = operand.shape,
           .strides_bytes = operand.strides_bytes,
-          .is_constant = operand.memory == MemoryKind::kConstant || operand.memory == MemoryKind::kPacked};
+          .constant = plain_constant ? program.constants[operand.index] : Tensor(),
+          .is_constant = plain_constant || operand.memory == MemoryKind::kPacked};
 }
 
 const KernelFamily& FamilyOf(const ProgramStep& step) {
@@ -52,19 +54,19 @@ AlignedBuffer::AlignedBuffer(int64_t size_bytes) : size_bytes_(size_bytes) {
 
 void AlignedBuffer::Free::operator()(std::byte* data) const { std::free(data); }
 
-StepDescription DescribeStep(const ProgramStep& step) {
+StepDescription DescribeStep(const Program& program, const ProgramStep& step) {
   StepDescription description{.op = MakeOp(step.op)};
   if (!description.op) ThrowInvalid({.what = "the engine's plan is damaged", .where = "step " + step.name, .got = "op " + step.op});
   ParseAttrs(*description.op, step.attrs, &MakeOp);
   description.problem.op = description.op.get();
-  for (const auto& operand : step.inputs) description.problem.inputs.push_back(ToKernelOperand(operand));
-  for (const auto& operand : step.outputs) description.problem.outputs.push_back(ToKernelOperand(operand));
+  for (const auto& operand : step.inputs) description.problem.inputs.push_back(ToKernelOperand(operand, program));
+  for (const auto& operand : step.outputs) description.problem.outputs.push_back(ToKernelOperand(operand, program));
   return description;
 }
 
 CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device) : program_(std::move(program)) {
   for (const ProgramStep& step : program_->steps) {
-    const StepDescription description = DescribeStep(step);
+    const StepDescription description = DescribeStep(*program_, step);
     const KernelFamily& family = FamilyOf(step);
     if (const std::string reason = family.Supports(description.problem, device); !reason.empty()) {
       ThrowUnsupported({.what = "the engine's plan doesn't run on this CPU", .where = "step " + step.name, .got = reason});

@@ -26,12 +26,13 @@ class AlignedBuffer {
   int64_t size_bytes_ = 0;
 };
 
-/// A step's op and operands as kernels take them. The op is made anew from its text.
+/// A step's op and operands as kernels take them, its plain constants too. The op is made anew from its text.
+/// `program` must have passed ValidateProgram.
 struct StepDescription {
   std::unique_ptr<Op> op;
   StepProblem problem;
 };
-StepDescription DescribeStep(const ProgramStep& step);
+StepDescription DescribeStep(const Program& program, const ProgramStep& step);
 
 /// A program made ready to run on this CPU: kernels generated, weights in place. Immutable: contexts share it.
 class CpuProgram {
