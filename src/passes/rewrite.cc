@@ -76,8 +76,10 @@ bool MayForward(const Graph& graph, const Value* value, const Value* replacement
 void ReplaceValue(Graph& graph, Value* old, Value* replacement) {
   TENON_CHECK(old != replacement);
   Node* producer = old->producer();
+  // Without a reader the replacement may be part of the dead chain itself.
+  Node* heir = graph.IsUnused(old) ? nullptr : replacement->producer();
   graph.ReplaceAllUses(old, replacement);
-  if (producer) EraseDeadChain(graph, producer, replacement->producer());
+  if (producer) EraseDeadChain(graph, producer, heir);
 }
 
 Value* ReplaceByNode(Graph& graph, Value* old, std::unique_ptr<Op> op, std::vector<Value*> inputs, const Node* origin) {

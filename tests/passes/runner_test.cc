@@ -110,5 +110,26 @@ TEST(Rewrite, ErasesOnlyWhatNobodyReads) {
   EXPECT_EQ(d->sources(), (std::vector<std::string>{"d", "c", "b"}));
 }
 
+TEST(Rewrite, ErasesAChainThatNobodyReadsWhole) {
+  // %c forwards to %b, which dies with it: nothing may inherit from the dead.
+  const auto graph = ParseGraph(R"(graph "g" { input %x: f32[2] %a = Unary(%x) {kind=exp} %b = Binary(%a, %x)
+    %c = Unary(%b) {kind=identity} %y = Unary(%x) {kind=neg} output %y "y" })");
+  EXPECT_TRUE(RemoveNoOps(*graph, {}));
+  Verify(*graph);
+  EXPECT_EQ(graph->nodes().size(), 1u);
+}
+
+TEST(SortNodes, RestoresTheOrder) {
+  const auto graph = ParseGraph(
+      R"(graph "g" { input %x: f32[2] %a = Unary(%x) {kind=exp} %b = Unary(%x) {kind=neg} %c = Unary(%b) {kind=abs} output %a "a" output %c "c" })");
+  graph->SetInput(graph->NodeList()[0], 0, graph->NodeList()[2]->output());  // %a now reads %c
+  EXPECT_THROW(Verify(*graph), Error);
+  graph->SortNodes();
+  Verify(*graph);
+  EXPECT_EQ(graph->NodeList().back()->output()->name(), "a");
+  graph->SetInput(graph->NodeList()[0], 0, graph->NodeList().back()->output());  // a cycle
+  EXPECT_THROW(graph->SortNodes(), Error);
+}
+
 }  // namespace
 }  // namespace tenon
