@@ -43,6 +43,8 @@ class Kernel {
   virtual int64_t work_items() const = 0;
   /// Scratch memory that Run needs, per thread; 64-byte aligned.
   virtual size_t scratch_bytes() const { return 0; }
+  /// Bytes that Run reads of the packed constants: a plan that holds fewer is damaged.
+  virtual size_t packed_bytes() const { return 0; }
   virtual void Run(const KernelArgs& args, int64_t item, std::byte* scratch) const = 0;
 };
 

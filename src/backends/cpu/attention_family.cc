@@ -23,10 +23,13 @@ std::string LowerAttention(const StepProblem& step, AttentionProblem& problem) {
   }
   const Shape batch(out.shape.begin(), out.shape.end() - 2);
   if (ElemCount(batch) > kMostBatches) return "too many matrices";
-  problem = {.m = static_cast<int>(q.shape[q.shape.size() - 2]),
-             .d = static_cast<int>(q.shape.back()),
-             .l = static_cast<int>(k.shape.back()),
-             .e = static_cast<int>(v.shape.back()),
+  const int64_t m = out.shape[batch.size()], d = q.shape.back(), l = k.shape.back(), e = out.shape.back();
+  const bool fits = MatrixFits(q, batch, m, d) && MatrixFits(k, batch, d, l) && MatrixFits(v, batch, l, e);
+  if (!fits) return "operands that don't fit";
+  problem = {.m = static_cast<int>(m),
+             .d = static_cast<int>(d),
+             .l = static_cast<int>(l),
+             .e = static_cast<int>(e),
              .q = MatricesOf(q, batch),
              .k = MatricesOf(k, batch),
              .v = MatricesOf(v, batch),

@@ -190,6 +190,11 @@ void BatchedGemm::PackBlock(const std::byte* b, const std::byte* bias, const Cha
   std::memcpy(scratch + packing.BiasOffset(0, block), bias + first * 4, int64_t{block.vectors} * packing.lanes * 4);
 }
 
+size_t BatchedGemm::packed_bytes() const {
+  const ConvPacking& packing = conv_.packing();
+  return problem_.b_is_packed ? packing.size : packing.size - packing.bias_offset;
+}
+
 void BatchedGemm::Run(const GemmArgs& args, int64_t item, std::byte* scratch) const {
   TENON_CHECK(item >= 0 && item < work_items());
   const int64_t batch = item / conv_.work_items(), piece = item % conv_.work_items();

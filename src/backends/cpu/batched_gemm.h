@@ -73,6 +73,7 @@ class BatchedGemm {
 
   int64_t work_items() const { return problem_.batches() * conv_.work_items(); }
   size_t scratch_bytes() const { return problem_.b_is_packed ? 0 : conv_.packing().size; }
+  size_t packed_bytes() const;
   void Run(const GemmArgs& args, int64_t item, std::byte* scratch) const;
 
  private:

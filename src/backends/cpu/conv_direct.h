@@ -54,6 +54,7 @@ class DirectConv {
   int64_t work_items() const { return int64_t{problem_.n} * problem_.groups * channel_blocks() * row_blocks_; }
   void Run(const ConvArgs& args, int64_t item) const;
   const ConvPacking& packing() const { return packing_; }
+  size_t packed_bytes() const { return packing_.size; }
   /// The block of output channels that an item computes: an index into packing().blocks.
   int BlockOf(int64_t item) const { return PieceOf(item).block; }
   size_t code_bytes() const { return code_->getSize(); }

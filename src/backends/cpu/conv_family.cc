@@ -22,6 +22,7 @@ class ConvKernel final : public Kernel {
         has_residual_(OperandAt(step, kResidualOperand).present) {}
 
   int64_t work_items() const override { return conv_.work_items(); }
+  size_t packed_bytes() const override { return conv_.packed_bytes(); }
   void Run(const KernelArgs& args, int64_t item, std::byte*) const override {
     conv_.Run({.input = args.inputs[kInputOperand],
                .packed = args.packed,

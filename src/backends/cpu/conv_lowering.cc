@@ -10,8 +10,9 @@ namespace {
 
 /// Entry `axis` of an attribute along the spatial axes, seen as 2-D: a missing height has the default.
 int At2D(const std::vector<int64_t>& values, size_t rank, size_t axis, int64_t otherwise) {
-  if (values.empty() || (rank == 1 && axis == 0)) return static_cast<int>(otherwise);
-  return static_cast<int>(values.at(rank == 1 ? 0 : axis));
+  const size_t at = rank == 1 ? 0 : axis;
+  if (at >= values.size() || (rank == 1 && axis == 0)) return static_cast<int>(otherwise);
+  return static_cast<int>(values[at]);
 }
 
 bool IsSmall(const std::vector<int64_t>& values) {
@@ -27,8 +28,11 @@ template <class Window>
 std::string LowerWindow(const StepProblem& step, const Window& op, ConvProblem& problem) {
   const KernelOperand &x = OperandAt(step, kInputOperand), &weights = OperandAt(step, kWeightsOperand);
   const KernelOperand& y = step.outputs.at(0);
+  if (x.shape.size() != 3 && x.shape.size() != 4) return "not 1-D or 2-D";
   const size_t rank = x.shape.size() - 2;
-  if (rank != 1 && rank != 2) return "not 1-D or 2-D";
+  const bool fits =
+      weights.shape.size() == x.shape.size() && y.shape.size() == x.shape.size() && y.shape[0] == x.shape[0];
+  if (!fits) return "operands that don't fit";
   if (!weights.is_constant) return "the weights are not constant";
   if (x.is_constant) return "the input is constant";
   if (!FitsInt(x.shape) || !FitsInt(y.shape) || !FitsInt(weights.shape)) return "an empty or very large operand";
@@ -52,6 +56,7 @@ std::string LowerWindow(const StepProblem& step, const Window& op, ConvProblem& 
              .input = ViewOf(x),
              .output = ViewOf(y)};
   const KernelOperand& residual = OperandAt(step, kResidualOperand);
+  if (residual.present && residual.shape != y.shape) return "a residual of another shape";
   if (residual.present) problem.epilogue.residual = ViewOf(residual);
   return LowerEpilogue(step, op.epilogue, problem);
 }

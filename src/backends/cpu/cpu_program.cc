@@ -72,6 +72,13 @@ CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& 
       ThrowUnsupported({.what = "the engine's plan doesn't run on this CPU", .where = "step " + step.name, .got = reason});
     }
     kernels_.push_back(family.Create(description.problem, step.tactic, device));
+    const size_t packed_bytes = step.packed < 0 ? 0 : program_->packed[step.packed].bytes().size();
+    if (packed_bytes < kernels_.back()->packed_bytes()) {
+      ThrowInvalid({.what = "the engine's plan is damaged",
+                    .where = "step " + step.name,
+                    .got = fmt::format("{} bytes of packed constants", packed_bytes),
+                    .expected = fmt::format("{}", kernels_.back()->packed_bytes())});
+    }
     scratch_bytes_ = std::max(scratch_bytes_, kernels_.back()->scratch_bytes());
   }
 }

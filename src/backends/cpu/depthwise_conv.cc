@@ -154,6 +154,8 @@ void DepthwiseConv::Generate() {
   }
 }
 
+size_t DepthwiseConv::packed_bytes() const { return PackedFloats(problem_, isa_) * 4; }
+
 void DepthwiseConv::Run(const ConvArgs& args, int64_t item) const {
   TENON_CHECK(item >= 0 && item < work_items());
   const int image = static_cast<int>(item / row_blocks_), part = static_cast<int>(item % row_blocks_);

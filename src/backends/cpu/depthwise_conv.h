@@ -34,6 +34,7 @@ class DepthwiseConv {
 
   /// Independent pieces of work: (image, block of rows), all channels each.
   int64_t work_items() const { return int64_t{problem_.n} * row_blocks_; }
+  size_t packed_bytes() const;
   void Run(const ConvArgs& args, int64_t item) const;
 
  private:

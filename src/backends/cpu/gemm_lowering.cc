@@ -24,4 +24,15 @@ GemmOperand MatricesOf(const KernelOperand& operand, const Shape& batch) {
           BatchOffsets(operand, batch)};
 }
 
+bool MatrixFits(const KernelOperand& operand, const Shape& batch, int64_t rows, int64_t columns) {
+  const size_t rank = operand.shape.size();
+  if (rank < 2 || rank - 2 > batch.size() || operand.strides_bytes.size() != rank) return false;
+  if (operand.shape[rank - 2] != rows || operand.shape[rank - 1] != columns) return false;
+  const size_t missing = batch.size() - (rank - 2);
+  for (size_t d = 0; d + 2 < rank; ++d) {
+    if (operand.shape[d] != 1 && operand.shape[d] != batch[missing + d]) return false;
+  }
+  return true;
+}
+
 }  // namespace tenon::cpu

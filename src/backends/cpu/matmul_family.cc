@@ -32,7 +32,7 @@ KernelOperand AsResult(const KernelOperand& operand, const StepProblem& step) {
     result.strides_bytes.insert(result.strides_bytes.begin() + at, 0);
   };
   if (OperandAt(step, 1).shape.size() == 1) insert(result.shape.size());
-  if (OperandAt(step, 0).shape.size() == 1) insert(result.shape.size() - 1);
+  if (OperandAt(step, 0).shape.size() == 1 && !result.shape.empty()) insert(result.shape.size() - 1);
   return result;
 }
 
@@ -43,8 +43,12 @@ std::string LowerMatMul(const StepProblem& step, GemmProblem& problem) {
   const KernelOperand c = AsResult(step.outputs.at(0), step);
   if (a.is_constant) return "the first operand is constant";
   if (!FitsInt(a.shape) || !FitsInt(b.shape) || !FitsInt(c.shape)) return "an empty or very large operand";
+  if (a.shape.size() < 2 || b.shape.size() < 2 || c.shape.size() < 2) return "a scalar operand";
   const Shape batch(c.shape.begin(), c.shape.end() - 2);
   if (ElemCount(batch) > kMostBatches) return "too many matrices";
+  const bool fits = MatrixFits(a, batch, c.shape[batch.size()], a.shape.back()) &&
+                    MatrixFits(b, batch, a.shape.back(), c.shape.back());
+  if (!fits) return "operands that don't fit";
   const bool is_one_b = ElemCount({b.shape.begin(), b.shape.end() - 2}) == 1;
   problem = {.m = static_cast<int>(c.shape[c.shape.size() - 2]),
              .n = static_cast<int>(c.shape.back()),
@@ -58,6 +62,7 @@ std::string LowerMatMul(const StepProblem& step, GemmProblem& problem) {
              .compute = op->epilogue.compute,
              .b_is_packed = b.is_constant && is_one_b};
   const KernelOperand& residual = OperandAt(step, kResidualOperand);
+  if (residual.present && residual.shape != step.outputs[0].shape) return "a residual of another shape";
   if (residual.present) problem.residual = MatricesOf(AsResult(residual, step), batch);
   problem = TransposeIfNeeded(MergeBatch(problem));
   if (problem.is_transposed && OperandAt(step, kBiasOperand).present) return "a bias along the rows of the output";
@@ -82,6 +87,7 @@ class MatMulKernel final : public Kernel {
 
   int64_t work_items() const override { return gemm_.work_items(); }
   size_t scratch_bytes() const override { return gemm_.scratch_bytes(); }
+  size_t packed_bytes() const override { return gemm_.packed_bytes(); }
   void Run(const KernelArgs& args, int64_t item, std::byte* scratch) const override {
     GemmArgs gemm{.a = args.inputs[0],
                   .b = is_packed_ ? nullptr : args.inputs[1],

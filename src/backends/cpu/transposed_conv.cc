@@ -152,12 +152,13 @@ std::vector<float> UnpackTransposedBias(const TransposedProblem& problem, const 
 TransposedConv::TransposedConv(const TransposedProblem& problem, const ConvTactic& tactic,
                                const CpuFeatures& features) {
   first_items_.push_back(0);
-  ForEachPacked(problem, tactic, BestIsa(features), [&](const ConvPhase& phase, int64_t offset, int64_t) {
-    const bool has_outputs = phase.rows.outputs > 0 && phase.columns.outputs > 0;
-    phases_.push_back(has_outputs ? std::make_unique<DirectConv>(phase.problem, tactic, features) : nullptr);
-    packed_offsets_.push_back(offset);
-    first_items_.push_back(first_items_.back() + (has_outputs ? phases_.back()->work_items() : 0));
-  });
+  packed_bytes_ =
+      ForEachPacked(problem, tactic, BestIsa(features), [&](const ConvPhase& phase, int64_t offset, int64_t) {
+        const bool has_outputs = phase.rows.outputs > 0 && phase.columns.outputs > 0;
+        phases_.push_back(has_outputs ? std::make_unique<DirectConv>(phase.problem, tactic, features) : nullptr);
+        packed_offsets_.push_back(offset);
+        first_items_.push_back(first_items_.back() + (has_outputs ? phases_.back()->work_items() : 0));
+      });
 }
 
 void TransposedConv::Run(const ConvArgs& args, int64_t item) const {

@@ -53,12 +53,14 @@ class TransposedConv {
   TransposedConv(const TransposedProblem& problem, const ConvTactic& tactic, const CpuFeatures& features);
 
   int64_t work_items() const { return first_items_.back(); }
+  size_t packed_bytes() const { return packed_bytes_; }
   void Run(const ConvArgs& args, int64_t item) const;
 
  private:
   std::vector<std::unique_ptr<DirectConv>> phases_;  ///< null where there are no outputs
   std::vector<int64_t> first_items_;                 ///< of each phase, then of none: the total
   std::vector<int64_t> packed_offsets_;              ///< of each phase
+  size_t packed_bytes_ = 0;
 };
 
 }  // namespace tenon::cpu

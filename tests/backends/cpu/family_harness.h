@@ -94,6 +94,7 @@ class StepHarness {
     StepProblem at_load = step_;
     for (KernelOperand& operand : at_load.inputs) operand.constant = Tensor();
     const auto kernel = family.Create(at_load, tactic, device);
+    EXPECT_LE(kernel->packed_bytes(), packed.size());
     GuardedBuffer scratch((kernel->scratch_bytes() + 63) / 64 * 64, 0xff);
     std::vector<const std::byte*> inputs;
     for (size_t i = 0; i < inputs_.size(); ++i) {
