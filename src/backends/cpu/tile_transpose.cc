@@ -73,44 +73,46 @@ TENON_AVX512 void LoadTile512(const TileView& view, const std::byte* tile, float
   }
 }
 
-/// For three interleaved columns (the pixels of an image): where each lane of the three output vectors comes from.
-struct InterleaveTables {
-  int32_t first_two[3][16];  ///< lane of column 0, or 16 + lane of column 1
-  int32_t third[3][16];      ///< lane of column 2
-  uint16_t is_third[3];
+/// Where the lanes of interleaved columns' vectors come from: pixels of an image, halves of a channel shuffle.
+struct InterleaveTable {
+  int32_t row[4][16];     ///< of each output vector's lanes
+  uint16_t lanes[4][4];   ///< those of output vector v that column c fills
 };
 
-constexpr InterleaveTables MakeInterleaveTables() {
-  InterleaveTables tables{};
-  for (int i = 0; i < 48; ++i) {
-    const int row = i / 3, column = i % 3;
-    tables.first_two[i / 16][i % 16] = column == 1 ? 16 + row : row;
-    tables.third[i / 16][i % 16] = row;
-    if (column == 2) tables.is_third[i / 16] = static_cast<uint16_t>(tables.is_third[i / 16] | 1u << i % 16);
+constexpr InterleaveTable MakeInterleaveTable(int columns) {
+  InterleaveTable table{};
+  for (int i = 0; i < 16 * columns; ++i) {
+    table.row[i / 16][i % 16] = i / columns;
+    uint16_t& lanes = table.lanes[i / 16][i % columns];
+    lanes = static_cast<uint16_t>(lanes | 1u << i % 16);
   }
-  return tables;
+  return table;
 }
-alignas(64) constexpr InterleaveTables kInterleave = MakeInterleaveTables();
+alignas(64) constexpr InterleaveTable kInterleave2 = MakeInterleaveTable(2), kInterleave3 = MakeInterleaveTable(3),
+                                      kInterleave4 = MakeInterleaveTable(4);
 
-/// Dense f32 pixels of three channels, 16 rows at a time; returns how many rows it stored. Masked stores of 12 bytes
-/// each take eight times as long.
-TENON_AVX512 int64_t StoreThreeColumns(const TileView& view, std::byte* tile, const float* columns, int64_t pitch) {
-  int64_t row = 0;
-  for (; row + 16 <= view.rows; row += 16) {
-    const __m512 a = _mm512_loadu_ps(columns + row), b = _mm512_loadu_ps(columns + pitch + row), c = _mm512_loadu_ps(columns + 2 * pitch + row);
-    for (int v = 0; v < 3; ++v) {
-      const __m512 two = _mm512_permutex2var_ps(a, _mm512_load_si512(kInterleave.first_two[v]), b);
-      const __m512 three = _mm512_mask_permutexvar_ps(two, kInterleave.is_third[v], _mm512_load_si512(kInterleave.third[v]), c);
-      _mm512_storeu_ps(tile + row * 12 + v * 64, three);
+/// Rows of f32 without gaps, 2 to 4 columns: whole vectors. A masked store per row takes eight times as long.
+TENON_AVX512 void StoreDenseTile(const InterleaveTable& table, const TileView& view, std::byte* tile, const float* columns, int64_t pitch) {
+  for (int64_t row = 0; row < view.rows; row += 16) {
+    int64_t left = std::min<int64_t>(16, view.rows - row) * view.columns;
+    for (int v = 0; v < view.columns && left > 0; ++v, left -= 16) {
+      __m512 mixed = _mm512_setzero_ps();
+      for (int c = 0; c < view.columns; ++c) {
+        mixed = _mm512_mask_permutexvar_ps(mixed, table.lanes[v][c], _mm512_loadu_si512(table.row[v]), _mm512_loadu_ps(columns + c * pitch + row));
+      }
+      const auto mask = static_cast<__mmask16>(left >= 16 ? 0xffff : (1 << left) - 1);
+      _mm512_mask_storeu_ps(tile + row * view.row_stride + v * 64, mask, mixed);
     }
   }
-  return row;
 }
 
 TENON_AVX512 void StoreTile512(const TileView& view, std::byte* tile, const float* columns, int64_t pitch) {
   const auto mask = static_cast<__mmask16>((1u << view.columns) - 1);
-  const bool is_image = view.dtype == DType::kFloat32 && view.columns == 3 && view.row_stride == 12;
-  for (int64_t row = is_image ? StoreThreeColumns(view, tile, columns, pitch) : 0; row < view.rows; row += 16) {
+  const bool is_dense = view.dtype == DType::kFloat32 && view.row_stride == view.columns * 4;
+  if (is_dense && view.columns == 2) return StoreDenseTile(kInterleave2, view, tile, columns, pitch);
+  if (is_dense && view.columns == 3) return StoreDenseTile(kInterleave3, view, tile, columns, pitch);
+  if (is_dense && view.columns == 4) return StoreDenseTile(kInterleave4, view, tile, columns, pitch);
+  for (int64_t row = 0; row < view.rows; row += 16) {
     __m512 r[16];
     for (int c = 0; c < 16; ++c) r[c] = _mm512_loadu_ps(columns + std::min(c, view.columns - 1) * pitch + row);
     Transpose16(r);

@@ -161,7 +161,7 @@ TEST(RegionTest, TailsOfEveryLength) {
   }
 }
 
-// Transposed tiles of every width, both ways; three dense channels have code of their own.
+// Transposed tiles of every width, both ways; 2 to 4 dense channels have code of their own.
 TEST(RegionTest, CopiesBetweenLayouts) {
   Unary op;
   for (const CpuDevice& device : TestDevices()) {
