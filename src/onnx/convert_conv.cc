@@ -38,12 +38,6 @@ Values ConvertConv(ConvertContext& ctx) {
   return {ctx.Emit(conv, {ctx.input(0), ctx.input(1), ctx.input(2)})};
 }
 
-/// Integers as double, minus the zero point: sums of such products are exact to 2^53.
-Value* Centred(ConvertContext& ctx, Value* x, Value* zero_point) {
-  Value* wide = EmitCast(ctx, x, DType::kFloat64);
-  return zero_point ? EmitBinary(ctx, BinaryKind::kSub, wide, EmitCast(ctx, zero_point, DType::kFloat64)) : wide;
-}
-
 Values ConvertConvInteger(ConvertContext& ctx) {
   const WindowAttrs attrs = ReadWindow(ctx, KernelOf(ctx));
   Conv conv;
@@ -51,14 +45,13 @@ Values ConvertConvInteger(ConvertContext& ctx) {
   conv.dilations = attrs.dilations;
   conv.pads = attrs.pads;
   conv.groups = ctx.Int("group", 1);
-  conv.epilogue = PlainEpilogue(DType::kFloat64);
   Value* weight_zero = ctx.input(3);
   if (weight_zero && weight_zero->has_shape() && weight_zero->shape().size() == 1) {  // one per output channel
     Shape shape(StaticShape(ctx, 1).size(), 1);
     shape[0] = weight_zero->shape()[0];
     weight_zero = EmitReshape(ctx, weight_zero, shape);
   }
-  Value* sums = ctx.Emit(conv, {Centred(ctx, ctx.input(0), ctx.input(2)), Centred(ctx, ctx.input(1), weight_zero)});
+  Value* sums = ctx.Emit(conv, {EmitCentred(ctx, ctx.input(0), ctx.input(2)), EmitCentred(ctx, ctx.input(1), weight_zero)});
   return {EmitCast(ctx, sums, DType::kInt32)};
 }
 

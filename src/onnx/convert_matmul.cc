@@ -60,21 +60,14 @@ Values ConvertEinsum(ConvertContext& ctx) {
   return {ctx.Emit(einsum, ctx.inputs)};
 }
 
-/// x minus its zero point in double. A zero point per row (of a) or per column (of b) is a vector.
-Value* Centred(ConvertContext& ctx, Value* x, Value* zero_point, bool per_row) {
-  Value* wide = EmitCast(ctx, x, DType::kFloat64);
-  if (!zero_point) return wide;
-  const bool is_vector = zero_point->has_shape() && zero_point->shape().size() == 1 && zero_point->shape()[0] != 1;
-  if (is_vector && per_row) zero_point = EmitReshape(ctx, zero_point, {zero_point->shape()[0], 1});
-  return EmitBinary(ctx, BinaryKind::kSub, wide, EmitCast(ctx, zero_point, DType::kFloat64));
-}
-
 Values ConvertMatMulInteger(ConvertContext& ctx) {
-  MatMul matmul;
-  matmul.epilogue.compute = matmul.epilogue.out = DType::kFloat64;
-  Value* a = Centred(ctx, ctx.input(0), ctx.input(2), true);
-  Value* b = Centred(ctx, ctx.input(1), ctx.input(3), false);
-  return {EmitCast(ctx, ctx.Emit(matmul, {a, b}), DType::kInt32)};
+  Value* a_zero = ctx.input(2);
+  if (a_zero && a_zero->has_shape() && a_zero->shape().size() == 1) {  // one per row; those of b lie along its rows already
+    a_zero = EmitReshape(ctx, a_zero, {a_zero->shape()[0], 1});
+  }
+  Value* a = EmitCentred(ctx, ctx.input(0), a_zero);
+  Value* b = EmitCentred(ctx, ctx.input(1), ctx.input(3));
+  return {EmitCast(ctx, ctx.Emit(MatMul(), {a, b}), DType::kInt32)};
 }
 
 }  // namespace

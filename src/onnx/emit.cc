@@ -37,6 +37,11 @@ Value* EmitCast(ConvertContext& ctx, Value* x, DType to) {
   return ctx.Emit(op, {x});
 }
 
+Value* EmitCentred(ConvertContext& ctx, Value* x, Value* zero_point) {
+  Value* wide = EmitCast(ctx, x, DType::kFloat32);
+  return zero_point ? EmitBinary(ctx, BinaryKind::kSub, wide, EmitCast(ctx, zero_point, DType::kFloat32)) : wide;
+}
+
 Value* EmitReshape(ConvertContext& ctx, Value* x, const Shape& shape) {
   Reshape op;
   op.allow_zero = true;

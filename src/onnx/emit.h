@@ -15,6 +15,9 @@ Value* EmitBinary(ConvertContext& ctx, BinaryKind kind, Value* a, Value* b);
 Value* EmitReduce(ConvertContext& ctx, ReduceKind kind, Value* x, const std::vector<int64_t>& axes);
 /// x itself where it has that type already.
 Value* EmitCast(ConvertContext& ctx, Value* x, DType to);
+/// 8-bit integers minus their zero point (may be null) in f32, for ConvInteger and MatMulInteger: the float kernels'
+/// sums of such products are exact to 2^24, where the conversion to float that follows these ops rounds anyway.
+Value* EmitCentred(ConvertContext& ctx, Value* x, Value* zero_point);
 Value* EmitReshape(ConvertContext& ctx, Value* x, const Shape& shape);
 Value* EmitTranspose(ConvertContext& ctx, Value* x, std::vector<int64_t> perm);
 
