@@ -60,7 +60,7 @@ inline void ExpectTensor(const Tensor& actual, const Tensor& expected, double to
   }
 }
 
-/// Evaluation and inference both refuse the operands as the user's fault.
+/// Evaluation refuses the operands as the user's fault.
 inline void ExpectRefused(const Op& op, const std::vector<Tensor>& inputs) {
   try {
     op.Evaluate(inputs);
