@@ -29,7 +29,8 @@ Values Variadic(ConvertContext& ctx) {
 Values ConvertMean(ConvertContext& ctx) {
   Value* sum = Chain(ctx, BinaryKind::kAdd);
   if (ctx.inputs.size() == 1) return {sum};
-  return {EmitBinary(ctx, BinaryKind::kDiv, sum, EmitScalar(ctx, sum->dtype(), static_cast<double>(ctx.inputs.size())))};
+  return {
+      EmitBinary(ctx, BinaryKind::kDiv, sum, EmitScalar(ctx, sum->dtype(), static_cast<double>(ctx.inputs.size())))};
 }
 
 Values ConvertMod(ConvertContext& ctx) {

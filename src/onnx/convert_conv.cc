@@ -1,9 +1,10 @@
+#include "ops/conv.h"
+
 #include <algorithm>
 
 #include "onnx/auto_pad.h"
 #include "onnx/converter_list.h"
 #include "onnx/emit.h"
-#include "ops/conv.h"
 
 namespace tenon {
 namespace {
@@ -16,7 +17,8 @@ std::vector<int64_t> KernelOf(const ConvertContext& ctx) {
   CheckSpatialShape(ctx.op_type(), weights);
   const std::vector<int64_t> kernel(weights.begin() + 2, weights.end());
   if (const auto given = ctx.Ints("kernel_shape", kernel); !given.empty() && given != kernel) {
-    ThrowInvalid({.what = "kernel_shape contradicts the weights", .got = ToString(given), .expected = ToString(kernel)});
+    ThrowInvalid(
+        {.what = "kernel_shape contradicts the weights", .got = ToString(given), .expected = ToString(kernel)});
   }
   return kernel;
 }
@@ -51,7 +53,8 @@ Values ConvertConvInteger(ConvertContext& ctx) {
     shape[0] = weight_zero->shape()[0];
     weight_zero = EmitReshape(ctx, weight_zero, shape);
   }
-  Value* sums = ctx.Emit(conv, {EmitCentred(ctx, ctx.input(0), ctx.input(2)), EmitCentred(ctx, ctx.input(1), weight_zero)});
+  Value* sums =
+      ctx.Emit(conv, {EmitCentred(ctx, ctx.input(0), ctx.input(2)), EmitCentred(ctx, ctx.input(1), weight_zero)});
   return {EmitCast(ctx, sums, DType::kInt32)};
 }
 
@@ -67,7 +70,8 @@ void FitOutput(ConvTranspose& conv, size_t i, int64_t in, int64_t extent, int64_
 std::vector<int64_t> SpatialOutputShape(const ConvertContext& ctx, size_t rank) {
   std::vector<int64_t> shape = ctx.Ints("output_shape");
   if (shape.size() == rank + 2) shape.erase(shape.begin(), shape.begin() + 2);
-  if (!shape.empty() && shape.size() != rank) ThrowInvalid("ConvTranspose: output_shape has {} values for {} axes", shape.size(), rank);
+  if (!shape.empty() && shape.size() != rank)
+    ThrowInvalid("ConvTranspose: output_shape has {} values for {} axes", shape.size(), rank);
   return shape;
 }
 
@@ -88,7 +92,8 @@ Values ConvertConvTranspose(ConvertContext& ctx) {
   const std::vector<int64_t> wanted = SpatialOutputShape(ctx, rank);
   if (is_same || !wanted.empty()) {
     const Shape& x = StaticShape(ctx, 0);
-    if (x.size() != rank + 2 || conv.output_padding.size() != rank) ThrowInvalid("ConvTranspose: input or output_padding don't fit the weights");
+    if (x.size() != rank + 2 || conv.output_padding.size() != rank)
+      ThrowInvalid("ConvTranspose: input or output_padding don't fit the weights");
     // ONNX gives the odd element to the end for SAME_UPPER alone.
     const OddPadding odd = auto_pad == "SAME_UPPER" ? OddPadding::kEnd : OddPadding::kBegin;
     for (size_t i = 0; i < rank; ++i) {

@@ -22,7 +22,8 @@ Value* EmitMatMul(ConvertContext& ctx, Value* a, Value* b, Value* bias = nullptr
 Values ConvertMatMul(ConvertContext& ctx) { return {EmitMatMul(ctx, ctx.input(0), ctx.input(1))}; }
 
 void CheckMatrix(const ConvertContext& ctx, size_t i) {
-  if (StaticShape(ctx, i).size() != 2) ThrowInvalid({.what = "Gemm: an operand is no matrix", .got = ToString(StaticShape(ctx, i))});
+  if (StaticShape(ctx, i).size() != 2)
+    ThrowInvalid({.what = "Gemm: an operand is no matrix", .got = ToString(StaticShape(ctx, i))});
 }
 
 Value* Scaled(ConvertContext& ctx, Value* x, float factor) {
@@ -62,7 +63,8 @@ Values ConvertEinsum(ConvertContext& ctx) {
 
 Values ConvertMatMulInteger(ConvertContext& ctx) {
   Value* a_zero = ctx.input(2);
-  if (a_zero && a_zero->has_shape() && a_zero->shape().size() == 1) {  // one per row; those of b lie along its rows already
+  if (a_zero && a_zero->has_shape() &&
+      a_zero->shape().size() == 1) {  // one per row; those of b lie along its rows already
     a_zero = EmitReshape(ctx, a_zero, {a_zero->shape()[0], 1});
   }
   Value* a = EmitCentred(ctx, ctx.input(0), a_zero);
@@ -73,7 +75,10 @@ Values ConvertMatMulInteger(ConvertContext& ctx) {
 }  // namespace
 
 ConverterList MatMulConverters() {
-  return {{"MatMul", ConvertMatMul, 2}, {"Gemm", ConvertGemm, 2}, {"Einsum", ConvertEinsum}, {"MatMulInteger", ConvertMatMulInteger, 2}};
+  return {{"MatMul", ConvertMatMul, 2},
+          {"Gemm", ConvertGemm, 2},
+          {"Einsum", ConvertEinsum},
+          {"MatMulInteger", ConvertMatMulInteger, 2}};
 }
 
 }  // namespace tenon

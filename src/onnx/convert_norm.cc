@@ -42,7 +42,8 @@ Values ConvertGroupNorm(ConvertContext& ctx) {
   GroupNorm norm;
   norm.groups = ctx.Int("num_groups", 0);
   norm.epsilon = ctx.Float("epsilon", 1e-5f);
-  if (norm.groups < 1 || channels % norm.groups != 0) ThrowInvalid("num_groups {} for {} channels", norm.groups, channels);
+  if (norm.groups < 1 || channels % norm.groups != 0)
+    ThrowInvalid("num_groups {} for {} channels", norm.groups, channels);
   Value* scale = ctx.input(1);
   Value* bias = ctx.input(2);
   if (ctx.opset < 21) {
@@ -86,7 +87,8 @@ Values ConvertMeanVarianceNorm(ConvertContext& ctx) {
   Value* x = ctx.input(0);
   Value* centred = EmitBinary(ctx, BinaryKind::kSub, x, EmitReduce(ctx, ReduceKind::kMean, x, axes));
   Value* variance = EmitReduce(ctx, ReduceKind::kMean, EmitBinary(ctx, BinaryKind::kMul, centred, centred), axes);
-  Value* deviation = EmitBinary(ctx, BinaryKind::kAdd, EmitUnary(ctx, UnaryKind::kSqrt, variance), EmitScalar(ctx, x->dtype(), 1e-9));
+  Value* deviation =
+      EmitBinary(ctx, BinaryKind::kAdd, EmitUnary(ctx, UnaryKind::kSqrt, variance), EmitScalar(ctx, x->dtype(), 1e-9));
   return {EmitBinary(ctx, BinaryKind::kDiv, centred, deviation)};
 }
 
@@ -98,7 +100,8 @@ Values ConvertRmsNorm(ConvertContext& ctx) {
   const DType dtype = ctx.input(0)->dtype();
   const DType compute = dtype == DType::kFloat64 ? dtype : DType::kFloat32;
   Value* x = EmitCast(ctx, ctx.input(0), compute);
-  Value* square = EmitReduce(ctx, ReduceKind::kMean, EmitBinary(ctx, BinaryKind::kMul, x, x), AxesFrom(axis < 0 ? axis + rank : axis, rank));
+  Value* square = EmitReduce(ctx, ReduceKind::kMean, EmitBinary(ctx, BinaryKind::kMul, x, x),
+                             AxesFrom(axis < 0 ? axis + rank : axis, rank));
   Value* shifted = EmitBinary(ctx, BinaryKind::kAdd, square, EmitScalar(ctx, compute, ctx.Float("epsilon", 1e-5f)));
   Value* normal = EmitBinary(ctx, BinaryKind::kDiv, x, EmitUnary(ctx, UnaryKind::kSqrt, shifted));
   return {EmitBinary(ctx, BinaryKind::kMul, EmitCast(ctx, normal, dtype), EmitCast(ctx, ctx.input(1), dtype))};

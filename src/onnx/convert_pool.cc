@@ -59,7 +59,8 @@ Values ConvertGlobalLpPool(ConvertContext& ctx) {
   const auto power = [&](Value* base, double exponent) {
     return EmitBinary(ctx, BinaryKind::kPow, base, EmitScalar(ctx, x->dtype(), exponent));
   };
-  Value* sum = EmitReduce(ctx, ReduceKind::kSum, power(EmitUnary(ctx, UnaryKind::kAbs, x), static_cast<double>(p)), axes);
+  Value* sum =
+      EmitReduce(ctx, ReduceKind::kSum, power(EmitUnary(ctx, UnaryKind::kAbs, x), static_cast<double>(p)), axes);
   return {power(sum, 1 / static_cast<double>(p))};
 }
 

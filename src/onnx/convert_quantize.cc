@@ -28,7 +28,8 @@ Values ConvertQuantizeLinear(ConvertContext& ctx) {
   op.to = ctx.input(2) ? ctx.input(2)->dtype() : type != 0 ? DTypeAttr(ctx, type) : DType::kUInt8;
   op.axis = ctx.Int("axis", 1);
   op.block_size = ctx.Int("block_size", 0);
-  if (op.to != DType::kInt8 && op.to != DType::kUInt8) ctx.Unsupported(fmt::format("quantisation to {}", ToString(op.to)));
+  if (op.to != DType::kInt8 && op.to != DType::kUInt8)
+    ctx.Unsupported(fmt::format("quantisation to {}", ToString(op.to)));
   return {ctx.Emit(op, {ctx.input(0), ctx.input(1), ctx.input(2)})};
 }
 

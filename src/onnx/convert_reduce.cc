@@ -23,7 +23,8 @@ Values ConvertReduce(ConvertContext& ctx) {
 }
 
 int64_t NonNegativeAxis(int64_t axis, int64_t rank) {
-  if (axis < -rank || axis >= std::max<int64_t>(rank, 1)) ThrowInvalid("axis {} is outside a tensor of rank {}", axis, rank);
+  if (axis < -rank || axis >= std::max<int64_t>(rank, 1))
+    ThrowInvalid("axis {} is outside a tensor of rank {}", axis, rank);
   return axis < 0 ? axis + rank : axis;
 }
 
@@ -46,10 +47,10 @@ Value* Unflatten(ConvertContext& ctx, Value* y) {
   return ctx.opset >= 13 || y->shape() == StaticShape(ctx, 0) ? y : EmitReshape(ctx, y, StaticShape(ctx, 0));
 }
 
-Values ConvertSoftmaxForm(ConvertContext& ctx, bool log) {
+Values ConvertSoftmax(ConvertContext& ctx) {
   Softmax softmax;
   softmax.axis = ctx.Int("axis", ctx.opset >= 13 ? -1 : 1);
-  softmax.log = log;
+  softmax.log = ctx.op_type() == "LogSoftmax";
   Value* x = FlattenForRows(ctx, softmax.axis);
   return {Unflatten(ctx, ctx.Emit(softmax, {x}))};
 }
@@ -100,8 +101,8 @@ ConverterList ReduceConverters() {
       {"ReduceLogSum", ConvertReduce<ReduceKind::kLogSum>},
       {"ReduceLogSumExp", ConvertReduce<ReduceKind::kLogSumExp>},
       {"ReduceSumSquare", ConvertReduce<ReduceKind::kSumSquare>},
-      {"Softmax", [](ConvertContext& ctx) { return ConvertSoftmaxForm(ctx, false); }},
-      {"LogSoftmax", [](ConvertContext& ctx) { return ConvertSoftmaxForm(ctx, true); }},
+      {"Softmax", ConvertSoftmax},
+      {"LogSoftmax", ConvertSoftmax},
       {"Hardmax", ConvertHardmax},
       {"ArgMax", ConvertArgReduce<ArgReduceKind::kMax>},
       {"ArgMin", ConvertArgReduce<ArgReduceKind::kMin>},

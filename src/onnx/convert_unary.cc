@@ -45,7 +45,8 @@ Values ConvertSwish(ConvertContext& ctx) {
 }
 
 Values ConvertIsInf(ConvertContext& ctx) {
-  return {EmitUnary(ctx, UnaryKind::kIsInf, ctx.input(0), ctx.Int("detect_negative", 1) != 0, ctx.Int("detect_positive", 1) != 0)};
+  return {EmitUnary(ctx, UnaryKind::kIsInf, ctx.input(0), ctx.Int("detect_negative", 1) != 0,
+                    ctx.Int("detect_positive", 1) != 0)};
 }
 
 Values ConvertBitwiseNot(ConvertContext& ctx) {
@@ -58,14 +59,16 @@ std::optional<float> StaticBound(const ConvertContext& ctx, size_t i, float fall
   const Tensor* bound = ctx.ConstantInput(i);
   if (!bound || bound->elems() != 1) return std::nullopt;
   const float value = static_cast<float>(bound->AsDouble(0));
-  const bool exact = static_cast<double>(value) == bound->AsDouble(0) && (IsFloat(bound->dtype()) || std::abs(value) < 0x1p24f);
+  const bool exact =
+      static_cast<double>(value) == bound->AsDouble(0) && (IsFloat(bound->dtype()) || std::abs(value) < 0x1p24f);
   return exact ? std::optional(value) : std::nullopt;
 }
 
 Values ConvertClip(ConvertContext& ctx) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   Value* x = ctx.input(0);
-  if (ctx.opset < 11) return {EmitUnary(ctx, UnaryKind::kClip, x, ctx.Float("min", -kInfinity), ctx.Float("max", kInfinity))};
+  if (ctx.opset < 11)
+    return {EmitUnary(ctx, UnaryKind::kClip, x, ctx.Float("min", -kInfinity), ctx.Float("max", kInfinity))};
   const auto low = StaticBound(ctx, 1, -kInfinity), high = StaticBound(ctx, 2, kInfinity);
   if (low && high) return {EmitUnary(ctx, UnaryKind::kClip, x, *low, *high)};
   if (ctx.input(1)) x = EmitBinary(ctx, BinaryKind::kMax, x, ctx.input(1));
@@ -78,7 +81,8 @@ Values ConvertIdentity(ConvertContext& ctx) { return {ctx.input(0)}; }
 /// Inference: y is x, and nothing was dropped.
 Values ConvertDropout(ConvertContext& ctx) {
   const Tensor* training = ctx.ConstantInput(2);
-  if (ctx.input(2) && (!training || training->elems() != 1 || training->AsInt(0) != 0)) ctx.Unsupported("training_mode");
+  if (ctx.input(2) && (!training || training->elems() != 1 || training->AsInt(0) != 0))
+    ctx.Unsupported("training_mode");
   Values results = {ctx.input(0)};
   if (ctx.output_count() < 2) return results;
   Tensor ones(DType::kBool, StaticShape(ctx, 0));

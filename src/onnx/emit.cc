@@ -7,7 +7,9 @@
 
 namespace tenon {
 
-Value* EmitScalar(ConvertContext& ctx, DType dtype, double value) { return ctx.Constant(Tensor::Scalar(value).CastTo(dtype)); }
+Value* EmitScalar(ConvertContext& ctx, DType dtype, double value) {
+  return ctx.Constant(Tensor::Scalar(value).CastTo(dtype));
+}
 
 Value* EmitUnary(ConvertContext& ctx, UnaryKind kind, Value* x, float alpha, float beta) {
   Unary op;

@@ -46,13 +46,13 @@ void ArgReduce::VisitAttrs(AttrVisitor& visitor) {
 std::vector<TensorType> ArgReduce::Infer(std::span<const InferInput> inputs) const {
   CheckOperandCount(kName, inputs, 1, 1);
   if (inputs[0].type->dtype == DType::kBool) ThrowInvalid("ArgReduce doesn't take bool");
-  TensorType out{DType::kInt64, inputs[0].type->shape};
-  if (!out.shape) return {out};
-  const int64_t at = NormalizeAxis(kName, axis, static_cast<int64_t>(out.shape->size()));
-  if (out.shape->at(at) == 0) ThrowInvalid("ArgReduce: axis {} has no elements", axis);
-  out.shape->at(at) = 1;
-  if (!keep_dims) out.shape->erase(out.shape->begin() + at);
-  return {out};
+  if (!inputs[0].type->shape) return {{DType::kInt64, std::nullopt}};
+  Shape shape = *inputs[0].type->shape;
+  const int64_t at = NormalizeAxis(kName, axis, static_cast<int64_t>(shape.size()));
+  if (shape[at] == 0) ThrowInvalid("ArgReduce: axis {} has no elements", axis);
+  shape[at] = 1;
+  if (!keep_dims) shape.erase(shape.begin() + at);
+  return {{DType::kInt64, shape}};
 }
 
 std::vector<Tensor> ArgReduce::Evaluate(std::span<const Tensor> inputs) const {

@@ -13,9 +13,11 @@ struct AttentionShapes {
 Shape BatchOf(const Shape& shape) { return {shape.begin(), shape.end() - 2}; }
 
 AttentionShapes ResolveShapes(const Shape& q, const Shape& k, const Shape& v) {
-  const bool fits = q.size() >= 2 && k.size() >= 2 && v.size() >= 2 && q.back() == k[k.size() - 2] && k.back() == v[v.size() - 2];
+  const bool fits =
+      q.size() >= 2 && k.size() >= 2 && v.size() >= 2 && q.back() == k[k.size() - 2] && k.back() == v[v.size() - 2];
   if (!fits) {
-    ThrowInvalid({.what = "Attention: operands don't fit", .got = fmt::format("{}, {}, {}", ToString(q), ToString(k), ToString(v)),
+    ThrowInvalid({.what = "Attention: operands don't fit",
+                  .got = fmt::format("{}, {}, {}", ToString(q), ToString(k), ToString(v)),
                   .expected = "... x M x D, ... x D x L, ... x L x E"});
   }
   const Shape batch = BroadcastShapes(BatchOf(q), BatchOf(k));
@@ -53,8 +55,11 @@ std::vector<TensorType> Attention::Infer(std::span<const InferInput> inputs) con
   TensorType result{out, std::nullopt};
   if (!inputs[0].type->shape || !inputs[1].type->shape || !inputs[2].type->shape) return {result};
   const AttentionShapes shapes = ResolveShapes(*inputs[0].type->shape, *inputs[1].type->shape, *inputs[2].type->shape);
-  if (!IsAbsent(inputs, 3) && inputs[3].type->shape && BroadcastShapes(*inputs[3].type->shape, shapes.scores) != shapes.scores) {
-    ThrowInvalid({.what = "Attention: the mask doesn't broadcast", .got = ToString(*inputs[3].type->shape), .expected = ToString(shapes.scores)});
+  if (!IsAbsent(inputs, 3) && inputs[3].type->shape &&
+      BroadcastShapes(*inputs[3].type->shape, shapes.scores) != shapes.scores) {
+    ThrowInvalid({.what = "Attention: the mask doesn't broadcast",
+                  .got = ToString(*inputs[3].type->shape),
+                  .expected = ToString(shapes.scores)});
   }
   result.shape = shapes.out;
   return {result};
@@ -72,7 +77,9 @@ std::vector<Tensor> Attention::Evaluate(std::span<const Tensor> inputs) const {
 
 Cost Attention::EstimateCost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {
   Cost cost = Op::EstimateCost(inputs, outputs);
-  if (inputs.size() < 3 || outputs.empty() || !inputs[0].shape || !inputs[1].shape || !inputs[2].shape || !outputs[0].shape) return cost;
+  if (inputs.size() < 3 || outputs.empty() || !inputs[0].shape || !inputs[1].shape || !inputs[2].shape ||
+      !outputs[0].shape)
+    return cost;
   const AttentionShapes shapes = ResolveShapes(*inputs[0].shape, *inputs[1].shape, *inputs[2].shape);
   const double scores = static_cast<double>(ElemCount(shapes.scores));
   // Two products, and about five operations per score for the softmax.

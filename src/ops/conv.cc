@@ -17,7 +17,8 @@ struct ConvSizes {
 };
 
 /// out += weight * (the input plane moved by one tap of the window).
-void AccumulateTap(const ConvSizes& s, const double* in, double weight, const std::array<int64_t, 3>& tap, double* out) {
+void AccumulateTap(const ConvSizes& s, const double* in, double weight, const std::array<int64_t, 3>& tap,
+                   double* out) {
   std::array<int64_t, 3> offset;
   std::array<TapRange, 3> range;
   for (int i = 0; i < 3; ++i) {
@@ -99,8 +100,13 @@ std::vector<Tensor> Conv::Evaluate(std::span<const Tensor> inputs) const {
   const Shape out = *InferTensors(*this, inputs)[0].shape;
   const Tensor x = epilogue.RoundOperand(inputs[0]);
   const Tensor weights = epilogue.RoundOperand(inputs[1]);
-  const ConvSizes s{.batch = out[0], .groups = groups, .in_channels = weights.shape()[1], .out_channels = out[1] / groups,
-                    .in = SpatialAs3D(x.shape()), .out = SpatialAs3D(out), .window = ConvWindow(*this, weights.shape()).As3D()};
+  const ConvSizes s{.batch = out[0],
+                    .groups = groups,
+                    .in_channels = weights.shape()[1],
+                    .out_channels = out[1] / groups,
+                    .in = SpatialAs3D(x.shape()),
+                    .out = SpatialAs3D(out),
+                    .window = ConvWindow(*this, weights.shape()).As3D()};
   Tensor sums(DType::kFloat64, out);
   double* plane = sums.data<double>();
   for (int64_t n = 0; n < s.batch && sums.elems() > 0; ++n) {
@@ -117,7 +123,9 @@ Cost Conv::EstimateCost(std::span<const TensorType> inputs, std::span<const Tens
   Cost cost = Op::EstimateCost(inputs, outputs);
   if (inputs.size() < 2 || outputs.empty() || !inputs[1].shape || !outputs[0].shape) return cost;
   const Shape& weights = *inputs[1].shape;
-  if (weights[0] > 0) cost.flops = 2.0 * static_cast<double>(ElemCount(*outputs[0].shape)) * static_cast<double>(ElemCount(weights) / weights[0]);
+  if (weights[0] > 0)
+    cost.flops =
+        2.0 * static_cast<double>(ElemCount(*outputs[0].shape)) * static_cast<double>(ElemCount(weights) / weights[0]);
   return cost;
 }
 

@@ -11,7 +11,8 @@ struct TransposeSizes {
 };
 
 /// Scatters one input plane through one tap: out[i * stride + tap] += weight * in[i].
-void ScatterTap(const TransposeSizes& s, const double* in, double weight, const std::array<int64_t, 3>& tap, double* out) {
+void ScatterTap(const TransposeSizes& s, const double* in, double weight, const std::array<int64_t, 3>& tap,
+                double* out) {
   std::array<int64_t, 3> offset;
   std::array<TapRange, 3> range;
   for (int i = 0; i < 3; ++i) {
@@ -40,13 +41,16 @@ void ScatterPlane(const TransposeSizes& s, const double* in, const double* weigh
 
 Window TransposeWindow(const ConvTranspose& conv, const Shape& weights) {
   CheckSpatialShape(ConvTranspose::kName, weights);
-  return Window::Make(ConvTranspose::kName, {weights.begin() + 2, weights.end()}, conv.strides, conv.dilations, conv.pads);
+  return Window::Make(ConvTranspose::kName, {weights.begin() + 2, weights.end()}, conv.strides, conv.dilations,
+                      conv.pads);
 }
 
 int64_t TransposeDim(int64_t in, const WindowAxis& axis, int64_t output_padding) {
-  if (output_padding < 0 || output_padding > int64_t{1} << 24) ThrowInvalid("ConvTranspose: output_padding {}", output_padding);
+  if (output_padding < 0 || output_padding > int64_t{1} << 24)
+    ThrowInvalid("ConvTranspose: output_padding {}", output_padding);
   if (in > int64_t{1} << 31) ThrowInvalid("ConvTranspose: dimension {} is too large", in);
-  const int64_t out = in == 0 ? 0 : axis.stride * (in - 1) + axis.extent() + output_padding - axis.pad_begin - axis.pad_end;
+  const int64_t out =
+      in == 0 ? 0 : axis.stride * (in - 1) + axis.extent() + output_padding - axis.pad_begin - axis.pad_end;
   if (in > 0 && out < 1) ThrowInvalid("ConvTranspose: padding leaves an output of {}", out);
   return out;
 }
@@ -99,7 +103,8 @@ std::vector<Tensor> ConvTranspose::Evaluate(std::span<const Tensor> inputs) cons
   const Shape out = *InferTensors(*this, inputs)[0].shape;
   const Tensor x = epilogue.RoundOperand(inputs[0]);
   const Tensor weights = epilogue.RoundOperand(inputs[1]);
-  const TransposeSizes s{.in = SpatialAs3D(x.shape()), .out = SpatialAs3D(out), .window = TransposeWindow(*this, weights.shape()).As3D()};
+  const TransposeSizes s{
+      .in = SpatialAs3D(x.shape()), .out = SpatialAs3D(out), .window = TransposeWindow(*this, weights.shape()).As3D()};
   const int64_t in_size = s.in[0] * s.in[1] * s.in[2], out_size = s.out[0] * s.out[1] * s.out[2];
   const int64_t taps = s.window[0].kernel * s.window[1].kernel * s.window[2].kernel;
   const int64_t in_channels = x.shape()[1], group_in = in_channels / groups, group_out = weights.shape()[1];
@@ -109,7 +114,8 @@ std::vector<Tensor> ConvTranspose::Evaluate(std::span<const Tensor> inputs) cons
       const double* in = x.data<double>() + (n * in_channels + ic) * in_size;
       for (int64_t oc = 0; oc < group_out; ++oc) {
         const int64_t plane = n * out[1] + ic / group_in * group_out + oc;
-        ScatterPlane(s, in, weights.data<double>() + (ic * group_out + oc) * taps, sums.data<double>() + plane * out_size);
+        ScatterPlane(s, in, weights.data<double>() + (ic * group_out + oc) * taps,
+                     sums.data<double>() + plane * out_size);
       }
     }
   }
@@ -121,7 +127,9 @@ Cost ConvTranspose::EstimateCost(std::span<const TensorType> inputs, std::span<c
   if (inputs.size() < 2 || !inputs[0].shape || !inputs[1].shape) return cost;
   const Shape& weights = *inputs[1].shape;
   // Every input element meets OC/groups x taps weights.
-  if (weights[0] > 0) cost.flops = 2.0 * static_cast<double>(ElemCount(*inputs[0].shape)) * static_cast<double>(ElemCount(weights) / weights[0]);
+  if (weights[0] > 0)
+    cost.flops =
+        2.0 * static_cast<double>(ElemCount(*inputs[0].shape)) * static_cast<double>(ElemCount(weights) / weights[0]);
   return cost;
 }
 

@@ -36,8 +36,10 @@ std::vector<TensorType> CumSum::Infer(std::span<const InferInput> inputs) const 
   CheckOperandCount(kName, inputs, 2, 2);
   if (inputs[0].type->dtype == DType::kBool) ThrowInvalid("CumSum doesn't take bool");
   CheckDType(kName, inputs, 1, {DType::kInt32, DType::kInt64});
-  if (inputs[1].type->shape && ElemCount(*inputs[1].type->shape) != 1) ThrowInvalid("CumSum: the axis operand must be one number");
-  if (inputs[0].type->shape && inputs[1].value) NormalizeAxis(kName, inputs[1].value->AsInt(0), static_cast<int64_t>(inputs[0].type->shape->size()));
+  if (inputs[1].type->shape && ElemCount(*inputs[1].type->shape) != 1)
+    ThrowInvalid("CumSum: the axis operand must be one number");
+  if (inputs[0].type->shape && inputs[1].value)
+    NormalizeAxis(kName, inputs[1].value->AsInt(0), static_cast<int64_t>(inputs[0].type->shape->size()));
   return {*inputs[0].type};
 }
 

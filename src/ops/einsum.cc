@@ -41,9 +41,11 @@ int64_t EllipsisRank(const std::string& equation, const std::string& term, int64
   const size_t dots = term.find(kEllipsis);
   std::string letters = term;
   if (dots != std::string::npos) letters.erase(dots, kEllipsis.size());
-  if (!std::all_of(letters.begin(), letters.end(), IsLetter)) ThrowEquation(equation, "a term has more than letters and one ellipsis");
+  if (!std::all_of(letters.begin(), letters.end(), IsLetter))
+    ThrowEquation(equation, "a term has more than letters and one ellipsis");
   const int64_t covered = rank - static_cast<int64_t>(letters.size());
-  if (covered < 0 || (covered > 0 && dots == std::string::npos) || covered > kMaxRank) ThrowEquation(equation, "a term doesn't fit its operand's rank");
+  if (covered < 0 || (covered > 0 && dots == std::string::npos) || covered > kMaxRank)
+    ThrowEquation(equation, "a term doesn't fit its operand's rank");
   return covered;
 }
 
@@ -136,7 +138,8 @@ EinsumTerms ResolveEinsum(const std::string& equation, const std::vector<int64_t
   std::erase(text, ' ');
   const size_t arrow = text.find("->");
   std::vector<std::string> terms = SplitTerms(text.substr(0, arrow));
-  if (terms.size() != ranks.size()) ThrowEquation(equation, fmt::format("{} terms for {} operands", terms.size(), ranks.size()));
+  if (terms.size() != ranks.size())
+    ThrowEquation(equation, fmt::format("{} terms for {} operands", terms.size(), ranks.size()));
   const std::string output = arrow == std::string::npos ? ImplicitOutput(terms) : text.substr(arrow + 2);
   int64_t widest = 0;
   std::vector<int64_t> covered;
@@ -145,12 +148,14 @@ EinsumTerms ResolveEinsum(const std::string& equation, const std::vector<int64_t
     widest = std::max(widest, covered.back());
   }
   EinsumTerms resolved;
-  for (size_t k = 0; k < terms.size(); ++k) resolved.operands.push_back(ReplaceEllipsis(terms[k], EllipsisLabels(covered[k], widest)));
+  for (size_t k = 0; k < terms.size(); ++k)
+    resolved.operands.push_back(ReplaceEllipsis(terms[k], EllipsisLabels(covered[k], widest)));
   resolved.output = ReplaceEllipsis(output, EllipsisLabels(widest, widest));
   std::string seen;
   for (const char label : resolved.output) {
     const auto has = [label](const std::string& term) { return term.find(label) != std::string::npos; };
-    if (has(seen) || std::none_of(resolved.operands.begin(), resolved.operands.end(), has)) ThrowEquation(equation, "bad output term");
+    if (has(seen) || std::none_of(resolved.operands.begin(), resolved.operands.end(), has))
+      ThrowEquation(equation, "bad output term");
     seen += label;
   }
   return resolved;
@@ -166,14 +171,13 @@ std::vector<TensorType> Einsum::Infer(std::span<const InferInput> inputs) const 
     if (inputs[i].type->dtype == DType::kBool) ThrowInvalid("Einsum doesn't take bool");
     if (inputs[i].type->shape) shapes.push_back(*inputs[i].type->shape);
   }
-  TensorType out{inputs[0].type->dtype, std::nullopt};
-  if (shapes.size() != inputs.size()) return {out};
+  if (shapes.size() != inputs.size()) return {{inputs[0].type->dtype, std::nullopt}};
   const EinsumTerms terms = ResolveEinsum(equation, Ranks(shapes));
   const std::map<char, int64_t> sizes = LabelSizes(terms, shapes);
-  out.shape.emplace();
-  for (const char label : terms.output) out.shape->push_back(sizes.at(label));
-  ElemCount(*out.shape);  // throws when it overflows
-  return {out};
+  Shape out;
+  for (const char label : terms.output) out.push_back(sizes.at(label));
+  ElemCount(out);  // throws when it overflows
+  return {{inputs[0].type->dtype, out}};
 }
 
 std::vector<Tensor> Einsum::Evaluate(std::span<const Tensor> inputs) const {

@@ -10,8 +10,10 @@ bool HasParameters(Activation activation) {
     case Activation::kLeakyRelu:
     case Activation::kClip:
     case Activation::kHardSigmoid:
-    case Activation::kElu: return true;
-    default: return false;
+    case Activation::kElu:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -31,7 +33,8 @@ void Epilogue::CheckOperands(std::string_view op, std::span<const InferInput> in
   for (size_t i = 0; i < inputs.size(); ++i) CheckFloat(op, inputs, i);
   if (!IsFloat(compute)) ThrowInvalid("{}: compute type {} is not a float", op, ToString(compute));
   if (HasParameters(post)) {
-    ThrowInvalid("{}: activation {} has parameters and can't follow the residual", op, kActivationNames[static_cast<size_t>(post)]);
+    ThrowInvalid("{}: activation {} has parameters and can't follow the residual", op,
+                 kActivationNames[static_cast<size_t>(post)]);
   }
   if (channels) CheckShape(op, inputs, 2, {*channels});
   if (output) CheckShape(op, inputs, 3, *output);

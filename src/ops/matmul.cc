@@ -10,8 +10,8 @@ namespace {
 
 /// Shapes of a product with 1-D operands made matrices, as numpy.matmul does.
 struct MatMulShapes {
-  Shape a, b;    ///< of rank >= 2
-  Shape out;     ///< as MatMul gives it: without the dimensions that were added
+  Shape a, b;  ///< of rank >= 2
+  Shape out;   ///< as MatMul gives it: without the dimensions that were added
 };
 
 MatMulShapes ResolveShapes(const Shape& a, const Shape& b) {
@@ -19,7 +19,9 @@ MatMulShapes ResolveShapes(const Shape& a, const Shape& b) {
   if (a.size() == 1) shapes.a.insert(shapes.a.begin(), 1);
   if (b.size() == 1) shapes.b.push_back(1);
   if (a.empty() || b.empty() || shapes.a.back() != shapes.b[shapes.b.size() - 2]) {
-    ThrowInvalid({.what = "MatMul: operands don't fit", .got = ToString(a) + " and " + ToString(b), .expected = "... x M x K and ... x K x N"});
+    ThrowInvalid({.what = "MatMul: operands don't fit",
+                  .got = ToString(a) + " and " + ToString(b),
+                  .expected = "... x M x K and ... x K x N"});
   }
   shapes.out = BroadcastShapes({shapes.a.begin(), shapes.a.end() - 2}, {shapes.b.begin(), shapes.b.end() - 2});
   if (a.size() > 1) shapes.out.push_back(shapes.a[shapes.a.size() - 2]);
@@ -66,10 +68,12 @@ std::vector<TensorType> MatMul::Infer(std::span<const InferInput> inputs) const 
   TensorType out{epilogue.out, std::nullopt};
   std::optional<int64_t> channels;
   if (inputs[1].type->shape && !inputs[1].type->shape->empty()) {
-    if (inputs[1].type->shape->size() == 1 && !IsAbsent(inputs, 2)) ThrowInvalid("MatMul: a bias needs a second operand of rank 2 or more");
+    if (inputs[1].type->shape->size() == 1 && !IsAbsent(inputs, 2))
+      ThrowInvalid("MatMul: a bias needs a second operand of rank 2 or more");
     channels = inputs[1].type->shape->back();
   }
-  if (inputs[0].type->shape && inputs[1].type->shape) out.shape = ResolveShapes(*inputs[0].type->shape, *inputs[1].type->shape).out;
+  if (inputs[0].type->shape && inputs[1].type->shape)
+    out.shape = ResolveShapes(*inputs[0].type->shape, *inputs[1].type->shape).out;
   epilogue.CheckOperands(kName, inputs, channels, out.shape);
   return {out};
 }
@@ -77,14 +81,17 @@ std::vector<TensorType> MatMul::Infer(std::span<const InferInput> inputs) const 
 std::vector<Tensor> MatMul::Evaluate(std::span<const Tensor> inputs) const {
   InferTensors(*this, inputs);
   const MatMulShapes shapes = ResolveShapes(inputs[0].shape(), inputs[1].shape());
-  const Tensor product = BatchedProduct(epilogue.RoundOperand(inputs[0]).Reshaped(shapes.a), epilogue.RoundOperand(inputs[1]).Reshaped(shapes.b));
+  const Tensor product = BatchedProduct(epilogue.RoundOperand(inputs[0]).Reshaped(shapes.a),
+                                        epilogue.RoundOperand(inputs[1]).Reshaped(shapes.b));
   const int64_t channel_axis = std::max<int64_t>(static_cast<int64_t>(shapes.out.size()) - 1, 0);
-  return {epilogue.Apply(product.Reshaped(shapes.out), OperandOrNull(inputs, 2), channel_axis, OperandOrNull(inputs, 3))};
+  return {
+      epilogue.Apply(product.Reshaped(shapes.out), OperandOrNull(inputs, 2), channel_axis, OperandOrNull(inputs, 3))};
 }
 
 Cost MatMul::EstimateCost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {
   Cost cost = Op::EstimateCost(inputs, outputs);
-  if (inputs.empty() || outputs.empty() || !inputs[0].shape || inputs[0].shape->empty() || !outputs[0].shape) return cost;
+  if (inputs.empty() || outputs.empty() || !inputs[0].shape || inputs[0].shape->empty() || !outputs[0].shape)
+    return cost;
   cost.flops = 2.0 * static_cast<double>(ElemCount(*outputs[0].shape)) * static_cast<double>(inputs[0].shape->back());
   return cost;
 }

@@ -13,7 +13,8 @@ void CheckChannels(std::string_view op, std::span<const InferInput> inputs) {
   for (size_t i = 0; i < inputs.size(); ++i) CheckFloat(op, inputs, i);
   if (!inputs[0].type->shape) return;
   const Shape& x = *inputs[0].type->shape;
-  if (x.size() < 2) ThrowInvalid({.what = fmt::format("{}: wrong rank", op), .got = ToString(x), .expected = "N x C x ..."});
+  if (x.size() < 2)
+    ThrowInvalid({.what = fmt::format("{}: wrong rank", op), .got = ToString(x), .expected = "N x C x ..."});
   for (size_t i = 1; i < inputs.size(); ++i) CheckShape(op, inputs, i, {x[1]});
 }
 
@@ -46,12 +47,14 @@ std::vector<Tensor> BatchNorm::Evaluate(std::span<const Tensor> inputs) const {
   const Tensor x = inputs[0].CastTo(DType::kFloat64);
   Tensor y(DType::kFloat64, x.shape());
   if (y.elems() == 0) return {inputs[0]};
-  const std::vector<double> scale = ToDoubles(inputs[1]), bias = ToDoubles(inputs[2]), mean = ToDoubles(inputs[3]), variance = ToDoubles(inputs[4]);
+  const std::vector<double> scale = ToDoubles(inputs[1]), bias = ToDoubles(inputs[2]), mean = ToDoubles(inputs[3]),
+                            variance = ToDoubles(inputs[4]);
   const AxisSplit split = SplitAtAxis(x.shape(), 1);
   for (int64_t row = 0, i = 0; row < split.outer * split.size; ++row) {
     const int64_t c = row % split.size;
     const double factor = scale[c] / std::sqrt(variance[c] + epsilon);
-    for (const int64_t end = i + split.inner; i < end; ++i) y.data<double>()[i] = (x.data<double>()[i] - mean[c]) * factor + bias[c];
+    for (const int64_t end = i + split.inner; i < end; ++i)
+      y.data<double>()[i] = (x.data<double>()[i] - mean[c]) * factor + bias[c];
   }
   return {y.CastTo(inputs[0].dtype())};
 }
@@ -135,8 +138,11 @@ std::vector<TensorType> LayerNorm::Infer(std::span<const InferInput> inputs) con
     moments.shape = *shape;
     std::fill(moments.shape->begin() + first, moments.shape->end(), 1);
     for (size_t i = 1; i < inputs.size(); ++i) {
-      if (IsAbsent(inputs, i) || !inputs[i].type->shape || BroadcastShapes(*inputs[i].type->shape, *shape) == *shape) continue;
-      ThrowInvalid({.what = "LayerNorm: scale or bias don't broadcast", .got = ToString(*inputs[i].type->shape), .expected = ToString(*shape)});
+      if (IsAbsent(inputs, i) || !inputs[i].type->shape || BroadcastShapes(*inputs[i].type->shape, *shape) == *shape)
+        continue;
+      ThrowInvalid({.what = "LayerNorm: scale or bias don't broadcast",
+                    .got = ToString(*inputs[i].type->shape),
+                    .expected = ToString(*shape)});
     }
   }
   return {*inputs[0].type, moments, moments};
@@ -148,7 +154,8 @@ std::vector<Tensor> LayerNorm::Evaluate(std::span<const Tensor> inputs) const {
   const Tensor bias_operand = OperandOrNull(inputs, 2);
   const Tensor scale = inputs[1].CastTo(DType::kFloat64);
   const Tensor bias = (bias_operand.is_null() ? Tensor(DType::kFloat32, {}) : bias_operand).CastTo(DType::kFloat64);
-  Tensor y(DType::kFloat64, x.shape()), means(DType::kFloat64, *types[1].shape), inverses(DType::kFloat64, *types[2].shape);
+  Tensor y(DType::kFloat64, x.shape()), means(DType::kFloat64, *types[1].shape),
+      inverses(DType::kFloat64, *types[2].shape);
   const int64_t size = means.elems() == 0 ? 0 : x.elems() / means.elems();
   for (int64_t row = 0; row < means.elems(); ++row) {
     const Moments moments = MomentsOf(x.data<double>() + row * size, size);

@@ -19,7 +19,8 @@ std::vector<TensorType> InferTensors(const Op& op, std::span<const Tensor> input
 
 void CheckOperandCount(std::string_view op, std::span<const InferInput> inputs, size_t min, size_t max) {
   if (inputs.size() < min || inputs.size() > max) {
-    ThrowInvalid({.what = fmt::format("{}: wrong number of operands", op), .got = std::to_string(inputs.size()),
+    ThrowInvalid({.what = fmt::format("{}: wrong number of operands", op),
+                  .got = std::to_string(inputs.size()),
                   .expected = min == max ? std::to_string(min) : fmt::format("{} to {}", min, max)});
   }
   for (size_t i = 0; i < min; ++i) {
@@ -27,12 +28,14 @@ void CheckOperandCount(std::string_view op, std::span<const InferInput> inputs, 
   }
 }
 
-void CheckDType(std::string_view op, std::span<const InferInput> inputs, size_t i, std::initializer_list<DType> allowed) {
+void CheckDType(std::string_view op, std::span<const InferInput> inputs, size_t i,
+                std::initializer_list<DType> allowed) {
   if (IsAbsent(inputs, i) || std::find(allowed.begin(), allowed.end(), inputs[i].type->dtype) != allowed.end()) return;
   std::vector<std::string_view> names;
   for (const DType dtype : allowed) names.push_back(ToString(dtype));
   ThrowInvalid({.what = fmt::format("{}: operand {} has the wrong type", op, i),
-                .got = std::string(ToString(inputs[i].type->dtype)), .expected = fmt::format("{}", fmt::join(names, " or "))});
+                .got = std::string(ToString(inputs[i].type->dtype)),
+                .expected = fmt::format("{}", fmt::join(names, " or "))});
 }
 
 void CheckFloat(std::string_view op, std::span<const InferInput> inputs, size_t i) {
@@ -45,7 +48,8 @@ void CheckSameDType(std::string_view op, std::span<const InferInput> inputs, siz
 
 void CheckShape(std::string_view op, std::span<const InferInput> inputs, size_t i, const Shape& expected) {
   if (IsAbsent(inputs, i) || !inputs[i].type->shape || *inputs[i].type->shape == expected) return;
-  ThrowInvalid({.what = fmt::format("{}: operand {} has the wrong shape", op, i), .got = ToString(*inputs[i].type->shape),
+  ThrowInvalid({.what = fmt::format("{}: operand {} has the wrong shape", op, i),
+                .got = ToString(*inputs[i].type->shape),
                 .expected = ToString(expected)});
 }
 

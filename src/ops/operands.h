@@ -22,10 +22,13 @@ void CheckOperandCount(std::string_view op, std::span<const InferInput> inputs, 
 inline bool IsAbsent(std::span<const InferInput> inputs, size_t i) { return i >= inputs.size() || !inputs[i].type; }
 
 /// Operand i of an Evaluate; the null tensor when absent.
-inline Tensor OperandOrNull(std::span<const Tensor> inputs, size_t i) { return i < inputs.size() ? inputs[i] : Tensor(); }
+inline Tensor OperandOrNull(std::span<const Tensor> inputs, size_t i) {
+  return i < inputs.size() ? inputs[i] : Tensor();
+}
 
 /// The type of operand i is one of `allowed`.
-void CheckDType(std::string_view op, std::span<const InferInput> inputs, size_t i, std::initializer_list<DType> allowed);
+void CheckDType(std::string_view op, std::span<const InferInput> inputs, size_t i,
+                std::initializer_list<DType> allowed);
 void CheckFloat(std::string_view op, std::span<const InferInput> inputs, size_t i);
 /// Operand i has the type of operand 0.
 void CheckSameDType(std::string_view op, std::span<const InferInput> inputs, size_t i);
@@ -43,10 +46,10 @@ std::vector<int64_t> BroadcastStrides(const Shape& shape, const Shape& out);
 /// that equal shapes are one row.
 template <size_t N>
 struct BroadcastRows {
-  Shape dims;                                    ///< of the outer dimensions
-  std::array<std::vector<int64_t>, N> strides;   ///< per operand, of the outer dimensions
-  int64_t row = 1;                               ///< elements of the innermost dimension
-  std::array<int64_t, N> row_strides{};          ///< 0 or 1 for row-major operands, else any
+  Shape dims;                                   ///< of the outer dimensions
+  std::array<std::vector<int64_t>, N> strides;  ///< per operand, of the outer dimensions
+  int64_t row = 1;                              ///< elements of the innermost dimension
+  std::array<int64_t, N> row_strides{};         ///< 0 or 1 for row-major operands, else any
 
   BroadcastRows(const Shape& out, const std::array<Shape, N>& shapes) {
     for (size_t k = 0; k < N; ++k) strides[k] = BroadcastStrides(shapes[k], out);

@@ -10,7 +10,8 @@ std::vector<TensorType> Where::Infer(std::span<const InferInput> inputs) const {
   CheckDType(kName, inputs, 2, {inputs[1].type->dtype});
   TensorType out{inputs[1].type->dtype, std::nullopt};
   if (inputs[0].type->shape && inputs[1].type->shape && inputs[2].type->shape) {
-    out.shape = BroadcastShapes(*inputs[0].type->shape, BroadcastShapes(*inputs[1].type->shape, *inputs[2].type->shape));
+    out.shape =
+        BroadcastShapes(*inputs[0].type->shape, BroadcastShapes(*inputs[1].type->shape, *inputs[2].type->shape));
   }
   return {out};
 }

@@ -31,20 +31,29 @@ Tensor Map(const Tensor& a, const Tensor& b, const Shape& shape, F f) {
 template <class T>
 Tensor Compare(BinaryKind kind, const Tensor& a, const Tensor& b, const Shape& shape) {
   switch (kind) {
-    case BinaryKind::kEqual: return Map<T, T, bool>(a, b, shape, [](T x, T y) { return x == y; });
-    case BinaryKind::kLess: return Map<T, T, bool>(a, b, shape, [](T x, T y) { return x < y; });
-    case BinaryKind::kLessOrEqual: return Map<T, T, bool>(a, b, shape, [](T x, T y) { return x <= y; });
-    case BinaryKind::kGreater: return Map<T, T, bool>(a, b, shape, [](T x, T y) { return x > y; });
-    default: return Map<T, T, bool>(a, b, shape, [](T x, T y) { return x >= y; });
+    case BinaryKind::kEqual:
+      return Map<T, T, bool>(a, b, shape, [](T x, T y) { return x == y; });
+    case BinaryKind::kLess:
+      return Map<T, T, bool>(a, b, shape, [](T x, T y) { return x < y; });
+    case BinaryKind::kLessOrEqual:
+      return Map<T, T, bool>(a, b, shape, [](T x, T y) { return x <= y; });
+    case BinaryKind::kGreater:
+      return Map<T, T, bool>(a, b, shape, [](T x, T y) { return x > y; });
+    default:
+      return Map<T, T, bool>(a, b, shape, [](T x, T y) { return x >= y; });
   }
 }
 
 Tensor EvaluateBool(BinaryKind kind, const Tensor& a, const Tensor& b, const Shape& shape) {
   switch (kind) {
-    case BinaryKind::kAnd: return Map<bool, bool, bool>(a, b, shape, [](bool x, bool y) { return x && y; });
-    case BinaryKind::kOr: return Map<bool, bool, bool>(a, b, shape, [](bool x, bool y) { return x || y; });
-    case BinaryKind::kXor: return Map<bool, bool, bool>(a, b, shape, [](bool x, bool y) { return x != y; });
-    default: return Map<bool, bool, bool>(a, b, shape, [](bool x, bool y) { return x == y; });
+    case BinaryKind::kAnd:
+      return Map<bool, bool, bool>(a, b, shape, [](bool x, bool y) { return x && y; });
+    case BinaryKind::kOr:
+      return Map<bool, bool, bool>(a, b, shape, [](bool x, bool y) { return x || y; });
+    case BinaryKind::kXor:
+      return Map<bool, bool, bool>(a, b, shape, [](bool x, bool y) { return x != y; });
+    default:
+      return Map<bool, bool, bool>(a, b, shape, [](bool x, bool y) { return x == y; });
   }
 }
 
@@ -56,17 +65,28 @@ double FlooredMod(double x, double y) {
 Tensor EvaluateFloat(BinaryKind kind, const Tensor& a, const Tensor& b, const Shape& shape) {
   const auto map = [&](auto f) { return Map<double, double, double>(a, b, shape, f); };
   switch (kind) {
-    case BinaryKind::kAdd: return map([](double x, double y) { return x + y; });
-    case BinaryKind::kSub: return map([](double x, double y) { return x - y; });
-    case BinaryKind::kMul: return map([](double x, double y) { return x * y; });
-    case BinaryKind::kDiv: return map([](double x, double y) { return x / y; });
-    case BinaryKind::kPow: return map([](double x, double y) { return std::pow(x, y); });
-    case BinaryKind::kMin: return map([](double x, double y) { return std::isnan(x) || x < y ? x : y; });
-    case BinaryKind::kMax: return map([](double x, double y) { return std::isnan(x) || x > y ? x : y; });
-    case BinaryKind::kMod: return map(FlooredMod);
-    case BinaryKind::kFmod: return map([](double x, double y) { return std::fmod(x, y); });
-    case BinaryKind::kPRelu: return map([](double x, double slope) { return x < 0 ? slope * x : x; });
-    default: return Compare<double>(kind, a, b, shape);
+    case BinaryKind::kAdd:
+      return map([](double x, double y) { return x + y; });
+    case BinaryKind::kSub:
+      return map([](double x, double y) { return x - y; });
+    case BinaryKind::kMul:
+      return map([](double x, double y) { return x * y; });
+    case BinaryKind::kDiv:
+      return map([](double x, double y) { return x / y; });
+    case BinaryKind::kPow:
+      return map([](double x, double y) { return std::pow(x, y); });
+    case BinaryKind::kMin:
+      return map([](double x, double y) { return std::isnan(x) || x < y ? x : y; });
+    case BinaryKind::kMax:
+      return map([](double x, double y) { return std::isnan(x) || x > y ? x : y; });
+    case BinaryKind::kMod:
+      return map(FlooredMod);
+    case BinaryKind::kFmod:
+      return map([](double x, double y) { return std::fmod(x, y); });
+    case BinaryKind::kPRelu:
+      return map([](double x, double slope) { return x < 0 ? slope * x : x; });
+    default:
+      return Compare<double>(kind, a, b, shape);
   }
 }
 
@@ -115,19 +135,32 @@ Tensor EvaluateInteger(BinaryKind kind, const Tensor& a, const Tensor& b, const 
   const auto map = [&](auto f) { return Map<T, T, T>(a, b, shape, f); };
   using U = uint64_t;
   switch (kind) {
-    case BinaryKind::kAdd: return map([](T x, T y) { return Wrap<T>(static_cast<U>(x) + static_cast<U>(y)); });
-    case BinaryKind::kSub: return map([](T x, T y) { return Wrap<T>(static_cast<U>(x) - static_cast<U>(y)); });
-    case BinaryKind::kMul: return map([](T x, T y) { return Wrap<T>(static_cast<U>(x) * static_cast<U>(y)); });
-    case BinaryKind::kDiv: return map(Divide<T>);
-    case BinaryKind::kMin: return map([](T x, T y) { return std::min(x, y); });
-    case BinaryKind::kMax: return map([](T x, T y) { return std::max(x, y); });
-    case BinaryKind::kMod: return map(FlooredIntegerMod<T>);
-    case BinaryKind::kFmod: return map(TruncatedMod<T>);
-    case BinaryKind::kPRelu: return map([](T x, T y) { return x < 0 ? Wrap<T>(static_cast<U>(x) * static_cast<U>(y)) : x; });
-    case BinaryKind::kBitwiseAnd: return map([](T x, T y) { return static_cast<T>(x & y); });
-    case BinaryKind::kBitwiseOr: return map([](T x, T y) { return static_cast<T>(x | y); });
-    case BinaryKind::kBitwiseXor: return map([](T x, T y) { return static_cast<T>(x ^ y); });
-    default: return Compare<T>(kind, a, b, shape);
+    case BinaryKind::kAdd:
+      return map([](T x, T y) { return Wrap<T>(static_cast<U>(x) + static_cast<U>(y)); });
+    case BinaryKind::kSub:
+      return map([](T x, T y) { return Wrap<T>(static_cast<U>(x) - static_cast<U>(y)); });
+    case BinaryKind::kMul:
+      return map([](T x, T y) { return Wrap<T>(static_cast<U>(x) * static_cast<U>(y)); });
+    case BinaryKind::kDiv:
+      return map(Divide<T>);
+    case BinaryKind::kMin:
+      return map([](T x, T y) { return std::min(x, y); });
+    case BinaryKind::kMax:
+      return map([](T x, T y) { return std::max(x, y); });
+    case BinaryKind::kMod:
+      return map(FlooredIntegerMod<T>);
+    case BinaryKind::kFmod:
+      return map(TruncatedMod<T>);
+    case BinaryKind::kPRelu:
+      return map([](T x, T y) { return x < 0 ? Wrap<T>(static_cast<U>(x) * static_cast<U>(y)) : x; });
+    case BinaryKind::kBitwiseAnd:
+      return map([](T x, T y) { return static_cast<T>(x & y); });
+    case BinaryKind::kBitwiseOr:
+      return map([](T x, T y) { return static_cast<T>(x | y); });
+    case BinaryKind::kBitwiseXor:
+      return map([](T x, T y) { return static_cast<T>(x ^ y); });
+    default:
+      return Compare<T>(kind, a, b, shape);
   }
 }
 

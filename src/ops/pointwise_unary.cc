@@ -18,12 +18,16 @@ bool TakesIntegers(UnaryKind kind) {
     case UnaryKind::kClip:
     case UnaryKind::kAbs:
     case UnaryKind::kNeg:
-    case UnaryKind::kSign: return true;
-    default: return false;
+    case UnaryKind::kSign:
+      return true;
+    default:
+      return false;
   }
 }
 
-bool GivesBool(UnaryKind kind) { return kind == UnaryKind::kNot || kind == UnaryKind::kIsNaN || kind == UnaryKind::kIsInf; }
+bool GivesBool(UnaryKind kind) {
+  return kind == UnaryKind::kNot || kind == UnaryKind::kIsNaN || kind == UnaryKind::kIsInf;
+}
 
 /// A bound of Clip as T: the limits of T where it lies beyond them.
 template <class T>
@@ -38,12 +42,18 @@ template <class T>
 T ApplyToInteger(const Unary& op, T x) {
   const T negated = static_cast<T>(uint64_t{0} - static_cast<uint64_t>(x));  // wraps where -x doesn't fit
   switch (op.kind) {
-    case UnaryKind::kRelu: return std::max<T>(x, 0);
-    case UnaryKind::kClip: return std::min(std::max(x, IntegerBound<T>(op.alpha)), IntegerBound<T>(op.beta));
-    case UnaryKind::kAbs: return x < 0 ? negated : x;
-    case UnaryKind::kNeg: return negated;
-    case UnaryKind::kSign: return static_cast<T>((x > 0) - (x < 0));
-    default: return x;
+    case UnaryKind::kRelu:
+      return std::max<T>(x, 0);
+    case UnaryKind::kClip:
+      return std::min(std::max(x, IntegerBound<T>(op.alpha)), IntegerBound<T>(op.beta));
+    case UnaryKind::kAbs:
+      return x < 0 ? negated : x;
+    case UnaryKind::kNeg:
+      return negated;
+    case UnaryKind::kSign:
+      return static_cast<T>((x > 0) - (x < 0));
+    default:
+      return x;
   }
 }
 
@@ -62,39 +72,71 @@ Tensor EvaluateInteger(const Unary& op, const Tensor& x) {
 
 double ApplyUnary(UnaryKind kind, double x, double alpha, double beta) {
   // The first kinds are Activation's, in its order after kNone.
-  if (kind <= UnaryKind::kElu) return ApplyActivation(static_cast<Activation>(static_cast<int>(kind) + 1), x, alpha, beta);
+  if (kind <= UnaryKind::kElu)
+    return ApplyActivation(static_cast<Activation>(static_cast<int>(kind) + 1), x, alpha, beta);
   switch (kind) {
-    case UnaryKind::kSelu: return x > 0 ? beta * x : beta * alpha * std::expm1(x);
-    case UnaryKind::kCelu: return x > 0 ? x : alpha * std::expm1(x / alpha);
-    case UnaryKind::kSoftplus: return Softplus(x);
-    case UnaryKind::kSoftsign: return x / (1 + std::abs(x));
-    case UnaryKind::kThresholdedRelu: return x > alpha ? x : 0;
-    case UnaryKind::kErf: return std::erf(x);
-    case UnaryKind::kExp: return std::exp(x);
-    case UnaryKind::kLog: return std::log(x);
-    case UnaryKind::kSqrt: return std::sqrt(x);
-    case UnaryKind::kAbs: return std::abs(x);
-    case UnaryKind::kNeg: return -x;
-    case UnaryKind::kReciprocal: return 1 / x;
-    case UnaryKind::kFloor: return std::floor(x);
-    case UnaryKind::kCeil: return std::ceil(x);
-    case UnaryKind::kRound: return Round(x);
-    case UnaryKind::kSign: return Sign(x);
-    case UnaryKind::kSin: return std::sin(x);
-    case UnaryKind::kCos: return std::cos(x);
-    case UnaryKind::kTan: return std::tan(x);
-    case UnaryKind::kAsin: return std::asin(x);
-    case UnaryKind::kAcos: return std::acos(x);
-    case UnaryKind::kAtan: return std::atan(x);
-    case UnaryKind::kSinh: return std::sinh(x);
-    case UnaryKind::kCosh: return std::cosh(x);
-    case UnaryKind::kAsinh: return std::asinh(x);
-    case UnaryKind::kAcosh: return std::acosh(x);
-    case UnaryKind::kAtanh: return std::atanh(x);
-    case UnaryKind::kNot: return x == 0;
-    case UnaryKind::kIsNaN: return std::isnan(x);
-    case UnaryKind::kIsInf: return std::isinf(x) && (x < 0 ? alpha : beta) != 0;
-    default: return x;
+    case UnaryKind::kSelu:
+      return x > 0 ? beta * x : beta * alpha * std::expm1(x);
+    case UnaryKind::kCelu:
+      return x > 0 ? x : alpha * std::expm1(x / alpha);
+    case UnaryKind::kSoftplus:
+      return Softplus(x);
+    case UnaryKind::kSoftsign:
+      return x / (1 + std::abs(x));
+    case UnaryKind::kThresholdedRelu:
+      return x > alpha ? x : 0;
+    case UnaryKind::kErf:
+      return std::erf(x);
+    case UnaryKind::kExp:
+      return std::exp(x);
+    case UnaryKind::kLog:
+      return std::log(x);
+    case UnaryKind::kSqrt:
+      return std::sqrt(x);
+    case UnaryKind::kAbs:
+      return std::abs(x);
+    case UnaryKind::kNeg:
+      return -x;
+    case UnaryKind::kReciprocal:
+      return 1 / x;
+    case UnaryKind::kFloor:
+      return std::floor(x);
+    case UnaryKind::kCeil:
+      return std::ceil(x);
+    case UnaryKind::kRound:
+      return Round(x);
+    case UnaryKind::kSign:
+      return Sign(x);
+    case UnaryKind::kSin:
+      return std::sin(x);
+    case UnaryKind::kCos:
+      return std::cos(x);
+    case UnaryKind::kTan:
+      return std::tan(x);
+    case UnaryKind::kAsin:
+      return std::asin(x);
+    case UnaryKind::kAcos:
+      return std::acos(x);
+    case UnaryKind::kAtan:
+      return std::atan(x);
+    case UnaryKind::kSinh:
+      return std::sinh(x);
+    case UnaryKind::kCosh:
+      return std::cosh(x);
+    case UnaryKind::kAsinh:
+      return std::asinh(x);
+    case UnaryKind::kAcosh:
+      return std::acosh(x);
+    case UnaryKind::kAtanh:
+      return std::atanh(x);
+    case UnaryKind::kNot:
+      return x == 0;
+    case UnaryKind::kIsNaN:
+      return std::isnan(x);
+    case UnaryKind::kIsInf:
+      return std::isinf(x) && (x < 0 ? alpha : beta) != 0;
+    default:
+      return x;
   }
 }
 

@@ -70,9 +70,12 @@ double PoolLp(const Pool& pool, const PoolSizes& s, const std::array<AxisTaps, 3
 
 Pooled PoolOne(const Pool& pool, const PoolSizes& s, const std::array<AxisTaps, 3>& taps, const double* plane) {
   switch (pool.kind) {
-    case PoolKind::kMax: return PoolMax(s, taps, plane);
-    case PoolKind::kAverage: return {PoolAverage(pool, s, taps, plane)};
-    case PoolKind::kLp: return {PoolLp(pool, s, taps, plane)};
+    case PoolKind::kMax:
+      return PoolMax(s, taps, plane);
+    case PoolKind::kAverage:
+      return {PoolAverage(pool, s, taps, plane)};
+    case PoolKind::kLp:
+      return {PoolLp(pool, s, taps, plane)};
   }
   return {};
 }
@@ -90,7 +93,8 @@ int64_t PoolOutput(const Pool& pool, int64_t in, const WindowAxis& axis) {
   return floored + (pool.ceil_mode && room % axis.stride != 0 && floored * axis.stride < in + axis.pad_begin ? 1 : 0);
 }
 
-void PoolPlane(const Pool& pool, const PoolSizes& s, const double* plane, int64_t plane_start, double* out, int64_t* indices) {
+void PoolPlane(const Pool& pool, const PoolSizes& s, const double* plane, int64_t plane_start, double* out,
+               int64_t* indices) {
   std::array<AxisTaps, 3> taps;
   for (int64_t od = 0; od < s.out[0]; ++od) {
     taps[0] = TapsAt(s.window[0], s.in[0], od);
@@ -100,7 +104,10 @@ void PoolPlane(const Pool& pool, const PoolSizes& s, const double* plane, int64_
         taps[2] = TapsAt(s.window[2], s.in[2], ow);
         const Pooled pooled = PoolOne(pool, s, taps, plane);
         *out++ = pooled.value;
-        if (indices) *indices++ = pooled.index < 0 ? -1 : plane_start + (pool.column_major_indices ? ColumnMajor(s, pooled.index) : pooled.index);
+        if (indices)
+          *indices++ = pooled.index < 0
+                           ? -1
+                           : plane_start + (pool.column_major_indices ? ColumnMajor(s, pooled.index) : pooled.index);
       }
     }
   }
@@ -123,7 +130,8 @@ void Pool::VisitAttrs(AttrVisitor& visitor) {
 std::vector<TensorType> Pool::Infer(std::span<const InferInput> inputs) const {
   CheckOperandCount(kName, inputs, 1, 1);
   if (kind == PoolKind::kMax) {
-    CheckDType(kName, inputs, 0, {DType::kFloat32, DType::kFloat16, DType::kBFloat16, DType::kFloat64, DType::kInt8, DType::kUInt8});
+    CheckDType(kName, inputs, 0,
+               {DType::kFloat32, DType::kFloat16, DType::kBFloat16, DType::kFloat64, DType::kInt8, DType::kUInt8});
   } else {
     CheckFloat(kName, inputs, 0);
   }
@@ -132,7 +140,8 @@ std::vector<TensorType> Pool::Infer(std::span<const InferInput> inputs) const {
   std::vector<TensorType> outputs = {{inputs[0].type->dtype, std::nullopt}};
   if (const auto& x = inputs[0].type->shape) {
     CheckSpatialShape(kName, *x);
-    if (x->size() != kernel.size() + 2) ThrowInvalid("Pool: a kernel of {} axes on an input of {}", kernel.size(), ToString(*x));
+    if (x->size() != kernel.size() + 2)
+      ThrowInvalid("Pool: a kernel of {} axes on an input of {}", kernel.size(), ToString(*x));
     Shape out = {x->at(0), x->at(1)};
     for (size_t i = 0; i < kernel.size(); ++i) out.push_back(PoolOutput(*this, x->at(i + 2), window.axes[i]));
     ElemCount(out);  // throws when it overflows
@@ -145,7 +154,8 @@ std::vector<TensorType> Pool::Infer(std::span<const InferInput> inputs) const {
 std::vector<Tensor> Pool::Evaluate(std::span<const Tensor> inputs) const {
   const Shape out = *InferTensors(*this, inputs)[0].shape;
   const Tensor x = inputs[0].CastTo(DType::kFloat64);
-  const PoolSizes s{SpatialAs3D(x.shape()), SpatialAs3D(out), Window::Make(kName, kernel, strides, dilations, pads).As3D()};
+  const PoolSizes s{SpatialAs3D(x.shape()), SpatialAs3D(out),
+                    Window::Make(kName, kernel, strides, dilations, pads).As3D()};
   const int64_t in_size = s.in[0] * s.in[1] * s.in[2], out_size = s.out[0] * s.out[1] * s.out[2];
   Tensor y(DType::kFloat64, out);
   Tensor indices = kind == PoolKind::kMax ? Tensor(DType::kInt64, out) : Tensor();

@@ -10,8 +10,8 @@ namespace {
 
 /// Which element of the scale belongs to an element of x, x seen as [outer, axis, inner].
 struct ScaleMap {
-  int64_t scales = 1;  ///< along the axis; 1: one for all
-  int64_t block = 1;   ///< elements of the axis that share one
+  int64_t scales = 1;     ///< along the axis; 1: one for all
+  int64_t block = 1;      ///< elements of the axis that share one
   bool per_line = false;  ///< blocked: other scales for every outer and inner index
   AxisSplit split;
 
@@ -24,7 +24,8 @@ struct ScaleMap {
 };
 
 [[noreturn]] void ThrowScaleShape(std::string_view op, const Shape& x, const Shape& scale) {
-  ThrowInvalid({.what = fmt::format("{}: scale doesn't fit", op), .got = fmt::format("{} for {}", ToString(scale), ToString(x)),
+  ThrowInvalid({.what = fmt::format("{}: scale doesn't fit", op),
+                .got = fmt::format("{} for {}", ToString(scale), ToString(x)),
                 .expected = "one element, one per index of the axis, or one per block"});
 }
 
@@ -79,7 +80,8 @@ std::vector<TensorType> QuantizeLinear::Infer(std::span<const InferInput> inputs
 
 std::vector<Tensor> QuantizeLinear::Evaluate(std::span<const Tensor> inputs) const {
   InferTensors(*this, inputs);
-  const Tensor x = inputs[0].CastTo(DType::kFloat32), scale = inputs[1].CastTo(DType::kFloat32), zero_point = ZeroPoints(inputs);
+  const Tensor x = inputs[0].CastTo(DType::kFloat32), scale = inputs[1].CastTo(DType::kFloat32),
+               zero_point = ZeroPoints(inputs);
   const ScaleMap map = MapScale(kName, x.shape(), scale.shape(), axis, block_size);
   const float lowest = to == DType::kInt8 ? -128 : 0, highest = to == DType::kInt8 ? 127 : 255;
   Tensor y(DType::kInt64, x.shape());
@@ -110,12 +112,14 @@ std::vector<TensorType> DequantizeLinear::Infer(std::span<const InferInput> inpu
 
 std::vector<Tensor> DequantizeLinear::Evaluate(std::span<const Tensor> inputs) const {
   InferTensors(*this, inputs);
-  const Tensor x = inputs[0].CastTo(DType::kInt64), scale = inputs[1].CastTo(DType::kFloat64), zero_point = ZeroPoints(inputs);
+  const Tensor x = inputs[0].CastTo(DType::kInt64), scale = inputs[1].CastTo(DType::kFloat64),
+               zero_point = ZeroPoints(inputs);
   const ScaleMap map = MapScale(kName, x.shape(), scale.shape(), axis, block_size);
   Tensor y(DType::kFloat64, x.shape());
   for (int64_t i = 0; i < x.elems(); ++i) {
     const int64_t at = map.At(i);
-    y.data<double>()[i] = static_cast<double>(x.data<int64_t>()[i] - zero_point.data<int64_t>()[at]) * scale.data<double>()[at];
+    y.data<double>()[i] =
+        static_cast<double>(x.data<int64_t>()[i] - zero_point.data<int64_t>()[at]) * scale.data<double>()[at];
   }
   return {y.CastTo(to)};
 }

@@ -80,7 +80,8 @@ Tensor LogSumExp(const Tensor& x, const Shape& kept) {
       sums.data<double>()[out] += std::exp(x.data<double>()[at + i] - shift.data<double>()[out]);
     }
   });
-  for (int64_t i = 0; i < sums.elems(); ++i) sums.data<double>()[i] = std::log(sums.data<double>()[i]) + shift.data<double>()[i];
+  for (int64_t i = 0; i < sums.elems(); ++i)
+    sums.data<double>()[i] = std::log(sums.data<double>()[i]) + shift.data<double>()[i];
   return sums;
 }
 
@@ -90,20 +91,28 @@ Tensor ReduceFloat(ReduceKind kind, const Tensor& x, const Shape& kept) {
   switch (kind) {
     case ReduceKind::kSum:
     case ReduceKind::kMean:
-    case ReduceKind::kLogSum: accumulate([](double& sum, double v) { sum += v; }); break;
-    case ReduceKind::kL1: accumulate([](double& sum, double v) { sum += std::abs(v); }); break;
+    case ReduceKind::kLogSum:
+      accumulate([](double& sum, double v) { sum += v; });
+      break;
+    case ReduceKind::kL1:
+      accumulate([](double& sum, double v) { sum += std::abs(v); });
+      break;
     case ReduceKind::kL2:
-    case ReduceKind::kSumSquare: accumulate([](double& sum, double v) { sum += v * v; }); break;
+    case ReduceKind::kSumSquare:
+      accumulate([](double& sum, double v) { sum += v * v; });
+      break;
     case ReduceKind::kProd:
       Fill(sums, 1.0);
       accumulate([](double& product, double v) { product *= v; });
       break;
-    case ReduceKind::kMax: return MaxOf(x, kept);
+    case ReduceKind::kMax:
+      return MaxOf(x, kept);
     case ReduceKind::kMin:
       Fill(sums, std::numeric_limits<double>::infinity());
       accumulate([](double& m, double v) { m = std::isnan(v) || v < m ? v : m; });
       break;
-    case ReduceKind::kLogSumExp: return LogSumExp(x, kept);
+    case ReduceKind::kLogSumExp:
+      return LogSumExp(x, kept);
   }
   const double count = static_cast<double>(x.elems()) / static_cast<double>(sums.elems());
   if (kind == ReduceKind::kMean) Transform<double>(sums, [count](double sum) { return sum / count; });
@@ -112,8 +121,12 @@ Tensor ReduceFloat(ReduceKind kind, const Tensor& x, const Shape& kept) {
   return sums;
 }
 
-int64_t WrapAdd(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
-int64_t WrapMul(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b)); }
+int64_t WrapAdd(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+int64_t WrapMul(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+}
 
 /// Exact integer kinds on i64; `lowest` and `highest` are the limits of the tensor's own type, for empty max and min.
 Tensor ReduceInteger(ReduceKind kind, const Tensor& x, const Shape& kept, int64_t lowest, int64_t highest) {
@@ -123,12 +136,24 @@ Tensor ReduceInteger(ReduceKind kind, const Tensor& x, const Shape& kept, int64_
     Accumulate<int64_t>(x, sums, f);
   };
   switch (kind) {
-    case ReduceKind::kL1: accumulate(0, [](int64_t& sum, int64_t v) { sum = WrapAdd(sum, v < 0 ? WrapMul(v, -1) : v); }); break;
-    case ReduceKind::kSumSquare: accumulate(0, [](int64_t& sum, int64_t v) { sum = WrapAdd(sum, WrapMul(v, v)); }); break;
-    case ReduceKind::kProd: accumulate(1, [](int64_t& product, int64_t v) { product = WrapMul(product, v); }); break;
-    case ReduceKind::kMax: accumulate(lowest, [](int64_t& m, int64_t v) { m = std::max(m, v); }); break;
-    case ReduceKind::kMin: accumulate(highest, [](int64_t& m, int64_t v) { m = std::min(m, v); }); break;
-    default: accumulate(0, [](int64_t& sum, int64_t v) { sum = WrapAdd(sum, v); }); break;
+    case ReduceKind::kL1:
+      accumulate(0, [](int64_t& sum, int64_t v) { sum = WrapAdd(sum, v < 0 ? WrapMul(v, -1) : v); });
+      break;
+    case ReduceKind::kSumSquare:
+      accumulate(0, [](int64_t& sum, int64_t v) { sum = WrapAdd(sum, WrapMul(v, v)); });
+      break;
+    case ReduceKind::kProd:
+      accumulate(1, [](int64_t& product, int64_t v) { product = WrapMul(product, v); });
+      break;
+    case ReduceKind::kMax:
+      accumulate(lowest, [](int64_t& m, int64_t v) { m = std::max(m, v); });
+      break;
+    case ReduceKind::kMin:
+      accumulate(highest, [](int64_t& m, int64_t v) { m = std::min(m, v); });
+      break;
+    default:
+      accumulate(0, [](int64_t& sum, int64_t v) { sum = WrapAdd(sum, v); });
+      break;
   }
   const int64_t count = sums.elems() == 0 ? 1 : std::max<int64_t>(x.elems() / sums.elems(), 1);
   if (kind == ReduceKind::kMean) Transform<int64_t>(sums, [count](int64_t sum) { return sum / count; });
@@ -158,13 +183,15 @@ std::vector<TensorType> Reduce::Infer(std::span<const InferInput> inputs) const 
   CheckOperandCount(kName, inputs, 1, 2);
   CheckDType(kName, inputs, 1, {DType::kInt64});
   const bool is_order = kind == ReduceKind::kMax || kind == ReduceKind::kMin;
-  if (inputs[0].type->dtype == DType::kBool && !is_order) ThrowInvalid("Reduce: {} doesn't take bool", kReduceNames[static_cast<size_t>(kind)]);
+  if (inputs[0].type->dtype == DType::kBool && !is_order)
+    ThrowInvalid("Reduce: {} doesn't take bool", kReduceNames[static_cast<size_t>(kind)]);
   TensorType out{inputs[0].type->dtype, std::nullopt};
   const bool axes_known = IsAbsent(inputs, 1) || inputs[1].value;
   if (inputs[0].type->shape && axes_known) {
     const Shape& shape = *inputs[0].type->shape;
     const Tensor* axes = IsAbsent(inputs, 1) ? nullptr : inputs[1].value;
-    out.shape = OutputShape(shape, ReducedAxes(static_cast<int64_t>(shape.size()), axes, noop_with_empty_axes), keep_dims);
+    out.shape =
+        OutputShape(shape, ReducedAxes(static_cast<int64_t>(shape.size()), axes, noop_with_empty_axes), keep_dims);
   }
   return {out};
 }
@@ -173,7 +200,8 @@ std::vector<Tensor> Reduce::Evaluate(std::span<const Tensor> inputs) const {
   const TensorType out = InferTensors(*this, inputs)[0];
   const Tensor& x = inputs[0];
   const Tensor axes = OperandOrNull(inputs, 1);
-  const Shape kept = KeptShape(x.shape(), ReducedAxes(x.rank(), axes.is_null() ? nullptr : &axes, noop_with_empty_axes));
+  const Shape kept =
+      KeptShape(x.shape(), ReducedAxes(x.rank(), axes.is_null() ? nullptr : &axes, noop_with_empty_axes));
   Tensor result;
   if (IsFloat(x.dtype()) || !IsExactOnIntegers(kind)) {
     result = ReduceFloat(kind, x.CastTo(DType::kFloat64), kept);

@@ -32,7 +32,8 @@ std::vector<TensorType> Softmax::Infer(std::span<const InferInput> inputs) const
   CheckOperandCount(kName, inputs, 1, 1);
   CheckFloat(kName, inputs, 0);
   // A scalar is taken as a vector of one element.
-  if (const auto& shape = inputs[0].type->shape) NormalizeAxis(kName, axis, std::max<int64_t>(static_cast<int64_t>(shape->size()), 1));
+  if (const auto& shape = inputs[0].type->shape)
+    NormalizeAxis(kName, axis, std::max<int64_t>(static_cast<int64_t>(shape->size()), 1));
   return {*inputs[0].type};
 }
 
@@ -43,7 +44,8 @@ std::vector<Tensor> Softmax::Evaluate(std::span<const Tensor> inputs) const {
   if (x.elems() == 0) return {x};
   std::ranges::copy(x.CastTo(DType::kFloat64).values<double>(), y.data<double>());
   const AxisSplit split = x.rank() == 0 ? AxisSplit{} : SplitAtAxis(x.shape(), NormalizeAxis(kName, axis, x.rank()));
-  SoftmaxInPlace(y.data<double>(), split.outer, split.size, split.inner, log ? SoftmaxForm::kLogProbability : SoftmaxForm::kProbability);
+  SoftmaxInPlace(y.data<double>(), split.outer, split.size, split.inner,
+                 log ? SoftmaxForm::kLogProbability : SoftmaxForm::kProbability);
   return {y.CastTo(x.dtype())};
 }
 

@@ -15,7 +15,8 @@ int64_t Attr(std::string_view op, std::string_view name, const std::vector<int64
              int64_t fallback, int64_t min) {
   if (values.empty()) return fallback;
   if (values.size() != count) ThrowInvalid("{}: {} has {} values, expected {}", op, name, values.size(), count);
-  if (values[i] < min || values[i] > kMaxAttr) ThrowInvalid("{}: {} has {}, expected {} or more", op, name, values[i], min);
+  if (values[i] < min || values[i] > kMaxAttr)
+    ThrowInvalid("{}: {} has {}, expected {} or more", op, name, values[i], min);
   return values[i];
 }
 
@@ -50,13 +51,16 @@ std::array<int64_t, 3> SpatialAs3D(const Shape& shape) {
 
 int64_t WindowOutput(std::string_view op, int64_t in, const WindowAxis& axis) {
   const int64_t room = in + axis.pad_begin + axis.pad_end - axis.extent();
-  if (room < 0) ThrowInvalid("{}: a window of {} is larger than the padded input of {}", op, axis.extent(), room + axis.extent());
+  if (room < 0)
+    ThrowInvalid("{}: a window of {} is larger than the padded input of {}", op, axis.extent(), room + axis.extent());
   return room / axis.stride + 1;
 }
 
 void CheckSpatialShape(std::string_view op, const Shape& shape) {
   if (shape.size() < 3 || shape.size() > 5) {
-    ThrowInvalid({.what = fmt::format("{}: wrong rank", op), .got = ToString(shape), .expected = "N x C x 1 to 3 spatial dimensions"});
+    ThrowInvalid({.what = fmt::format("{}: wrong rank", op),
+                  .got = ToString(shape),
+                  .expected = "N x C x 1 to 3 spatial dimensions"});
   }
   for (const int64_t dim : shape) {
     if (dim > kMaxDim) ThrowInvalid("{}: dimension {} is too large", op, dim);

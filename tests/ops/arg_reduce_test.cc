@@ -46,7 +46,8 @@ TEST(CumSumTest, ExclusiveAndReverse) {
   ExpectTensor(Eval(op, {x, axis}), Floats({3}, {0, 1, 3}));
   op.reverse = true;
   ExpectTensor(Eval(op, {x, axis}), Floats({3}, {5, 3, 0}));
-  ExpectTensor(Eval(CumSum(), {Longs({2, 2}, {1, 2, 3, 4}), Tensor::Of<int32_t>({1}, {0})}), Longs({2, 2}, {1, 2, 4, 6}));
+  ExpectTensor(Eval(CumSum(), {Longs({2, 2}, {1, 2, 3, 4}), Tensor::Of<int32_t>({1}, {0})}),
+               Longs({2, 2}, {1, 2, 4, 6}));
   ExpectRefused(op, {x, Longs({}, {1})});
   ExpectRefused(op, {x, Longs({2}, {0, 0})});
   ExpectRefused(op, {Floats({}, {1}), Longs({}, {0})});

@@ -31,7 +31,8 @@ TEST(ConvTest, StridesDilationsAndOneSidedPads) {
 TEST(ConvTest, Groups) {
   Conv conv;
   conv.groups = 2;
-  const Tensor y = Eval(conv, {Floats({1, 4, 1, 1}, {1, 2, 3, 4}), Floats({2, 2, 1, 1}, {1, 10, 100, 1000}), Floats({2}, {0.5, -1})});
+  const Tensor y = Eval(
+      conv, {Floats({1, 4, 1, 1}, {1, 2, 3, 4}), Floats({2, 2, 1, 1}, {1, 10, 100, 1000}), Floats({2}, {0.5, -1})});
   ExpectTensor(y, Floats({1, 2, 1, 1}, {21.5, 4299}));
 }
 
@@ -58,7 +59,9 @@ TEST(ConvTest, RoundsOperandsToComputeType) {
   ExpectTensor(y, Tensor::Of<double>({1, 1, 1}, {3}));
 }
 
-TEST(ConvTest, EmptyBatch) { EXPECT_EQ(Eval(Conv(), {Iota({0, 1, 3, 3}), Iota({2, 1, 1, 1})}).shape(), (Shape{0, 2, 3, 3})); }
+TEST(ConvTest, EmptyBatch) {
+  EXPECT_EQ(Eval(Conv(), {Iota({0, 1, 3, 3}), Iota({2, 1, 1, 1})}).shape(), (Shape{0, 2, 3, 3}));
+}
 
 TEST(ConvTest, RefusesWhatDoesNotFit) {
   const Tensor x = Iota({1, 4, 3, 3}), w = Iota({2, 4, 3, 3});
@@ -89,16 +92,19 @@ TEST(ConvTest, RefusesWhatDoesNotFit) {
 TEST(ConvTransposeTest, ScattersOverlappingWindows) {
   ConvTranspose conv;
   conv.strides = {2};
-  ExpectTensor(Eval(conv, {Floats({1, 1, 3}, {1, 2, 3}), Floats({1, 1, 3}, {1, 10, 100})}), Floats({1, 1, 7}, {1, 10, 102, 20, 203, 30, 300}));
+  ExpectTensor(Eval(conv, {Floats({1, 1, 3}, {1, 2, 3}), Floats({1, 1, 3}, {1, 10, 100})}),
+               Floats({1, 1, 7}, {1, 10, 102, 20, 203, 30, 300}));
   conv.pads = {1, 1};
   conv.output_padding = {1};
-  ExpectTensor(Eval(conv, {Floats({1, 1, 3}, {1, 2, 3}), Floats({1, 1, 3}, {1, 10, 100})}), Floats({1, 1, 6}, {10, 102, 20, 203, 30, 300}));
+  ExpectTensor(Eval(conv, {Floats({1, 1, 3}, {1, 2, 3}), Floats({1, 1, 3}, {1, 10, 100})}),
+               Floats({1, 1, 6}, {10, 102, 20, 203, 30, 300}));
 }
 
 TEST(ConvTransposeTest, GroupsAndBias) {
   ConvTranspose conv;
   conv.groups = 2;
-  const Tensor y = Eval(conv, {Floats({1, 2, 1, 1}, {1, 2}), Floats({2, 2, 1, 1}, {1, 2, 3, 4}), Floats({4}, {0, 0, 0, 1})});
+  const Tensor y =
+      Eval(conv, {Floats({1, 2, 1, 1}, {1, 2}), Floats({2, 2, 1, 1}, {1, 2, 3, 4}), Floats({4}, {0, 0, 0, 1})});
   ExpectTensor(y, Floats({1, 4, 1, 1}, {1, 2, 6, 9}));
 }
 

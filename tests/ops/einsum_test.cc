@@ -20,7 +20,8 @@ TEST(EinsumTest, Forms) {
   ExpectTensor(EvalEinsum("ii->i", {kMatrix}), Floats({2}, {1, 4}));
   ExpectTensor(EvalEinsum("ii", {kMatrix}), Floats({}, {5}));
   ExpectTensor(EvalEinsum(" i j -> ", {kMatrix}), Floats({}, {10}));
-  ExpectTensor(EvalEinsum("i,j,k->kji", {Floats({1}, {2}), Floats({2}, {3, 4}), Floats({1}, {5})}), Floats({1, 2, 1}, {30, 40}));
+  ExpectTensor(EvalEinsum("i,j,k->kji", {Floats({1}, {2}), Floats({2}, {3, 4}), Floats({1}, {5})}),
+               Floats({1, 2, 1}, {30, 40}));
 }
 
 TEST(EinsumTest, EllipsisBroadcastsFromTheRight) {
@@ -36,7 +37,8 @@ TEST(EinsumTest, IntegersAndEmptySums) {
 }
 
 TEST(EinsumTest, RefusesBadEquations) {
-  for (const char* equation : {"", "ij", "ij,jk,k->i", "ij,jk->iz", "ij,jk->ii", "i.j,jk->ik", "ij...,...jk...->ik", "ijk,jk", "i,jk", "1j,jk"}) {
+  for (const char* equation : {"", "ij", "ij,jk,k->i", "ij,jk->iz", "ij,jk->ii", "i.j,jk->ik", "ij...,...jk...->ik",
+                               "ijk,jk", "i,jk", "1j,jk"}) {
     Einsum op;
     op.equation = equation;
     ExpectRefused(op, {kMatrix, kMatrix});

@@ -20,7 +20,9 @@ TEST(MatMulTest, VectorsAndBatches) {
   ExpectTensor(Eval(MatMul(), {a, b}), Floats({2, 3, 1, 1}, {1, 2, 3, 3, 4, 7}));
 }
 
-TEST(MatMulTest, EmptySumIsZero) { ExpectTensor(Eval(MatMul(), {Floats({1, 0}, {}), Floats({0, 2}, {})}), Floats({1, 2}, {0, 0})); }
+TEST(MatMulTest, EmptySumIsZero) {
+  ExpectTensor(Eval(MatMul(), {Floats({1, 0}, {}), Floats({0, 2}, {})}), Floats({1, 2}, {0, 0}));
+}
 
 TEST(MatMulTest, RefusesWhatDoesNotFit) {
   const Tensor a = Floats({2, 2}, {1, 2, 3, 4}), v = Floats({2}, {1, 2});
@@ -34,7 +36,8 @@ TEST(MatMulTest, RefusesWhatDoesNotFit) {
 }
 
 TEST(AttentionTest, UniformScoresAverage) {
-  const Tensor q = Floats({1, 2}, {0, 0}), k = Floats({2, 3}, {1, 2, 3, 4, 5, 6}), v = Floats({3, 2}, {1, 10, 2, 20, 3, 30});
+  const Tensor q = Floats({1, 2}, {0, 0}), k = Floats({2, 3}, {1, 2, 3, 4, 5, 6}),
+               v = Floats({3, 2}, {1, 10, 2, 20, 3, 30});
   ExpectTensor(Eval(Attention(), {q, k, v}), Floats({1, 2}, {2, 20}), 1e-6);
   const float low = -1e9f;
   ExpectTensor(Eval(Attention(), {q, k, v, Floats({3}, {low, 0, low})}), Floats({1, 2}, {2, 20}), 1e-6);

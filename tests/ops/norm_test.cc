@@ -11,7 +11,8 @@ const Tensor kSigns = Floats({1, 2, 2}, {-1, 1, -3, -1});
 TEST(BatchNormTest, ScalesPerChannel) {
   BatchNorm norm;
   norm.epsilon = 0;
-  const Tensor y = Eval(norm, {Floats({1, 2, 2}, {1, 2, 3, 4}), Floats({2}, {1, 10}), Floats({2}, {0, 1}), Floats({2}, {1, 3}), Floats({2}, {1, 4})});
+  const Tensor y = Eval(norm, {Floats({1, 2, 2}, {1, 2, 3, 4}), Floats({2}, {1, 10}), Floats({2}, {0, 1}),
+                               Floats({2}, {1, 3}), Floats({2}, {1, 4})});
   ExpectTensor(y, Floats({1, 2, 2}, {0, 1, 1, 6}), 1e-6);
 }
 

@@ -13,8 +13,12 @@
 
 namespace tenon {
 
-inline Tensor Floats(Shape shape, const std::vector<float>& values) { return Tensor::Of<float>(std::move(shape), values); }
-inline Tensor Longs(Shape shape, const std::vector<int64_t>& values) { return Tensor::Of<int64_t>(std::move(shape), values); }
+inline Tensor Floats(Shape shape, const std::vector<float>& values) {
+  return Tensor::Of<float>(std::move(shape), values);
+}
+inline Tensor Longs(Shape shape, const std::vector<int64_t>& values) {
+  return Tensor::Of<int64_t>(std::move(shape), values);
+}
 
 /// 1-D i64 tensor: axes, shapes, pads.
 inline Tensor Ints(const std::vector<int64_t>& values) { return Longs({static_cast<int64_t>(values.size())}, values); }

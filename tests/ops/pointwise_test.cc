@@ -99,12 +99,15 @@ TEST(BinaryTest, IntegersWrapAndNeverTrap) {
   ExpectTensor(EvalBinary(BinaryKind::kFmod, a, b), Tensor::Of<int32_t>({4}, {0, -1, 1, 0}));
   const Tensor big = Longs({1}, {(int64_t{1} << 53) + 1});
   EXPECT_EQ(EvalBinary(BinaryKind::kAdd, big, Longs({1}, {1})).AsInt(0), (int64_t{1} << 53) + 2);
-  ExpectTensor(EvalBinary(BinaryKind::kAdd, Tensor::Of<uint8_t>({1}, {250}), Tensor::Of<uint8_t>({1}, {10})), Tensor::Of<uint8_t>({1}, {4}));
+  ExpectTensor(EvalBinary(BinaryKind::kAdd, Tensor::Of<uint8_t>({1}, {250}), Tensor::Of<uint8_t>({1}, {10})),
+               Tensor::Of<uint8_t>({1}, {4}));
 }
 
 TEST(BinaryTest, PowTakesMixedTypes) {
-  ExpectTensor(EvalBinary(BinaryKind::kPow, Floats({3}, {2, 3, 4}), Longs({3}, {3, 2, -1})), Floats({3}, {8, 9, 0.25f}));
-  ExpectTensor(EvalBinary(BinaryKind::kPow, Longs({3}, {2, 3, -1}), Longs({3}, {10, -1, -3})), Longs({3}, {1024, 0, -1}));
+  ExpectTensor(EvalBinary(BinaryKind::kPow, Floats({3}, {2, 3, 4}), Longs({3}, {3, 2, -1})),
+               Floats({3}, {8, 9, 0.25f}));
+  ExpectTensor(EvalBinary(BinaryKind::kPow, Longs({3}, {2, 3, -1}), Longs({3}, {10, -1, -3})),
+               Longs({3}, {1024, 0, -1}));
   ExpectTensor(EvalBinary(BinaryKind::kPow, Longs({1}, {4}), Floats({1}, {0.5f})), Longs({1}, {2}));
   EXPECT_EQ(EvalBinary(BinaryKind::kPow, Longs({1}, {3}), Longs({1}, {37})).AsInt(0), 450283905890997363);
 }

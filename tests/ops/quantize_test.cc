@@ -31,7 +31,8 @@ TEST(DequantizeTest, SubtractsZeroPointExactly) {
   DequantizeLinear op;
   ExpectTensor(Eval(op, {Bytes({2}, {0, 255}), Floats({}, {0.5}), Bytes({}, {128})}), Floats({2}, {-64, 63.5}));
   op.axis = -1;
-  ExpectTensor(Eval(op, {Tensor::Of<int32_t>({2}, {1 << 30, -1}), Floats({2}, {2, 3})}), Floats({2}, {2147483648.f, -3}));
+  ExpectTensor(Eval(op, {Tensor::Of<int32_t>({2}, {1 << 30, -1}), Floats({2}, {2, 3})}),
+               Floats({2}, {2147483648.f, -3}));
 }
 
 TEST(QuantizeTest, RefusesWrongOperands) {

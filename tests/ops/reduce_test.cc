@@ -20,7 +20,9 @@ Tensor EvalReduce(ReduceKind kind, const Tensor& x, std::vector<int64_t> axes, b
 }
 
 TEST(ReduceTest, EveryKindAlongRows) {
-  const auto expect = [](ReduceKind kind, float a, float b) { ExpectTensor(EvalReduce(kind, kTable, {-1}), Floats({2}, {a, b}), 1e-6); };
+  const auto expect = [](ReduceKind kind, float a, float b) {
+    ExpectTensor(EvalReduce(kind, kTable, {-1}), Floats({2}, {a, b}), 1e-6);
+  };
   expect(ReduceKind::kSum, 2, 3);
   expect(ReduceKind::kMean, 2.f / 3, 1);
   expect(ReduceKind::kMax, 3, 5);
