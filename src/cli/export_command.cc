@@ -72,7 +72,7 @@ CompileResult AddDevice(const ModelOptions& options, const GlobalOptions& global
   }
   TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache));
   AddPlanForCpu(*result.engine, device, {.effort = options.effort, .verbose = global.verbose}, cache);
-  cache.Save(TimingCachePath(options.timing_cache));
+  SaveTimingCache(cache, options.timing_cache);
   return result;
 }
 

@@ -52,7 +52,7 @@ std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, c
   }
   TimingCache timing = TimingCache::Load(TimingCachePath(options.timing_cache));
   AddPlanForCpu(*model, device, {.effort = options.effort}, timing);
-  timing.Save(TimingCachePath(options.timing_cache));
+  SaveTimingCache(timing, options.timing_cache);
   std::error_code ignored;  // the write says why it failed
   fs::create_directories(cached.parent_path(), ignored);
   WriteEngine(*model, cached.string());
@@ -101,6 +101,15 @@ CpuDevice ChosenCpu(const GlobalOptions& global) {
 
 std::string TimingCachePath(const std::string& flag) { return flag.empty() ? (CacheFolder() / "cpu.timing").string() : flag; }
 
+void SaveTimingCache(const TimingCache& cache, const std::string& flag) {
+  try {
+    cache.Save(TimingCachePath(flag));
+  } catch (const Error& error) {
+    if (!flag.empty()) throw;
+    Log().warn("measured tactics are not kept and will be measured again: {}", error.what());
+  }
+}
+
 CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& global, const CompileOptions& compile) {
   if (options.int8) ThrowInvalid("--int8 comes with a later release of Tenon: use --half");
   CompileOptions full = compile;
@@ -108,11 +117,10 @@ CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& glob
   full.tune = {.effort = options.effort, .verbose = global.verbose};
   auto graph = ImportOnnx(options.model, ToImportOptions(options));
   full.source_digest = HashFile(options.model);
-  const std::string cache_path = TimingCachePath(options.timing_cache);
-  TimingCache cache = TimingCache::Load(cache_path);
+  TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache));
   const std::string before = cache.ToText();
   CompileResult result = CompileForCpu(std::move(graph), ChosenCpu(global), full, cache);
-  if (cache.ToText() != before) cache.Save(cache_path);
+  if (cache.ToText() != before) SaveTimingCache(cache, options.timing_cache);
   return result;
 }
 

@@ -40,6 +40,8 @@ std::string ChooseDevice(const std::string& flag);
 CpuDevice ChosenCpu(const GlobalOptions& global);
 /// --timing-cache, or the default file under $XDG_CACHE_HOME/tenon.
 std::string TimingCachePath(const std::string& flag);
+/// Writes the cache there. That the default file can't be written is a warning: the engine is none the worse.
+void SaveTimingCache(const TimingCache& cache, const std::string& flag);
 
 /// Compiles an ONNX file for the CPU as the flags say; tactics are taken from and put into the timing cache.
 CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& global, const CompileOptions& compile);

@@ -48,7 +48,7 @@ Shape ParseShape(std::string_view text, const std::string& path) {
 }
 
 DType ParseDescription(std::string_view text, const std::string& path) {
-  for (int i = 0; i < kDTypeCount; ++i) {
+  for (int i = 0; i < kDTypeCount && !text.empty(); ++i) {
     if (!kDescriptions[i].empty() && text.substr(1).starts_with(kDescriptions[i])) return static_cast<DType>(i);
   }
   ThrowBad(path, std::string(text.substr(0, 8)), "float32, float16, float64, int8, uint8, int32, int64 or bool, little-endian");

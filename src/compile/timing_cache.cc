@@ -46,7 +46,7 @@ std::pair<Digest, TimingCache::Entry> ParseLine(const std::string& path, int num
 }  // namespace
 
 TimingCache TimingCache::Load(const std::string& path) {
-  if (!std::filesystem::exists(path)) return {};
+  if (std::error_code unreadable; !std::filesystem::exists(path, unreadable)) return {};  // also: a folder that is closed to us
   return Parse(ReadTextFile(path), path);
 }
 

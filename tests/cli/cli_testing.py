@@ -115,7 +115,10 @@ def onnx_model(op, domain="", opset=17, shape=(1, 3, 8, 8)):
     node = field(1, "images") + field(2, "output0") + field(3, "the_node") + field(4, op) + field(7, domain)
     graph = field(1, node) + field(2, "g") + field(11, field(1, "images") + field(2, tensor))
     graph += field(12, field(1, "output0") + field(2, field(1, field(1, 1))))
-    return field(1, 8) + field(7, graph) + field(8, field(1, domain) + field(2, opset))
+    opsets = field(8, field(1, "") + field(2, opset))
+    if domain:
+        opsets += field(8, field(1, domain) + field(2, 1))
+    return field(1, 8) + field(7, graph) + opsets
 
 
 def npy(values, shape, descr="<f4"):
