@@ -87,6 +87,8 @@ CommandResult InspectEngine(const InspectOptions& options) {
     result.text += fmt::format("plan    {}\n        {}, {} steps, {:.1f} MB of weights, {:.1f} MB of activations\n", plan->fingerprint, plan->precision,
                                plan->steps.size(), json["memory_bytes"]["weights"].get<double>() / 1e6, static_cast<double>(plan->arena_bytes) / 1e6);
   }
+  result.json["reports"] = model->reports;
+  for (const auto& [name, report] : model->reports) result.text += fmt::format("{}\n{}", name, report);
   if (options.layers) AddSteps(*model->plans[0], result);
   return result;
 }

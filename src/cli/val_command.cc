@@ -45,7 +45,7 @@ std::string Table(const ValReport& report) {
 void EvaluateImages(Detector& detector, const Dataset& dataset, const ValOptions& options, const GlobalOptions& global,
                     DetectionEvaluator& evaluator, SpeedMs& speed) {
   const DetectOptions detect{.conf = options.conf,
-                             .nms = {.iou = options.iou, .max_detections = options.max_det,
+                             .nms = {.iou = options.iou, .max_detections = static_cast<int>(std::max<int64_t>(options.max_det, dataset.most_truths_in_an_image)),
                                      .classes = options.agnostic_nms ? ClassMode::kAgnostic : ClassMode::kAware}};
   std::vector<std::string> paths;
   for (const Sample& sample : dataset.samples) paths.push_back(sample.image_path);

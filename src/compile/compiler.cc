@@ -268,6 +268,7 @@ CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& devic
   FillPortablePart(*graph, builder, engine);
   for (const auto& kept : report.kept_in_fp32) result.warnings.push_back(fmt::format("{} ({}) stays in FP32: {}", kept.node, kept.op, kept.reason));
   WarnAboutReferenceSteps(*engine.plans[0], result.warnings);
+  for (const auto& warning : result.warnings) engine.reports["warnings"] += warning + "\n";  // nothing is silent: inspect shows them
   return result;
 }
 

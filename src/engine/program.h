@@ -79,7 +79,7 @@ struct EngineModel {
   std::string graph_text;                       ///< fused graph; external(i) is constants[i]
   std::vector<PortableConstant> constants;
   std::vector<std::shared_ptr<const Program>> plans;
-  std::map<std::string, std::string> reports;   ///< build warnings, verification results: name to JSON text
+  std::map<std::string, std::string> reports;   ///< by name: "warnings" of the build (a line each)
 };
 
 }  // namespace tenon

@@ -2,6 +2,8 @@
 
 #include <unordered_map>
 
+#include "base/interrupt.h"
+
 namespace tenon {
 namespace {
 
@@ -40,6 +42,7 @@ std::vector<Tensor> EvaluateGraph(const Graph& graph, std::span<const Tensor> in
   };
   for (size_t i = 0; i < inputs.size(); ++i) store(graph.inputs()[i], inputs[i]);
   for (const auto& node : graph.nodes()) {
+    CheckInterrupt();  // a whole detector takes the reference many seconds
     std::vector<Tensor> operands;
     for (const Value* input : node->inputs()) {
       operands.push_back(!input ? Tensor() : input->is_constant() ? input->constant() : slots.at(input).tensor);
