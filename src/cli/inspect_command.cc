@@ -35,8 +35,11 @@ void AddCommon(const std::vector<TensorInfo>& inputs, const std::vector<TensorIn
   result.json["inputs"] = TensorJson(inputs);
   result.json["outputs"] = TensorJson(outputs);
   result.json["task"] = MetadataOr(metadata, "task");
-  const std::string names = MetadataOr(metadata, "names");
-  result.json["names"] = names;
+  result.json["names"] = nlohmann::ordered_json::object();
+  if (const std::string names = MetadataOr(metadata, "names"); !names.empty()) {
+    const std::vector<std::string> list = ParseNames(names);
+    for (size_t i = 0; i < list.size(); ++i) result.json["names"][std::to_string(i)] = list[i];
+  }
   result.json["metadata"] = metadata;
   const auto describe = [&](const char* kind, const std::vector<TensorInfo>& infos) {
     for (const auto& info : infos) result.text += fmt::format("{:<8}{}: {}\n", kind, info.name, ToString(TensorType{info.dtype, info.shape}));

@@ -64,9 +64,33 @@ StepDescription DescribeStep(const Program& program, const ProgramStep& step) {
   return description;
 }
 
+namespace {
+
+/// A step whose operands its op would not take, or that make other outputs, is damaged: kernels rely on the shapes.
+void CheckOperands(const ProgramStep& step, const StepProblem& problem) {
+  std::vector<TensorType> types(problem.inputs.size());
+  std::vector<InferInput> inputs(problem.inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const KernelOperand& operand = problem.inputs[i];
+    if (!operand.present) continue;
+    types[i] = {operand.dtype, operand.shape};
+    inputs[i] = {&types[i], operand.constant.is_null() ? nullptr : &operand.constant};
+  }
+  const std::vector<TensorType> expected = problem.op->Infer(inputs);
+  bool fits = expected.size() >= problem.outputs.size();
+  for (size_t i = 0; fits && i < problem.outputs.size(); ++i) {
+    const KernelOperand& operand = problem.outputs[i];
+    fits = !operand.present || expected[i] == TensorType{operand.dtype, operand.shape};
+  }
+  if (!fits) ThrowInvalid({.what = "the engine's plan is damaged", .where = "step " + step.name, .got = "outputs that its op doesn't make"});
+}
+
+}  // namespace
+
 CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device) : program_(std::move(program)) {
   for (const ProgramStep& step : program_->steps) {
     const StepDescription description = DescribeStep(*program_, step);
+    CheckOperands(step, description.problem);
     const KernelFamily& family = FamilyOf(step);
     if (const std::string reason = family.Supports(description.problem, device); !reason.empty()) {
       ThrowUnsupported({.what = "the engine's plan doesn't run on this CPU", .where = "step " + step.name, .got = reason});
