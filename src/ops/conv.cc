@@ -1,5 +1,8 @@
 #include "ops/conv.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "ops/operands.h"
 #include "ops/window.h"
 
@@ -73,6 +76,18 @@ Shape ConvOutput(const Conv& conv, const Shape& x, const Shape& weights) {
   return out;
 }
 
+/// Each pixel of an NCHW tensor four times: y[n, c, h, w] = x[n, c, h / 2, w / 2].
+Tensor RepeatPixels(const Tensor& x) {
+  const int64_t height = 2 * x.shape()[2], width = 2 * x.shape()[3], size = SizeOf(x.dtype());
+  Tensor y(x.dtype(), {x.shape()[0], x.shape()[1], height, width});
+  std::byte* out = y.raw();
+  for (int64_t row = 0; row < y.elems() / std::max<int64_t>(width, 1); ++row) {
+    const std::byte* in = x.raw() + (row / height * (height / 2) + row % height / 2) * (width / 2) * size;
+    for (int64_t column = 0; column < width; ++column, out += size) std::memcpy(out, in + column / 2 * size, static_cast<size_t>(size));
+  }
+  return y;
+}
+
 }  // namespace
 
 void Conv::VisitAttrs(AttrVisitor& visitor) {
@@ -80,6 +95,7 @@ void Conv::VisitAttrs(AttrVisitor& visitor) {
   visitor.Ints("dilations", dilations);
   visitor.Ints("pads", pads);
   visitor.Int("groups", groups);
+  visitor.Int("upsample", upsample);
   epilogue.VisitAttrs(visitor);
 }
 
@@ -93,7 +109,13 @@ std::vector<TensorType> Conv::Infer(std::span<const InferInput> inputs) const {
     if (inputs[0].type->shape) out.shape = ConvOutput(*this, *inputs[0].type->shape, *inputs[1].type->shape);
   }
   epilogue.CheckOperands(kName, inputs, channels, out.shape);
-  return {out};
+  if (upsample == 1) return {out};
+  if (upsample != 2 || (out.shape && out.shape->size() != 4)) {
+    ThrowInvalid({.what = "Conv: bad upsample", .got = std::to_string(upsample), .expected = "1, or 2 for images"});
+  }
+  TensorType upsampled = out;
+  if (out.shape) upsampled.shape = Shape{(*out.shape)[0], (*out.shape)[1], 2 * (*out.shape)[2], 2 * (*out.shape)[3]};
+  return {out, upsampled};
 }
 
 std::vector<Tensor> Conv::Evaluate(std::span<const Tensor> inputs) const {
@@ -116,7 +138,9 @@ std::vector<Tensor> Conv::Evaluate(std::span<const Tensor> inputs) const {
       AccumulatePlane(s, in, weights.data<double>() + oc * s.in_channels * s.taps(), plane);
     }
   }
-  return {epilogue.Apply(sums, OperandOrNull(inputs, 2), 1, OperandOrNull(inputs, 3))};
+  Tensor y = epilogue.Apply(sums, OperandOrNull(inputs, 2), 1, OperandOrNull(inputs, 3));
+  if (upsample == 1) return {y};
+  return {y, RepeatPixels(y)};
 }
 
 Cost Conv::EstimateCost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {

@@ -9,6 +9,9 @@ struct Conv : OpBase<Conv> {
   static constexpr std::string_view kName = "Conv";
   std::vector<int64_t> strides, dilations, pads;  ///< empty: 1s, 1s, 0s; an importer fills them
   int64_t groups = 1;
+  /// 2: there is a second output [N,OC,2*OH,2*OW], the first one repeated over 2x2 pixels (a nearest upsample), which
+  /// the same kernel stores. Images only.
+  int64_t upsample = 1;
   Epilogue epilogue;
 
   void VisitAttrs(AttrVisitor& visitor) override;

@@ -10,6 +10,7 @@
 #include "passes/fuse_attention.h"
 #include "passes/fuse_epilogue.h"
 #include "passes/fuse_regions.h"
+#include "passes/fuse_upsample.h"
 #include "passes/hoist_activations.h"
 #include "passes/lower_dfl.h"
 #include "passes/lower_einsum.h"
@@ -71,7 +72,11 @@ std::vector<PassGroup> MakePassList() {
       // The graph's structure stands: types, then kernels of what no op took. Casts become part of regions.
       {"finish",
        Repeat::kOnce,
-       {{"assign_precision", AssignPrecision}, {"fuse_regions", FuseRegions}, {"dead_code", RemoveDeadCode}}},
+       {{"assign_precision", AssignPrecision},
+        {"fuse_regions", FuseRegions},
+        {"dead_code", RemoveDeadCode},
+        // The others know one output per Conv.
+        {"fuse_upsample", FuseUpsample}}},
   };
 }
 

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A little detector: stem, C2f block, pool, upsample-free neck, two scales, sigmoid tail.
+/// A little detector: stem, C2f block, pool, a neck with upsample and concat, two scales, sigmoid tail.
 constexpr const char* kNet = R"(graph "net" {
   meta "task" "detect"
   input %images: f32[BATCH,3,32,32]
@@ -39,7 +39,14 @@ constexpr const char* kNet = R"(graph "net" {
   %d = Concat(%b, %c) {axis=1}
   %e = Conv(%d, %w3) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0], activation=silu}
   %p, _ = Pool(%e) {kind=max, kernel=[2,2], strides=[2,2]}
-  %h0 = Conv(%e, %wh) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0]}
+  const %w4: f32[8,24,1,1] = random(7)
+  const %w5: f32[24,32,3,3] = random(8)
+  const %scales: f32[4] = [1, 1, 2, 2]
+  %q = Conv(%p, %w4) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0], activation=relu}
+  %u = Resize(%q, _, %scales) {mode=nearest}
+  %n = Concat(%u, %e) {axis=1}
+  %f = Conv(%n, %w5) {strides=[1,1], dilations=[1,1], pads=[1,1,1,1], activation=sigmoid}
+  %h0 = Conv(%f, %wh) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0]}
   %h1 = Conv(%p, %wh) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0]}
   %r0 = Reshape(%h0, %s)
   %r1 = Reshape(%h1, %s)

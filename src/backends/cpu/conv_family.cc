@@ -19,21 +19,23 @@ class ConvKernel final : public Kernel {
   template <class Problem>
   ConvKernel(const StepProblem& step, const Problem& problem, const std::string& tactic, const CpuDevice& device)
       : conv_(problem, ConvTactic::Parse(tactic), device.features),
-        has_residual_(OperandAt(step, kResidualOperand).present) {}
+        has_residual_(OperandAt(step, kResidualOperand).present),
+        has_upsampled_(step.outputs.size() > 1) {}
 
   int64_t work_items() const override { return conv_.work_items(); }
   size_t packed_bytes() const override { return conv_.packed_bytes(); }
   void Run(const KernelArgs& args, int64_t item, std::byte*) const override {
-    conv_.Run({.input = args.inputs[kInputOperand],
-               .packed = args.packed,
-               .residual = has_residual_ ? args.inputs[kResidualOperand] : nullptr,
-               .outputs = {args.outputs[0]}},
-              item);
+    ConvArgs conv{.input = args.inputs[kInputOperand],
+                  .packed = args.packed,
+                  .residual = has_residual_ ? args.inputs[kResidualOperand] : nullptr,
+                  .outputs = {args.outputs[0]}};
+    if (has_upsampled_) conv.outputs[1] = args.outputs[1];
+    conv_.Run(conv, item);
   }
 
  private:
   Implementation conv_;
-  bool has_residual_;
+  bool has_residual_, has_upsampled_;
 };
 
 ConvProblem Lowered(const StepProblem& step) {

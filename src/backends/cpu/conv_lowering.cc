@@ -92,7 +92,12 @@ std::string LowerEpilogue(const StepProblem& step, const Epilogue& op, ConvProbl
 
 std::string LowerConv(const StepProblem& step, ConvProblem& problem) {
   const auto* op = dynamic_cast<const Conv*>(step.op);
-  return op == nullptr ? "not a Conv" : LowerWindow(step, *op, problem);
+  if (op == nullptr) return "not a Conv";
+  std::string why_not = LowerWindow(step, *op, problem);
+  if (!why_not.empty() || op->upsample == 1) return why_not;
+  if (step.outputs.size() != 2 || !step.outputs[0].present || !step.outputs[1].present) return "an output that is left out";
+  problem.epilogue.extra_stores = {{.view = ViewOf(step.outputs[1]), .scale = static_cast<int>(op->upsample)}};
+  return {};
 }
 
 std::string LowerConvTranspose(const StepProblem& step, ConvProblem& problem) {
