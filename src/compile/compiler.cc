@@ -4,10 +4,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "backends/cpu/cpu_program.h"
 #include "backends/cpu/tactic_list.h"
 #include "compile/memory_plan.h"
 #include "compile/views.h"
-#include "backends/cpu/cpu_program.h"
 #include "ir/text.h"
 #include "ops/conv.h"
 #include "ops/evaluate.h"
@@ -52,7 +52,8 @@ DType ComputeType(const Op& op) {
 /// Builds one Program from a fused graph.
 class ProgramBuilder {
  public:
-  ProgramBuilder(Graph& graph, const CpuDevice& device, Precision precision) : graph_(graph), device_(device), views_(PlanViews(graph)) {
+  ProgramBuilder(Graph& graph, const CpuDevice& device, Precision precision)
+      : graph_(graph), device_(device), views_(PlanViews(graph)) {
     program_.device = "cpu";
     program_.fingerprint = device.Fingerprint();
     program_.precision = PrecisionName(precision);
@@ -132,16 +133,25 @@ class ProgramBuilder {
         operand.memory = MemoryKind::kArena;
         operand.offset_bytes += arena_offsets_[place.storage];
         break;
-      case Storage::Kind::kInput: operand.memory = MemoryKind::kInput; break;
-      case Storage::Kind::kOutput: operand.memory = MemoryKind::kOutput; break;
-      case Storage::Kind::kConstant: operand.memory = MemoryKind::kPacked; break;  // PackStep decides where
+      case Storage::Kind::kInput:
+        operand.memory = MemoryKind::kInput;
+        break;
+      case Storage::Kind::kOutput:
+        operand.memory = MemoryKind::kOutput;
+        break;
+      case Storage::Kind::kConstant:
+        operand.memory = MemoryKind::kPacked;
+        break;  // PackStep decides where
     }
     operand.index = storage.index;
     return operand;
   }
 
   static KernelOperand MakeKernelOperand(const Value* value, const ProgramOperand& operand) {
-    KernelOperand result{.present = value != nullptr, .dtype = operand.dtype, .shape = operand.shape, .strides_bytes = operand.strides_bytes};
+    KernelOperand result{.present = value != nullptr,
+                         .dtype = operand.dtype,
+                         .shape = operand.shape,
+                         .strides_bytes = operand.strides_bytes};
     if (value && value->is_constant()) {
       result.is_constant = true;
       result.constant = value->constant();
@@ -151,7 +161,10 @@ class ProgramBuilder {
 
   void AddStep(const Node& node) {
     const Cost cost = EstimateNodeCost(node);
-    ProgramStep step{.name = node.name(), .sources = node.sources(), .op = std::string(node.op().name()), .attrs = PrintAttrs(node.op())};
+    ProgramStep step{.name = node.name(),
+                     .sources = node.sources(),
+                     .op = std::string(node.op().name()),
+                     .attrs = PrintAttrs(node.op())};
     step.compute = ComputeType(node.op());
     step.flops = cost.flops;
     step.bytes = cost.bytes;
@@ -224,10 +237,12 @@ Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine, c
   const ProgramStep& step = program.steps.at(static_cast<size_t>(constant.step));
   const KernelFamily* family = FindCpuKernelFamily(step.family);
   if (!family || family->version() != step.family_version || step.packed < 0) {
-    ThrowInvalid({.what = "the engine's weights are packed in a form that this version of Tenon doesn't know", .where = "step " + step.name});
+    ThrowInvalid({.what = "the engine's weights are packed in a form that this version of Tenon doesn't know",
+                  .where = "step " + step.name});
   }
   const StepDescription description = DescribeStep(program, step);
-  return family->Unpack(description.problem, step.tactic, device, program.packed.at(static_cast<size_t>(step.packed)).bytes(),
+  return family->Unpack(description.problem, step.tactic, device,
+                        program.packed.at(static_cast<size_t>(step.packed)).bytes(),
                         static_cast<size_t>(constant.input));
 }
 
@@ -239,13 +254,15 @@ std::vector<TensorInfo> Infos(const std::vector<Value*>& values, const std::vect
 
 void WarnAboutReferenceSteps(const Program& program, std::vector<std::string>& warnings) {
   for (const ProgramStep& step : program.steps) {
-    if (step.family == "reference") warnings.push_back(fmt::format("{} ({}) has no fast kernel here and runs on the reference", step.name, step.op));
+    if (step.family == "reference")
+      warnings.push_back(fmt::format("{} ({}) has no fast kernel here and runs on the reference", step.name, step.op));
   }
 }
 
 }  // namespace
 
-CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& device, const CompileOptions& options, TimingCache& cache) {
+CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& device, const CompileOptions& options,
+                            TimingCache& cache) {
   CheckPrecision(options.precision, device);
   PassReport report;
   RunPasses(*graph, {.precision = options.precision, .half_type = DType::kBFloat16, .report = &report},
@@ -266,9 +283,11 @@ CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& devic
   engine.plans.push_back(std::make_shared<Program>(builder.Build(options.tune, cache)));
   result.copies_inserted = builder.copies_inserted();
   FillPortablePart(*graph, builder, engine);
-  for (const auto& kept : report.kept_in_fp32) result.warnings.push_back(fmt::format("{} ({}) stays in FP32: {}", kept.node, kept.op, kept.reason));
+  for (const auto& kept : report.kept_in_fp32)
+    result.warnings.push_back(fmt::format("{} ({}) stays in FP32: {}", kept.node, kept.op, kept.reason));
   WarnAboutReferenceSteps(*engine.plans[0], result.warnings);
-  for (const auto& warning : result.warnings) engine.reports["warnings"] += warning + "\n";  // nothing is silent: inspect shows them
+  for (const auto& warning : result.warnings)
+    engine.reports["warnings"] += warning + "\n";  // nothing is silent: inspect shows them
   return result;
 }
 

@@ -17,9 +17,9 @@ namespace tenon {
 struct CompileOptions {
   Precision precision = Precision::kFp32;
   TuneOptions tune;
-  std::string dump_ir_dir;                  ///< graph text after each pass; empty: none
+  std::string dump_ir_dir;  ///< graph text after each pass; empty: none
   std::set<std::string> disabled_passes;
-  Digest source_digest;                     ///< of the source file, kept in the engine
+  Digest source_digest;  ///< of the source file, kept in the engine
 };
 
 /// An engine and what the user should know of its making.
@@ -32,7 +32,8 @@ struct CompileResult {
 /// Passes, layout, memory plan, tactics: graph in, engine with one plan for `device` out. Known tactics come from the
 /// cache and new ones go to it. Throws Error(kInvalidInput) for graphs with data-dependent shapes,
 /// Error(kUnsupportedDevice) when the device doesn't compute the precision natively.
-CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& device, const CompileOptions& options, TimingCache& cache);
+CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& device, const CompileOptions& options,
+                            TimingCache& cache);
 
 /// Adds a plan for `device` to an engine that has none, from its portable part, in the precision of its first plan.
 void AddPlanForCpu(EngineModel& engine, const CpuDevice& device, const TuneOptions& options, TimingCache& cache);

@@ -45,7 +45,8 @@ LayoutHint OutputHint(const Node& node, size_t index) {
   if (!output || !output->has_shape()) return {};
   const int rank = static_cast<int>(output->shape().size());
   if ((node.As<Conv>() || node.As<ConvTranspose>()) && rank == 4) return kChannelsLast;
-  if (node.As<MatMul>() || node.As<Attention>()) return rank < 2 ? LayoutHint{} : LayoutHint{.axis = rank - 1, .required = true};
+  if (node.As<MatMul>() || node.As<Attention>())
+    return rank < 2 ? LayoutHint{} : LayoutHint{.axis = rank - 1, .required = true};
   if ((node.As<Pool>() || node.op().name() == "Resize") && rank == 4 && index == 0) return kPreferChannelsLast;
   return {};
 }

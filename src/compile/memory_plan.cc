@@ -9,7 +9,8 @@ MemoryPlan PlanMemory(const std::vector<BufferLifetime>& buffers) {
   constexpr int64_t kAlignment = 64;
   std::vector<size_t> order(buffers.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return buffers[a].size_bytes > buffers[b].size_bytes; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return buffers[a].size_bytes > buffers[b].size_bytes; });
 
   MemoryPlan plan;
   plan.offsets_bytes.resize(buffers.size());
@@ -25,8 +26,9 @@ MemoryPlan PlanMemory(const std::vector<BufferLifetime>& buffers) {
     }
     plan.offsets_bytes[current] = offset;
     plan.arena_bytes = std::max(plan.arena_bytes, offset + size);
-    const auto position = std::upper_bound(placed.begin(), placed.end(), offset,
-                                           [&](int64_t value, size_t other) { return value < plan.offsets_bytes[other]; });
+    const auto position = std::upper_bound(placed.begin(), placed.end(), offset, [&](int64_t value, size_t other) {
+      return value < plan.offsets_bytes[other];
+    });
     placed.insert(position, current);
   }
   return plan;

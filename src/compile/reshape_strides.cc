@@ -2,7 +2,8 @@
 
 namespace tenon {
 
-std::optional<std::vector<int64_t>> ReshapeStrides(const Shape& from, const std::vector<int64_t>& strides, const Shape& to) {
+std::optional<std::vector<int64_t>> ReshapeStrides(const Shape& from, const std::vector<int64_t>& strides,
+                                                   const Shape& to) {
   if (ElemCount(from) != ElemCount(to)) return std::nullopt;
   // Dimensions of 1 say nothing about memory; what is left is matched in groups of equal element count.
   std::vector<size_t> dims;

@@ -35,7 +35,8 @@ std::pair<Digest, TimingCache::Entry> ParseLine(const std::string& path, int num
   TimingCache::Entry entry;
   Digest key;
   words >> digest >> entry.microseconds >> entry.family;
-  if (!words || digest.size() != 32 || !ParseHex(digest.substr(0, 16), key.high) || !ParseHex(digest.substr(16), key.low)) {
+  if (!words || digest.size() != 32 || !ParseHex(digest.substr(0, 16), key.high) ||
+      !ParseHex(digest.substr(16), key.low)) {
     ThrowBadLine(path, number, line);
   }
   std::getline(words >> std::ws, entry.tactic);
@@ -46,7 +47,8 @@ std::pair<Digest, TimingCache::Entry> ParseLine(const std::string& path, int num
 }  // namespace
 
 TimingCache TimingCache::Load(const std::string& path) {
-  if (std::error_code unreadable; !std::filesystem::exists(path, unreadable)) return {};  // also: a folder that is closed to us
+  if (std::error_code unreadable; !std::filesystem::exists(path, unreadable))
+    return {};  // also: a folder that is closed to us
   return Parse(ReadTextFile(path), path);
 }
 
@@ -67,7 +69,8 @@ TimingCache TimingCache::Parse(const std::string& text, const std::string& path)
 std::string TimingCache::ToText() const {
   std::string text = fmt::format("{}\n", kHeader);
   for (const auto& [key, entry] : entries_) {
-    text += fmt::format("{} {:.1f} {} {} # {}\n", key.ToString(), entry.microseconds, entry.family, entry.tactic, entry.description);
+    text += fmt::format("{} {:.1f} {} {} # {}\n", key.ToString(), entry.microseconds, entry.family, entry.tactic,
+                        entry.description);
   }
   return text;
 }

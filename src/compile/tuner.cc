@@ -29,7 +29,8 @@ constexpr Effort kEfforts[] = {{1, 0}, {4, 3}, {10, 5}, {1000, 9}};
 std::string DescribeOperand(const KernelOperand& operand) {
   if (!operand.present) return "_";
   std::string text = fmt::format("{}[", ToString(operand.dtype));
-  for (size_t d = 0; d < operand.shape.size(); ++d) text += fmt::format("{}{}:{}", d ? "," : "", operand.shape[d], operand.strides_bytes[d]);
+  for (size_t d = 0; d < operand.shape.size(); ++d)
+    text += fmt::format("{}{}:{}", d ? "," : "", operand.shape[d], operand.strides_bytes[d]);
   return text + (operand.is_constant ? "]c" : "]");
 }
 
@@ -44,7 +45,8 @@ std::string DescribeProblem(const TuneStep& tune) {
 
 Digest ProblemKey(const std::string& description, const CpuDevice& device) {
   std::string text = fmt::format("{}|{}|{} threads", description, device.Fingerprint(), device.threads);
-  for (const KernelFamily* family : CpuKernelFamilies()) text += fmt::format("|{}:{}", family->name(), family->version());
+  for (const KernelFamily* family : CpuKernelFamilies())
+    text += fmt::format("|{}:{}", family->name(), family->version());
   return HashString(text);
 }
 
@@ -111,14 +113,16 @@ class Trial {
     Ready ready;
     ready.packed = Blob::Copy(candidate.family->Pack(*steps_[step].problem, candidate.tactic, device_));
     ready.kernel = candidate.family->Create(*steps_[step].problem, candidate.tactic, device_);
-    scratch_per_thread_ = std::max(scratch_per_thread_, (static_cast<int64_t>(ready.kernel->scratch_bytes()) + 127) / 64 * 64);
+    scratch_per_thread_ =
+        std::max(scratch_per_thread_, (static_cast<int64_t>(ready.kernel->scratch_bytes()) + 127) / 64 * 64);
     ready_[step].push_back(std::move(ready));
   }
 
   /// Runs all steps, step i with candidate pick(i); times in microseconds.
   template <class F>
   void Run(F&& pick, std::vector<double>& times_us) {
-    if (scratch_.size_bytes() < scratch_per_thread_ * pool_.threads()) scratch_ = AlignedBuffer(scratch_per_thread_ * pool_.threads());
+    if (scratch_.size_bytes() < scratch_per_thread_ * pool_.threads())
+      scratch_ = AlignedBuffer(scratch_per_thread_ * pool_.threads());
     for (size_t i = 0; i < steps_.size(); ++i) {
       const Ready& ready = ready_[i][pick(i)];
       KernelArgs args = args_.Of(i);
@@ -186,8 +190,8 @@ std::vector<int64_t> ExternalBytes(const Program& program, MemoryKind kind) {
   return sizes;
 }
 
-void TimeCandidates(std::vector<Task>& tasks, const std::vector<TuneStep>& steps, const Program& program, const CpuDevice& device,
-                    const TuneOptions& options) {
+void TimeCandidates(std::vector<Task>& tasks, const std::vector<TuneStep>& steps, const Program& program,
+                    const CpuDevice& device, const TuneOptions& options) {
   Trial trial(steps, program, device);
   std::vector<size_t> task_of(steps.size());
   size_t runs = 1;
@@ -226,7 +230,9 @@ void ChooseBest(Task& task, const TuneOptions& options, TimingCache& cache) {
   double best_us = 0;
   for (size_t i = 0; i < task.candidates.size(); ++i) {
     const double time_us = LowerQuartile(task.times_us[i]);
-    if (options.verbose) Log().info("{:.1f} us: {} {} for {}", time_us, task.candidates[i].family->name(), task.candidates[i].tactic, task.description);
+    if (options.verbose)
+      Log().info("{:.1f} us: {} {} for {}", time_us, task.candidates[i].family->name(), task.candidates[i].tactic,
+                 task.description);
     if (i > 0 && time_us >= best_us) continue;
     best_us = time_us;
     task.best = i;
@@ -237,8 +243,8 @@ void ChooseBest(Task& task, const TuneOptions& options, TimingCache& cache) {
 
 }  // namespace
 
-void ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, const CpuDevice& device, const TuneOptions& options,
-                   TimingCache& cache) {
+void ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, const CpuDevice& device,
+                   const TuneOptions& options, TimingCache& cache) {
   TENON_CHECK(options.effort >= 0 && options.effort <= 3, "effort {}", options.effort);
   std::vector<Task> tasks;
   std::map<Digest, size_t> by_key;
@@ -247,7 +253,8 @@ void ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, c
     const Digest key = ProblemKey(description, device);
     const auto [found, added] = by_key.emplace(key, tasks.size());
     if (added) {
-      Task task{.key = key, .description = std::move(description), .candidates = FindCandidates(steps[i], device, options)};
+      Task task{
+          .key = key, .description = std::move(description), .candidates = FindCandidates(steps[i], device, options)};
       if (!TakeFromCache(task, cache)) {
         const size_t limit = kEfforts[options.effort].candidates;
         if (task.candidates.size() > limit) task.candidates.resize(limit);

@@ -24,7 +24,7 @@ struct TuneStep {
 /// Chooses family and tactic of every step. Candidates are timed inside the whole program, so each sees the caches as
 /// its neighbours leave them; all steps try their k-th candidate in the same run. Winners go to the cache, known
 /// problems are taken from it. Sets ProgramStep::family, family_version and tactic.
-void ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, const CpuDevice& device, const TuneOptions& options,
-                   TimingCache& cache);
+void ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, const CpuDevice& device,
+                   const TuneOptions& options, TimingCache& cache);
 
 }  // namespace tenon

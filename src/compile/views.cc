@@ -7,21 +7,12 @@
 #include <set>
 #include <tuple>
 
+#include "compile/view_links.h"
 #include "ops/index.h"
 #include "ops/pointwise.h"
 
 namespace tenon {
 namespace {
-
-/// Two values that share memory. kReshape and kTranspose work in both directions; kInside: `inner` is a part of
-/// `outer` (Slice, Split, Expand: the output inside the input; Concat: an input inside the output).
-struct Link {
-  enum class Kind { kReshape, kTranspose, kInside } kind;
-  Node* node;
-  Value* outer;  ///< the node's input for kReshape and kTranspose
-  Value* inner;  ///< the node's output for kReshape and kTranspose
-  size_t index;  ///< which output (Split) or input (Concat)
-};
 
 std::vector<int64_t> DenseStrides(const Value& value, const std::vector<int>& order) {
   std::vector<int64_t> strides(order.size());
@@ -39,101 +30,10 @@ std::vector<int> RowMajor(size_t rank) {
   return order;
 }
 
-int64_t NormalAxis(int64_t axis, const Value& value) { return axis < 0 ? axis + static_cast<int64_t>(value.shape().size()) : axis; }
-
-std::vector<SliceRange> RangesOf(const Node& slice) {
-  const auto operand = [&](size_t i) { return slice.input(i) ? slice.input(i)->constant() : Tensor(); };
-  return ResolveSlice(slice.input(0)->shape(), operand(1), operand(2), operand(3), operand(4));
-}
-
-bool AllConstant(const Node& node, size_t first) {
-  for (size_t i = first; i < node.inputs().size(); ++i) {
-    if (node.input(i) && !node.input(i)->is_constant()) return false;
-  }
-  return true;
-}
-
-bool IsViewNode(const Node& node) {
-  if (!node.input(0) || node.input(0)->is_constant()) return node.As<Concat>() != nullptr;
-  if (node.As<Reshape>() || node.As<Expand>() || node.As<Split>()) return AllConstant(node, 1);
-  if (node.As<Slice>()) {
-    if (!AllConstant(node, 1)) return false;
-    const auto ranges = RangesOf(node);
-    return std::all_of(ranges.begin(), ranges.end(), [](const SliceRange& range) { return range.step > 0; });
-  }
-  return node.As<Transpose>() || node.As<Concat>();
-}
-
-/// Where `inner` starts along the split or concat axis of `outer`.
-int64_t StartAlongAxis(const Link& link, int64_t axis) {
-  int64_t start = 0;
-  const auto& parts = link.node->As<Concat>() ? link.node->inputs() : link.node->outputs();
-  const auto* split = link.node->As<Split>();
-  for (size_t i = 0; i < link.index; ++i) {
-    if (parts[i]) {
-      start += parts[i]->shape()[axis];
-    } else if (split && link.node->input(1)) {
-      start += link.node->input(1)->constant().AsInt(static_cast<int64_t>(i));
-    } else {  // a dropped output of an equal split
-      const int64_t total = link.outer->shape()[axis], count = split->num_outputs;
-      start += std::min((total + count - 1) / count, total - start);
-    }
-  }
-  return start;
-}
-
-Place PlaceInside(const Link& link, Place place) {
-  if (link.node->As<Slice>()) {
-    const auto ranges = RangesOf(*link.node);
-    for (size_t d = 0; d < ranges.size(); ++d) {
-      place.offset_bytes += ranges[d].start * place.strides_bytes[d];
-      place.strides_bytes[d] *= ranges[d].step;
-    }
-  } else if (link.node->As<Expand>()) {
-    const Shape &from = link.outer->shape(), &to = link.inner->shape();
-    std::vector<int64_t> strides(to.size(), 0);
-    for (size_t i = 0; i < from.size(); ++i) {
-      const size_t d = to.size() - from.size() + i;
-      strides[d] = from[i] == to[d] ? place.strides_bytes[i] : 0;
-    }
-    place.strides_bytes = std::move(strides);
-  } else {
-    const auto* concat = link.node->As<Concat>();
-    const int64_t axis = NormalAxis(concat ? concat->axis : link.node->As<Split>()->axis, *link.outer);
-    place.offset_bytes += StartAlongAxis(link, axis) * place.strides_bytes[axis];
-  }
-  return place;
-}
-
-Place PlaceTransposed(const Link& link, const Place& place, bool forward) {
-  std::vector<int64_t> perm = link.node->As<Transpose>()->perm;
-  const size_t rank = place.strides_bytes.size();
-  if (perm.empty()) {
-    for (size_t i = rank; i-- > 0;) perm.push_back(static_cast<int64_t>(i));
-  }
-  Place result = place;
-  for (size_t i = 0; i < rank; ++i) {
-    if (forward) result.strides_bytes[i] = place.strides_bytes[perm[i]];
-    else result.strides_bytes[perm[i]] = place.strides_bytes[i];
-  }
-  return result;
-}
-
-/// Place of the other end of `link`; nullopt when no strides can express it.
-std::optional<Place> Follow(const Link& link, const Place& place, bool forward) {
-  switch (link.kind) {
-    case Link::Kind::kInside: return PlaceInside(link, place);
-    case Link::Kind::kTranspose: return PlaceTransposed(link, place, forward);
-    case Link::Kind::kReshape: break;
-  }
-  const Value *from = forward ? link.outer : link.inner, *to = forward ? link.inner : link.outer;
-  auto strides = ReshapeStrides(from->shape(), place.strides_bytes, to->shape());
-  if (!strides) return std::nullopt;
-  return Place{place.storage, place.offset_bytes, std::move(*strides)};
-}
-
 bool Satisfies(const Value& value, const std::vector<int64_t>& strides, const LayoutHint& hint) {
-  const auto unit = [&](int axis) { return axis >= 0 && (value.shape()[axis] == 1 || strides[axis] == SizeOf(value.dtype())); };
+  const auto unit = [&](int axis) {
+    return axis >= 0 && (value.shape()[axis] == 1 || strides[axis] == SizeOf(value.dtype()));
+  };
   return hint.axis < 0 || unit(hint.axis) || unit(hint.other_axis);
 }
 
@@ -193,13 +93,14 @@ class Planner {
   }
   /// A value of the outermost group that holds `value`.
   const Value* Root(const Value* value) const {
-    for (auto found = parent_.find(Group(value)); found != parent_.end(); found = parent_.find(Group(value))) value = found->second;
+    for (auto found = parent_.find(Group(value)); found != parent_.end(); found = parent_.find(Group(value)))
+      value = found->second;
     return Group(value);
   }
 
-  void AddLink(Link link) {
+  void AddLink(ViewLink link) {
     links_[link.outer].push_back(link);
-    if (link.kind != Link::Kind::kInside) links_[link.inner].push_back(link);
+    if (link.kind != ViewLink::Kind::kInside) links_[link.inner].push_back(link);
   }
 
   void AddLinks(Node& node) {
@@ -217,10 +118,10 @@ class Planner {
       if (joins) {
         if (graph_.IsOutput(output)) external_.insert(Group(input));
         joined_[output] = Group(input);
-        AddLink({node.As<Reshape>() ? Link::Kind::kReshape : Link::Kind::kTranspose, &node, input, output, i});
+        AddLink({node.As<Reshape>() ? ViewLink::Kind::kReshape : ViewLink::Kind::kTranspose, &node, input, output, i});
       } else {
         parent_[output] = input;
-        AddLink({Link::Kind::kInside, &node, input, output, i});
+        AddLink({ViewLink::Kind::kInside, &node, input, output, i});
       }
     }
   }
@@ -239,7 +140,7 @@ class Planner {
         continue;
       }
       parent_[Group(input)] = node.output(0);
-      AddLink({Link::Kind::kInside, &node, node.output(0), input, i});
+      AddLink({ViewLink::Kind::kInside, &node, node.output(0), input, i});
     }
   }
 
@@ -273,11 +174,11 @@ class Planner {
       cost += HintCost(*value, places.at(value), fixes);
       const auto found = links_.find(value);
       if (found == links_.end()) continue;
-      for (const Link& link : found->second) {
+      for (const ViewLink& link : found->second) {
         const bool forward = link.outer == value;
         const Value* other = forward ? link.inner : link.outer;
         if (places.contains(other)) continue;
-        if (auto place = Follow(link, places.at(value), forward)) {
+        if (auto place = FollowLink(link, places.at(value), forward)) {
           places[other] = std::move(*place);
           queue.push_back(other);
         } else {
@@ -332,8 +233,8 @@ class Planner {
     for (size_t i = 0; i < members.size(); ++i) {
       const auto found = links_.find(members[i]);
       if (found == links_.end()) continue;
-      for (const Link& link : found->second) {
-        if (link.kind == Link::Kind::kInside) continue;
+      for (const ViewLink& link : found->second) {
+        if (link.kind == ViewLink::Kind::kInside) continue;
         const Value* other = link.outer == members[i] ? link.inner : link.outer;
         if (std::find(members.begin(), members.end(), other) == members.end()) members.push_back(other);
       }
@@ -358,7 +259,8 @@ class Planner {
     for (const Value* member : members) {  // the caller's memory is row-major
       if (!graph_.IsOutput(member)) continue;
       const auto index = std::find(graph_.outputs().begin(), graph_.outputs().end(), member) - graph_.outputs().begin();
-      return PlaceFrom(member, RowMajor(member->shape().size()), AddStorage(Storage::Kind::kOutput, static_cast<int>(index), *member));
+      return PlaceFrom(member, RowMajor(member->shape().size()),
+                       AddStorage(Storage::Kind::kOutput, static_cast<int>(index), *member));
     }
     double best = 0;
     Places best_places;
@@ -394,7 +296,8 @@ class Planner {
       const auto& nodes = graph_.nodes();
       auto after = std::find_if(nodes.begin(), nodes.end(), [&](const auto& node) { return node.get() == fix.node; });
       ++after;
-      Node* made = graph_.AddOp(copy, {output}, fix.node->name() + ".copy", after == nodes.end() ? nullptr : after->get());
+      Node* made =
+          graph_.AddOp(copy, {output}, fix.node->name() + ".copy", after == nodes.end() ? nullptr : after->get());
       graph_.ReplaceAllUses(output, made->output(0));
       graph_.SetInput(made, 0, output);
     }
@@ -404,7 +307,7 @@ class Planner {
 
   Graph& graph_;
   ViewPlan plan_;
-  std::map<const Value*, std::vector<Link>> links_;
+  std::map<const Value*, std::vector<ViewLink>> links_;
   std::map<const Value*, const Value*> joined_;  ///< value -> value of the same group, towards its first
   std::map<const Value*, const Value*> parent_;  ///< group -> a value that it lies inside of
   std::set<const Value*> external_;              ///< groups that hold a graph output
@@ -430,7 +333,8 @@ int SeparateOutputs(Graph& graph) {
 
 ViewPlan PlanViews(Graph& graph) {
   int copies = SeparateOutputs(graph);
-  // Each round inserts copies, each copy cuts the values it joins apart for good; a handful of rounds settles any graph.
+  // Each round inserts copies, each copy cuts the values it joins apart for good; a handful of rounds settles any
+  // graph.
   for (int round = 0; round < 100; ++round) {
     Planner planner(graph);
     const bool done = planner.Run();

@@ -10,7 +10,7 @@ namespace tenon {
 /// A root buffer that values lie in.
 struct Storage {
   enum class Kind { kArena, kInput, kOutput, kConstant } kind = Kind::kArena;
-  int index = 0;           ///< of the graph input or output
+  int index = 0;  ///< of the graph input or output
   const Value* constant = nullptr;
   int64_t size_bytes = 0;
 };
@@ -38,6 +38,7 @@ ViewPlan PlanViews(Graph& graph);
 
 /// Strides of `to` when the elements of `from` (with these strides) are seen row-major as shape `to`; nullopt when no
 /// strides can say that. Both shapes have the same element count.
-std::optional<std::vector<int64_t>> ReshapeStrides(const Shape& from, const std::vector<int64_t>& strides, const Shape& to);
+std::optional<std::vector<int64_t>> ReshapeStrides(const Shape& from, const std::vector<int64_t>& strides,
+                                                   const Shape& to);
 
 }  // namespace tenon
