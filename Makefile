@@ -28,7 +28,7 @@ format:  ## formats all sources in place
 	@scripts/deps.sh dev
 	@scripts/lint.sh format
 
-lint:  ## formatting and clang-tidy, as CI wants them; FILES="..." for some files only
+lint:  ## formatting and clang-tidy of what differs from main; FILES="..." for others, FILES=all for everything
 	@scripts/deps.sh build test dev
 	@scripts/lint.sh check $(FILES)
 
