@@ -35,6 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   MendHeader(file);
   // The reader maps files: one in memory, written anew each time.
   static const std::string path = "/dev/shm/tenon-fuzz-" + std::to_string(getpid());
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(file.data()), static_cast<std::streamsize>(file.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(file.data()), static_cast<std::streamsize>(file.size()));
   return tenon::fuzzing::Try([] { tenon::ReadEngine(path); });
 }

@@ -21,7 +21,9 @@ int Try(Reader&& read) {
   return 0;
 }
 
-inline std::span<const std::byte> Bytes(const uint8_t* data, size_t size) { return {reinterpret_cast<const std::byte*>(data), size}; }
+inline std::span<const std::byte> Bytes(const uint8_t* data, size_t size) {
+  return {reinterpret_cast<const std::byte*>(data), size};
+}
 inline std::string_view Text(const uint8_t* data, size_t size) { return {reinterpret_cast<const char*>(data), size}; }
 
 }  // namespace tenon::fuzzing

@@ -25,7 +25,8 @@ std::string ToString(const tenon::Shape& shape) {
 }
 
 std::vector<float> FloatBuffer(const tenon::TensorInfo& info) {
-  if (info.dtype != tenon::DType::kFloat32) throw tenon::Error(tenon::ErrorCode::kInvalidInput, info.name + " is not float32");
+  if (info.dtype != tenon::DType::kFloat32)
+    throw tenon::Error(tenon::ErrorCode::kInvalidInput, info.name + " is not float32");
   return std::vector<float>(static_cast<size_t>(ElemCount(info.shape)));
 }
 
@@ -33,7 +34,8 @@ void ReadFloats(const char* path, std::vector<float>& values) {
   std::ifstream file(path, std::ios::binary);
   const auto bytes = static_cast<std::streamsize>(values.size() * sizeof(float));
   if (!file.read(reinterpret_cast<char*>(values.data()), bytes)) {
-    throw tenon::Error(tenon::ErrorCode::kInvalidInput, std::string(path) + ": expected " + std::to_string(bytes) + " bytes");
+    throw tenon::Error(tenon::ErrorCode::kInvalidInput,
+                       std::string(path) + ": expected " + std::to_string(bytes) + " bytes");
   }
 }
 
@@ -43,8 +45,8 @@ void PrintBestBox(const tenon::TensorInfo& info, const std::vector<float>& value
   const int64_t boxes = info.shape[2];
   const auto best = std::max_element(values.begin() + 4 * boxes, values.begin() + info.shape[1] * boxes);
   const int64_t place = best - values.begin(), box = place % boxes;
-  std::printf("best box: class %d, score %.3f, centre %.1f %.1f, size %.1f %.1f\n", static_cast<int>(place / boxes - 4), *best,
-              values[box], values[boxes + box], values[2 * boxes + box], values[3 * boxes + box]);
+  std::printf("best box: class %d, score %.3f, centre %.1f %.1f, size %.1f %.1f\n", static_cast<int>(place / boxes - 4),
+              *best, values[box], values[boxes + box], values[2 * boxes + box], values[3 * boxes + box]);
 }
 
 void Run(const char* engine_path, const char* input_path) {
