@@ -20,8 +20,12 @@ INPUT_NOISE = 16 * compare.UNIT_ROUNDOFF
 def models():
     example = oracle.ROOT / "examples" / "forklift" / "forklift.onnx"
     fixtures = sorted((oracle.SHARED / "fixtures" / "models").glob("*.onnx"))
-    extra = os.environ.get("TENON_PARITY_MODELS")
-    return [example, *fixtures, *(sorted(pathlib.Path(extra).glob("*.onnx")) if extra else [])]
+    return [example, *fixtures, *extra_models()]
+
+
+def extra_models():
+    folder = os.environ.get("TENON_PARITY_MODELS")
+    return sorted(pathlib.Path(folder).glob("*.onnx")) if folder else []
 
 
 class Models(unittest.TestCase):
@@ -39,23 +43,27 @@ class Models(unittest.TestCase):
         for name, values in expected.items():
             label = f"{path.stem} on {device}, {name}"
             if oracle.is_quantised(model):
-                self.compare_quantised(label, path, inputs, name, got[name], values)
+                self.compare_by_own_noise(label, path, inputs, name, got[name], values, 0)
+                continue
+            if path in extra_models() and not oracle.is_detection_list(values):
+                self.compare_by_own_noise(label, path, inputs, name, got[name], values, limit)
                 continue
             rows = oracle.is_detection_list(values)
             found = compare.row_difference(label, got[name], values, limit) if rows else compare.difference(label, got[name], values)
             print(f"{label}: {found}, allowed {limit:.1e}")
             self.assertLessEqual(found.relative, limit, label)
 
-    def compare_quantised(self, label, path, inputs, name, got, expected):
-        """Quantisation at run time turns a last bit into a whole step, which the next layers' ranges and roundings spread: such
-        a model has no answer to the last bits. Tenon may be as far from the oracle as the oracle is from itself when its input
-        moves by a few units in the last place (twice that, as these are two draws of the same noise)."""
+    def compare_by_own_noise(self, label, path, inputs, name, got, expected, limit):
+        """For models that have no answer to the last bits: quantisation at run time turns a last bit into a whole step, which the
+        next layers' ranges and roundings spread; untrained networks amplify noise layer by layer. Tenon may be as far from the
+        oracle as the oracle is from itself when its input moves by a few units in the last place (twice that, as these are two
+        draws of the same noise), or within the derived tolerance where that is wider."""
         generator = np.random.default_rng(1)
         noisy = {key: (x * (1 + INPUT_NOISE * generator.uniform(-1, 1, x.shape))).astype(x.dtype) for key, x in inputs.items()}
         own = compare.difference(label, oracle.run_oracle(path, noisy)[name], expected)
         found = compare.difference(label, got, expected)
         print(f"{label}: {found}; the oracle from itself: {own}")
-        self.assertLessEqual(found.rms, 2 * own.rms, label)
+        self.assertLessEqual(found.rms, max(limit, 2 * own.rms), label)
         self.assertGreater(found.cosine, 0.99, label)
 
     def test_every_model(self):

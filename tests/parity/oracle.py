@@ -66,9 +66,9 @@ def run_oracle(path, inputs):
     return dict(zip(names, session.run(names, inputs)))
 
 
-def run_tenon(path, inputs, folder, *flags):
+def run_tenon(path, inputs, folder, *flags, iterations=1):
     """({output: array}, the run's JSON, its warnings). Raises RuntimeError with tenon's message where it refuses or fails."""
-    arguments = [TENON, "run", str(path), "--json", "--save-outputs", str(folder), "--duration-s", "0", "--iterations", "1",
+    arguments = [TENON, "run", str(path), "--json", "--save-outputs", str(folder), "--duration-s", "0", "--iterations", str(iterations),
                  "--warmup-ms", "0", *map(str, flags)]
     for name, values in inputs.items():
         file = pathlib.Path(folder) / f"input_{len(arguments)}.npy"
