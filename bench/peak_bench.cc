@@ -75,10 +75,16 @@ int Main(int argc, char** argv) {
   const auto print = [&](const char* name, const PeakLoop& loop, int operations) {
     fmt::print("{:<28} {:>8.1f} G/s\n", name, Rate(loop, threads) * operations);
   };
-  if (device.features.avx2_fma) print("FP32 AVX2 vfmadd231ps", PeakLoop([](PeakLoop& c, int i) { c.vfmadd231ps(Ymm(i % 12), Ymm(13), Ymm(14)); }, 0), 16);
-  if (device.features.avx512) print("FP32 AVX-512 vfmadd231ps", PeakLoop([](PeakLoop& c, int i) { c.vfmadd231ps(Zmm(i), Zmm(28), Zmm(29)); }), 32);
-  if (device.features.avx512_bf16) print("BF16 vdpbf16ps", PeakLoop([](PeakLoop& c, int i) { c.vdpbf16ps(Zmm(i), Zmm(28), Zmm(29)); }), 64);
-  if (device.features.avx512_vnni) print("INT8 vpdpbusd", PeakLoop([](PeakLoop& c, int i) { c.vpdpbusd(Zmm(i), Zmm(28), Zmm(29)); }), 128);
+  if (device.features.avx2_fma)
+    print("FP32 AVX2 vfmadd231ps",
+          PeakLoop([](PeakLoop& c, int i) { c.vfmadd231ps(Ymm(i % 12), Ymm(13), Ymm(14)); }, 0), 16);
+  if (device.features.avx512)
+    print("FP32 AVX-512 vfmadd231ps", PeakLoop([](PeakLoop& c, int i) { c.vfmadd231ps(Zmm(i), Zmm(28), Zmm(29)); }),
+          32);
+  if (device.features.avx512_bf16)
+    print("BF16 vdpbf16ps", PeakLoop([](PeakLoop& c, int i) { c.vdpbf16ps(Zmm(i), Zmm(28), Zmm(29)); }), 64);
+  if (device.features.avx512_vnni)
+    print("INT8 vpdpbusd", PeakLoop([](PeakLoop& c, int i) { c.vpdpbusd(Zmm(i), Zmm(28), Zmm(29)); }), 128);
   return 0;
 }
 

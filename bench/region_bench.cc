@@ -71,7 +71,10 @@ struct Place {
 };
 
 KernelOperand MakeOperand(const Value& value, const Place& place) {
-  KernelOperand operand{.present = true, .dtype = value.dtype(), .shape = value.shape(), .strides_bytes = ContiguousStrides(value.shape())};
+  KernelOperand operand{.present = true,
+                        .dtype = value.dtype(),
+                        .shape = value.shape(),
+                        .strides_bytes = ContiguousStrides(value.shape())};
   if (place.order == Order::kChannelsLast) {
     int64_t stride = place.pitch ? place.pitch : value.shape()[1];
     for (size_t d = value.shape().size(); d-- > 2;) {
@@ -85,7 +88,8 @@ KernelOperand MakeOperand(const Value& value, const Place& place) {
   return operand;
 }
 
-void Measure(std::string_view name, std::string_view text, const std::vector<Place>& places, const Place& out, int repetitions) {
+void Measure(std::string_view name, std::string_view text, const std::vector<Place>& places, const Place& out,
+             int repetitions) {
   Region region;
   region.body = Parse(text, MakeOp);
   StepProblem problem{.op = &region};
@@ -93,7 +97,8 @@ void Measure(std::string_view name, std::string_view text, const std::vector<Pla
   std::vector<const std::byte*> inputs;
   for (size_t i = 0; i < region.body->inputs().size(); ++i) {
     problem.inputs.push_back(MakeOperand(*region.body->inputs()[i], places[std::min(i, places.size() - 1)]));
-    memory.emplace_back(DType::kFloat32, Shape{4 * region.body->inputs()[i]->shape()[0] * ElemCount(region.body->inputs()[i]->shape())});
+    memory.emplace_back(DType::kFloat32,
+                        Shape{4 * region.body->inputs()[i]->shape()[0] * ElemCount(region.body->inputs()[i]->shape())});
     inputs.push_back(memory.back().raw());
   }
   problem.outputs.push_back(MakeOperand(*region.body->outputs()[0], out));

@@ -16,7 +16,7 @@ struct KernelOperand {
   DType dtype = DType::kFloat32;
   Shape shape;                         ///< logical (NCHW for images)
   std::vector<int64_t> strides_bytes;  ///< one per dimension; channels-last images have stride[1] == element size
-  Tensor constant;                     ///< a constant's elements, dense row-major; null for run-time operands, and at load for packed ones
+  Tensor constant;  ///< a constant's elements, dense row-major; null for run-time operands, and at load for packed ones
   bool is_constant = false;
 };
 
@@ -67,9 +67,13 @@ class KernelFamily {
   /// The packed constants (weights, bias), with problem.inputs[i].constant set.
   virtual std::vector<std::byte> Pack(const StepProblem&, const std::string&, const CpuDevice&) const { return {}; }
   /// The inverse: constant input i (in the precision that was packed) from the packed bytes.
-  virtual Tensor Unpack(const StepProblem&, const std::string&, const CpuDevice&, std::span<const std::byte>, size_t) const { return {}; }
+  virtual Tensor Unpack(const StepProblem&, const std::string&, const CpuDevice&, std::span<const std::byte>,
+                        size_t) const {
+    return {};
+  }
   /// Throws Error when `tactic` is no text of this family's (a damaged plan).
-  virtual std::unique_ptr<Kernel> Create(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const = 0;
+  virtual std::unique_ptr<Kernel> Create(const StepProblem& problem, const std::string& tactic,
+                                         const CpuDevice& device) const = 0;
 };
 
 }  // namespace tenon

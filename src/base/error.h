@@ -35,8 +35,7 @@ std::string CheckMessage(fmt::format_string<Args...> format, Args&&... args) {
 }  // namespace tenon
 
 /// An invariant of Tenon's own; always on. A failure is a bug (ErrorCode::kInternal), never the user's fault.
-#define TENON_CHECK(condition, ...)                                                        \
-  (static_cast<bool>(condition)                                                            \
-       ? void(0)                                                                           \
-       : ::tenon::internal::CheckFailed(__FILE__, __LINE__, #condition,                    \
-                                        ::tenon::internal::CheckMessage(__VA_ARGS__)))
+#define TENON_CHECK(condition, ...) \
+  (static_cast<bool>(condition)     \
+       ? void(0)                    \
+       : ::tenon::internal::CheckFailed(__FILE__, __LINE__, #condition, ::tenon::internal::CheckMessage(__VA_ARGS__)))

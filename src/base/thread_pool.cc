@@ -65,8 +65,10 @@ void ThreadPool::RunJob(int64_t items, Invoke invoke, const void* work) {
   while (RunOneItem(0)) {
   }
   for (int spins = 0; done_.load(std::memory_order_acquire) != items; ++spins) {
-    if (spins < kSpins) Pause();
-    else std::this_thread::yield();
+    if (spins < kSpins)
+      Pause();
+    else
+      std::this_thread::yield();
   }
 }
 

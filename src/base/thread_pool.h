@@ -23,7 +23,8 @@ class ThreadPool {
   /// A reference to the callable is kept during the call only: no allocation.
   template <class F>
   void Run(int64_t items, const F& work) {
-    RunJob(items, [](const void* f, int64_t item, int thread) { (*static_cast<const F*>(f))(item, thread); }, &work);
+    RunJob(
+        items, [](const void* f, int64_t item, int thread) { (*static_cast<const F*>(f))(item, thread); }, &work);
   }
 
  private:
@@ -41,7 +42,7 @@ class ThreadPool {
 
   alignas(64) std::atomic<uint64_t> ticket_{0};  ///< job number << 32 | items not taken yet
   alignas(64) std::atomic<int64_t> done_{0};
-  alignas(64) std::atomic<uint32_t> wake_{0};    ///< futex word: changes when sleepers should look again
+  alignas(64) std::atomic<uint32_t> wake_{0};  ///< futex word: changes when sleepers should look again
   std::atomic<int> sleepers_{0};
   std::atomic<bool> stop_{false};
   std::vector<std::thread> workers_;

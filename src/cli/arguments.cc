@@ -11,8 +11,9 @@ namespace {
 size_t KeyLength(const std::string& argument) {
   const size_t equals = argument.find('=');
   if (equals == std::string::npos || equals == 0 || !std::islower(static_cast<unsigned char>(argument[0]))) return 0;
-  const bool is_name = std::all_of(argument.begin(), argument.begin() + static_cast<std::ptrdiff_t>(equals),
-                                   [](unsigned char c) { return std::islower(c) || std::isdigit(c) || c == '_' || c == '-'; });
+  const bool is_name =
+      std::all_of(argument.begin(), argument.begin() + static_cast<std::ptrdiff_t>(equals),
+                  [](unsigned char c) { return std::islower(c) || std::isdigit(c) || c == '_' || c == '-'; });
   return is_name ? equals : 0;
 }
 
@@ -36,7 +37,8 @@ std::vector<std::string> TranslateKeyValues(const std::vector<std::string>& argu
   for (size_t i = 0; i < arguments.size(); ++i) {
     const size_t length = KeyLength(arguments[i]);
     // The word after `--flag` is that flag's value, also when it looks like key=value (--inputs images=x.npy).
-    const bool is_flag_value = i > 0 && arguments[i - 1].starts_with("--") && arguments[i - 1].find('=') == std::string::npos;
+    const bool is_flag_value =
+        i > 0 && arguments[i - 1].starts_with("--") && arguments[i - 1].find('=') == std::string::npos;
     if (length == 0 || is_flag_value) {
       result.push_back(arguments[i]);
       continue;
@@ -44,8 +46,10 @@ std::vector<std::string> TranslateKeyValues(const std::vector<std::string>& argu
     std::string key = arguments[i].substr(0, length);
     const std::string value = TranslateValue(arguments[i].substr(length + 1));
     std::replace(key.begin(), key.end(), '_', '-');
-    if (key == "model" || key == "source") result.push_back(value);
-    else result.push_back("--" + key + "=" + value);
+    if (key == "model" || key == "source")
+      result.push_back(value);
+    else
+      result.push_back("--" + key + "=" + value);
   }
   return result;
 }

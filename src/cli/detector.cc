@@ -10,7 +10,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double MillisecondsSince(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
+double MillisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
 
 std::vector<OutputShape> OutputShapes(const Engine& engine) {
   std::vector<OutputShape> shapes;
@@ -27,16 +29,23 @@ int64_t Elems(const Shape& shape) {
 /// The only input, an image batch in FP32.
 const TensorInfo& ImageInput(const Engine& engine) {
   const auto& inputs = engine.inputs();
-  if (inputs.size() == 1 && inputs[0].shape.size() == 4 && inputs[0].shape[1] == 3 && inputs[0].dtype == DType::kFloat32) return inputs[0];
+  if (inputs.size() == 1 && inputs[0].shape.size() == 4 && inputs[0].shape[1] == 3 &&
+      inputs[0].dtype == DType::kFloat32)
+    return inputs[0];
   std::string got;
-  for (const auto& input : inputs) got += fmt::format("{}{} of {} dimensions", got.empty() ? "" : ", ", input.name, input.shape.size());
-  ThrowInvalid({.what = "the model is no image detector", .where = "its inputs", .got = got.empty() ? "none" : got, .expected = "one float32 input N x 3 x H x W"});
+  for (const auto& input : inputs)
+    got += fmt::format("{}{} of {} dimensions", got.empty() ? "" : ", ", input.name, input.shape.size());
+  ThrowInvalid({.what = "the model is no image detector",
+                .where = "its inputs",
+                .got = got.empty() ? "none" : got,
+                .expected = "one float32 input N x 3 x H x W"});
 }
 
 }  // namespace
 
 void AddHeadFlags(CLI::App& command, HeadOptions& options) {
-  command.add_option("--head", options.head, "how the outputs spell boxes: v8, v5, end2end, yolox, rtdetr, rtdetr-topk (default: recognised)");
+  command.add_option("--head", options.head,
+                     "how the outputs spell boxes: v8, v5, end2end, yolox, rtdetr, rtdetr-topk (default: recognised)");
 }
 
 Detector::Detector(const LoadedModel& model, const HeadOptions& head, int threads)
@@ -44,20 +53,26 @@ Detector::Detector(const LoadedModel& model, const HeadOptions& head, int thread
   const TensorInfo& input = ImageInput(engine_);
   batch_ = input.shape[0];
   const auto forced = head.head.empty() ? std::nullopt : std::optional(ParseHeadFlag(head.head));
-  head_ = RecogniseHead(engine_.metadata(), OutputShapes(engine_), static_cast<int>(input.shape[2]), static_cast<int>(input.shape[3]), forced);
+  head_ = RecogniseHead(engine_.metadata(), OutputShapes(engine_), static_cast<int>(input.shape[2]),
+                        static_cast<int>(input.shape[3]), forced);
   preprocess_ = DefaultPreprocess(head_);
   image_elems_ = Elems(input.shape) / std::max<int64_t>(batch_, 1);
   input_.resize(static_cast<size_t>(Elems(input.shape)));
   for (const TensorInfo& output : engine_.outputs()) {
-    if (output.dtype != DType::kFloat32) ThrowInvalid({.what = "the model is no detector that Tenon knows", .where = "output " + output.name, .expected = "float32 outputs"});
+    if (output.dtype != DType::kFloat32)
+      ThrowInvalid({.what = "the model is no detector that Tenon knows",
+                    .where = "output " + output.name,
+                    .expected = "float32 outputs"});
     outputs_.emplace_back(static_cast<size_t>(Elems(output.shape)));
   }
 }
 
-std::vector<std::vector<Detection>> Detector::Run(std::span<const LoadedImage* const> images, const DetectOptions& options) {
+std::vector<std::vector<Detection>> Detector::Run(std::span<const LoadedImage* const> images,
+                                                  const DetectOptions& options) {
   TENON_CHECK(static_cast<int64_t>(images.size()) <= batch_, "{} images", images.size());
   for (size_t i = 0; i < images.size(); ++i) {
-    std::copy(images[i]->tensor.begin(), images[i]->tensor.end(), input_.begin() + static_cast<ptrdiff_t>(i) * image_elems_);
+    std::copy(images[i]->tensor.begin(), images[i]->tensor.end(),
+              input_.begin() + static_cast<ptrdiff_t>(i) * image_elems_);
   }
   std::vector<void*> output_pointers;
   for (auto& output : outputs_) output_pointers.push_back(output.data());
@@ -70,7 +85,8 @@ std::vector<std::vector<Detection>> Detector::Run(std::span<const LoadedImage* c
   std::vector<TensorView> views;
   for (size_t i = 0; i < outputs_.size(); ++i) views.push_back({outputs_[i].data(), engine_.outputs()[i].shape});
   std::vector<std::vector<Detection>> detections;
-  for (size_t i = 0; i < images.size(); ++i) detections.push_back(Detect(head_, views, static_cast<int64_t>(i), options));
+  for (size_t i = 0; i < images.size(); ++i)
+    detections.push_back(Detect(head_, views, static_cast<int64_t>(i), options));
   postprocess_ms += MillisecondsSince(decode_start);
   return detections;
 }

@@ -10,18 +10,27 @@ CommandResult Devices() {
   const CpuDevice cpu = CpuDevice::Detect();
   nlohmann::ordered_json precisions = nlohmann::ordered_json::array({"fp32"});
   nlohmann::ordered_json missing = nlohmann::ordered_json::object();
-  if (cpu.features.avx512_bf16) precisions.push_back("half");
-  else missing["half"] = "avx512_bf16";
+  if (cpu.features.avx512_bf16)
+    precisions.push_back("half");
+  else
+    missing["half"] = "avx512_bf16";
   missing["int8"] = "a later release of Tenon";
   if (!cpu.features.avx2_fma) missing["fp32"] = "avx2 and fma: layers run on the slow reference";
 
   CommandResult result;
-  result.json["devices"] = {{{"name", "cpu"}, {"fingerprint", cpu.Fingerprint()}, {"model", cpu.model}, {"features", cpu.features.ToString()},
-                             {"threads", cpu.threads}, {"precisions", precisions}, {"missing", missing}}};
+  result.json["devices"] = {{{"name", "cpu"},
+                             {"fingerprint", cpu.Fingerprint()},
+                             {"model", cpu.model},
+                             {"features", cpu.features.ToString()},
+                             {"threads", cpu.threads},
+                             {"precisions", precisions},
+                             {"missing", missing}}};
   result.json["cuda"] = {{"available", false}, {"reason", "no GPU support in this release"}};
-  result.text = fmt::format("cpu        {}\n           {} threads, {}\n", cpu.model, cpu.threads, cpu.features.ToString());
+  result.text =
+      fmt::format("cpu        {}\n           {} threads, {}\n", cpu.model, cpu.threads, cpu.features.ToString());
   result.text += "           natively: " + std::string(cpu.features.avx512_bf16 ? "fp32, half (BF16)" : "fp32") + "\n";
-  for (const auto& [precision, reason] : missing.items()) result.text += fmt::format("           {} lacks: {}\n", precision, reason.get<std::string>());
+  for (const auto& [precision, reason] : missing.items())
+    result.text += fmt::format("           {} lacks: {}\n", precision, reason.get<std::string>());
   result.text += "cuda       no GPU support in this release\nreference  the definition of right, slow; any machine\n";
   return result;
 }

@@ -37,7 +37,10 @@ ModelOptions WithPrecision(const ExportOptions& options) {
   ModelOptions model = options.model;
   if (options.precision.empty()) return model;
   if (options.precision != "fp32" && options.precision != "half") {
-    ThrowInvalid({.what = "bad precision", .where = "--precision", .got = options.precision, .expected = "fp32 or half (int8 comes with a later release)"});
+    ThrowInvalid({.what = "bad precision",
+                  .where = "--precision",
+                  .got = options.precision,
+                  .expected = "fp32 or half (int8 comes with a later release)"});
   }
   model.half = options.precision == "half";
   return model;
@@ -82,26 +85,37 @@ CommandResult Export(const ExportOptions& options, const GlobalOptions& global) 
   const ModelOptions model = WithPrecision(options);
   const bool is_engine = IsEngineFile(model.model);
   if (is_engine != options.add_device) {
-    if (is_engine) ThrowInvalid("{} is an engine already: give the ONNX file, or --add-device to add this machine's plan", model.model);
+    if (is_engine)
+      ThrowInvalid("{} is an engine already: give the ONNX file, or --add-device to add this machine's plan",
+                   model.model);
     ThrowInvalid("--add-device adds a plan to an engine, and {} is none", model.model);
   }
-  const std::string output = !options.output.empty() ? options.output : fs::path(model.model).replace_extension(".tenon").string();
-  if (!global.quiet) fmt::print(stderr, "device: {}, {} threads\n", ChosenCpu(global).Fingerprint(), ChosenCpu(global).threads);
+  const std::string output =
+      !options.output.empty() ? options.output : fs::path(model.model).replace_extension(".tenon").string();
+  if (!global.quiet)
+    fmt::print(stderr, "device: {}, {} threads\n", ChosenCpu(global).Fingerprint(), ChosenCpu(global).threads);
   const auto start = std::chrono::steady_clock::now();
-  const CompileResult result = options.add_device ? AddDevice(model, global)
-                                                  : CompileOnnx(model, global, {.dump_ir_dir = options.dump_ir,
-                                                        .disabled_passes = {options.disable_pass.begin(), options.disable_pass.end()}});
+  const CompileResult result =
+      options.add_device ? AddDevice(model, global)
+                         : CompileOnnx(model, global,
+                                       {.dump_ir_dir = options.dump_ir,
+                                        .disabled_passes = {options.disable_pass.begin(), options.disable_pass.end()}});
   const int64_t size = WriteEngine(*result.engine, output);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (const auto& warning : result.warnings) Log().warn("{}", warning);
 
   const Program& plan = *result.engine->plans.back();
   CommandResult answer;
-  answer.json = {{"engine", output}, {"size_bytes", size}, {"seconds", seconds}, {"device", plan.fingerprint}, {"precision", plan.precision}};
+  answer.json = {{"engine", output},
+                 {"size_bytes", size},
+                 {"seconds", seconds},
+                 {"device", plan.fingerprint},
+                 {"precision", plan.precision}};
   answer.json.update(Counts(plan));
   answer.json["warnings"] = result.warnings;
-  answer.text = fmt::format("{}: {:.1f} MB, {}, {} steps, {:.1f} MB of activations, built in {:.1f} s\n", output, static_cast<double>(size) / 1e6,
-                            plan.precision, plan.steps.size(), static_cast<double>(plan.arena_bytes) / 1e6, seconds);
+  answer.text = fmt::format("{}: {:.1f} MB, {}, {} steps, {:.1f} MB of activations, built in {:.1f} s\n", output,
+                            static_cast<double>(size) / 1e6, plan.precision, plan.steps.size(),
+                            static_cast<double>(plan.arena_bytes) / 1e6, seconds);
   return answer;
 }
 
@@ -117,14 +131,16 @@ void AddExport(CLI::App& app, CommandBody& body) {
   command->add_flag("--add-device", options->add_device, "add this machine's plan to an engine");
   command->add_option("--dump-ir", options->dump_ir, "folder for the graph's text after every pass");
   command->add_option("--disable-pass", options->disable_pass, "leave out a pass, by name (to find faults)");
-  command->add_option("--workspace", options->workspace, "limit of scratch memory in GiB (accepted; CPU kernels need little)");
+  command->add_option("--workspace", options->workspace,
+                      "limit of scratch memory in GiB (accepted; CPU kernels need little)");
   command->add_flag("--dynamic", options->dynamic, "a later release");
   command->add_flag("--nms", options->nms, "a later release");
   command->add_option("--data", options->data, "calibration data for --int8 (a later release)");
   command->add_option("--split", options->split, "as --data");
   command->add_option("--fraction", options->fraction, "as --data");
   command->add_option("--calibration", options->calibration, "as --data");
-  command->callback([options, &body] { body = [options](const GlobalOptions& global) { return Export(*options, global); }; });
+  command->callback(
+      [options, &body] { body = [options](const GlobalOptions& global) { return Export(*options, global); }; });
 }
 
 }  // namespace tenon::cli

@@ -21,7 +21,8 @@ struct InspectOptions {
 
 nlohmann::ordered_json TensorJson(const std::vector<TensorInfo>& infos) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const auto& info : infos) list.push_back({{"name", info.name}, {"dtype", ToString(info.dtype)}, {"shape", info.shape}});
+  for (const auto& info : infos)
+    list.push_back({{"name", info.name}, {"dtype", ToString(info.dtype)}, {"shape", info.shape}});
   return list;
 }
 
@@ -30,8 +31,8 @@ std::string MetadataOr(const std::map<std::string, std::string>& metadata, const
   return found == metadata.end() ? "" : found->second;
 }
 
-void AddCommon(const std::vector<TensorInfo>& inputs, const std::vector<TensorInfo>& outputs, const std::map<std::string, std::string>& metadata,
-               CommandResult& result) {
+void AddCommon(const std::vector<TensorInfo>& inputs, const std::vector<TensorInfo>& outputs,
+               const std::map<std::string, std::string>& metadata, CommandResult& result) {
   result.json["inputs"] = TensorJson(inputs);
   result.json["outputs"] = TensorJson(outputs);
   result.json["task"] = MetadataOr(metadata, "task");
@@ -42,18 +43,23 @@ void AddCommon(const std::vector<TensorInfo>& inputs, const std::vector<TensorIn
   }
   result.json["metadata"] = metadata;
   const auto describe = [&](const char* kind, const std::vector<TensorInfo>& infos) {
-    for (const auto& info : infos) result.text += fmt::format("{:<8}{}: {}\n", kind, info.name, ToString(TensorType{info.dtype, info.shape}));
+    for (const auto& info : infos)
+      result.text += fmt::format("{:<8}{}: {}\n", kind, info.name, ToString(TensorType{info.dtype, info.shape}));
   };
   describe("input", inputs);
   describe("output", outputs);
-  if (!result.json["task"].get<std::string>().empty()) result.text += fmt::format("task    {}\n", result.json["task"].get<std::string>());
+  if (!result.json["task"].get<std::string>().empty())
+    result.text += fmt::format("task    {}\n", result.json["task"].get<std::string>());
 }
 
 nlohmann::ordered_json PlanJson(const Program& plan) {
   int64_t weights = 0;
   for (const Tensor& constant : plan.constants) weights += constant.size_bytes();
   for (const Blob& blob : plan.packed) weights += static_cast<int64_t>(blob.size_bytes);
-  return {{"fingerprint", plan.fingerprint}, {"device", plan.device}, {"precision", plan.precision}, {"steps", plan.steps.size()},
+  return {{"fingerprint", plan.fingerprint},
+          {"device", plan.device},
+          {"precision", plan.precision},
+          {"steps", plan.steps.size()},
           {"memory_bytes", {{"weights", weights}, {"activations", plan.arena_bytes}, {"workspace", 0}}}};
 }
 
@@ -69,10 +75,17 @@ void AddSteps(const Program& plan, CommandResult& result) {
         break;
       }
     }
-    result.json["layers"].push_back({{"step", i}, {"name", step.name}, {"op", step.op}, {"output", shape}, {"compute", ToString(step.compute)},
-                                     {"family", step.family}, {"tactic", step.tactic}, {"gflops", step.flops / 1e9}, {"sources", step.sources}});
-    result.text += fmt::format("{:>4} {:<14} {:<22} {:>8.3f} GFLOP  {} {}\n       covers {}\n", i, step.op, shape, step.flops / 1e9, step.family, step.tactic,
-                               fmt::join(step.sources, " "));
+    result.json["layers"].push_back({{"step", i},
+                                     {"name", step.name},
+                                     {"op", step.op},
+                                     {"output", shape},
+                                     {"compute", ToString(step.compute)},
+                                     {"family", step.family},
+                                     {"tactic", step.tactic},
+                                     {"gflops", step.flops / 1e9},
+                                     {"sources", step.sources}});
+    result.text += fmt::format("{:>4} {:<14} {:<22} {:>8.3f} GFLOP  {} {}\n       covers {}\n", i, step.op, shape,
+                               step.flops / 1e9, step.family, step.tactic, fmt::join(step.sources, " "));
   }
 }
 
@@ -80,15 +93,18 @@ CommandResult InspectEngine(const InspectOptions& options) {
   const auto model = ReadEngine(options.model.model);
   CommandResult result;
   result.json["kind"] = "engine";
-  result.text = fmt::format("Tenon engine {}, source digest {}\n", options.model.model, model->source_digest.ToString());
+  result.text =
+      fmt::format("Tenon engine {}, source digest {}\n", options.model.model, model->source_digest.ToString());
   AddCommon(model->inputs, model->outputs, model->metadata, result);
   result.json["source_digest"] = model->source_digest.ToString();
   result.json["plans"] = nlohmann::ordered_json::array();
   for (const auto& plan : model->plans) {
     const auto json = PlanJson(*plan);
     result.json["plans"].push_back(json);
-    result.text += fmt::format("plan    {}\n        {}, {} steps, {:.1f} MB of weights, {:.1f} MB of activations\n", plan->fingerprint, plan->precision,
-                               plan->steps.size(), json["memory_bytes"]["weights"].get<double>() / 1e6, static_cast<double>(plan->arena_bytes) / 1e6);
+    result.text +=
+        fmt::format("plan    {}\n        {}, {} steps, {:.1f} MB of weights, {:.1f} MB of activations\n",
+                    plan->fingerprint, plan->precision, plan->steps.size(),
+                    json["memory_bytes"]["weights"].get<double>() / 1e6, static_cast<double>(plan->arena_bytes) / 1e6);
   }
   result.json["reports"] = model->reports;
   for (const auto& [name, report] : model->reports) result.text += fmt::format("{}\n{}", name, report);
@@ -98,7 +114,9 @@ CommandResult InspectEngine(const InspectOptions& options) {
 
 CommandResult InspectOnnx(const InspectOptions& options) {
   const ImageSize size = ParseImageSize(options.model.imgsz);
-  const auto graph = ImportOnnx(options.model.model, {.batch = options.model.batch, .height = size.height, .width = size.width, .input_shapes = {}});
+  const auto graph =
+      ImportOnnx(options.model.model,
+                 {.batch = options.model.batch, .height = size.height, .width = size.width, .input_shapes = {}});
   std::vector<TensorInfo> inputs, outputs;
   for (const Value* input : graph->inputs()) inputs.push_back({input->name(), input->dtype(), input->shape()});
   for (size_t i = 0; i < graph->outputs().size(); ++i) {
@@ -121,16 +139,20 @@ CommandResult InspectOnnx(const InspectOptions& options) {
   result.json["ops"] = counts;
   result.json["gflops"] = flops / 1e9;
   result.json["parameters"] = parameters;
-  result.text += fmt::format("size    {} nodes, {:.2f} M parameters, {:.2f} GFLOP\nops     ", graph->nodes().size(), static_cast<double>(parameters) / 1e6, flops / 1e9);
+  result.text += fmt::format("size    {} nodes, {:.2f} M parameters, {:.2f} GFLOP\nops     ", graph->nodes().size(),
+                             static_cast<double>(parameters) / 1e6, flops / 1e9);
   for (const auto& [op, count] : counts) result.text += fmt::format("{} {}  ", count, op);
   result.text += "\n";
   if (!options.layers) return result;
   result.json["layers"] = nlohmann::ordered_json::array();
   for (const auto& node : graph->nodes()) {
     std::string shape;
-    for (const Value* output : node->outputs()) shape += output ? (shape.empty() ? "" : ", ") + ToString(output->type()) : "";
-    result.json["layers"].push_back({{"name", node->name()}, {"op", node->op().name()}, {"output", shape}, {"attributes", PrintAttrs(node->op())}});
-    result.text += fmt::format("     {:<14} {:<22} {} {}\n", node->op().name(), shape, node->name(), PrintAttrs(node->op()));
+    for (const Value* output : node->outputs())
+      shape += output ? (shape.empty() ? "" : ", ") + ToString(output->type()) : "";
+    result.json["layers"].push_back(
+        {{"name", node->name()}, {"op", node->op().name()}, {"output", shape}, {"attributes", PrintAttrs(node->op())}});
+    result.text +=
+        fmt::format("     {:<14} {:<22} {} {}\n", node->op().name(), shape, node->name(), PrintAttrs(node->op()));
   }
   return result;
 }
@@ -143,7 +165,9 @@ void AddInspect(CLI::App& app, CommandBody& body) {
   AddModelFlags(*command, options->model);
   command->add_flag("--layers", options->layers, "every step (engine) or node (ONNX)");
   command->callback([options, &body] {
-    body = [options](const GlobalOptions&) { return IsEngineFile(options->model.model) ? InspectEngine(*options) : InspectOnnx(*options); };
+    body = [options](const GlobalOptions&) {
+      return IsEngineFile(options->model.model) ? InspectEngine(*options) : InspectOnnx(*options);
+    };
   });
 }
 

@@ -10,7 +10,8 @@ void AddLaterCommands(CLI::App& app, CommandBody& body) {
     command->allow_extras()->fallthrough(false);
     command->callback([name, &body] {
       body = [name](const GlobalOptions&) -> CommandResult {
-        ThrowInvalid("tenon {} comes with a later release; this one has export, val, predict, run, inspect and devices", name);
+        ThrowInvalid("tenon {} comes with a later release; this one has export, val, predict, run, inspect and devices",
+                     name);
       };
     });
   }

@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -28,7 +27,8 @@ void AddGlobalFlags(CLI::App& app, GlobalOptions& global) {
   app.add_flag("-q,--quiet", global.quiet, "no progress, no warnings");
   app.add_flag("-v,--verbose", global.verbose, "say why kernels were refused and how long candidates took");
   app.add_option("--log-level", global.log_level, "trace, debug, info, warning, error")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error"}))->capture_default_str();
+      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error"}))
+      ->capture_default_str();
   app.add_flag("--no-color", global.no_color, "plain text (NO_COLOR is honoured too)");
   app.add_option("--device", global.device, "cpu, cuda, cuda:N or reference");
   app.add_option("--threads", global.threads, "CPU threads (default: all cores)")->check(CLI::Range(1, 1024));
@@ -46,8 +46,10 @@ int Fail(const GlobalOptions& global, ErrorCode code, const std::string& message
 int Run(GlobalOptions& global, const CommandBody& body) {
   SetUpLogging(global);
   const CommandResult result = body(global);
-  if (global.json) std::cout << result.json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
-  else std::cout << result.text;
+  if (global.json)
+    std::cout << result.json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  else
+    std::cout << result.text;
   std::cout.flush();
   if (!std::cout) ThrowInvalid("can't write the result to stdout");
   return result.exit_code;
@@ -57,7 +59,10 @@ int Main(int argc, char** argv) {
   InstallInterruptHandler();
   GlobalOptions global;
   CommandBody body;
-  CLI::App app("Tenon compiles a trained detector (ONNX) into a fused engine for this very device and measures that it still is the model.", "tenon");
+  CLI::App app(
+      "Tenon compiles a trained detector (ONNX) into a fused engine for this very device and measures that it still is "
+      "the model.",
+      "tenon");
   app.set_version_flag("--version", TENON_VERSION);
   app.require_subcommand(1);
   app.fallthrough();  // global flags may stand after the command

@@ -25,7 +25,8 @@ int64_t ParseSide(const std::string& text, const std::string& whole) {
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 1 || value > 16384) {
-    ThrowInvalid({.what = "bad image size", .where = "--imgsz", .got = whole, .expected = "N or H,W in pixels, 1 to 16384"});
+    ThrowInvalid(
+        {.what = "bad image size", .where = "--imgsz", .got = whole, .expected = "N or H,W in pixels, 1 to 16384"});
   }
   return value;
 }
@@ -33,13 +34,15 @@ int64_t ParseSide(const std::string& text, const std::string& whole) {
 ImportOptions ToImportOptions(const ModelOptions& options) {
   const ImageSize size = ParseImageSize(options.imgsz);
   if (options.batch && (*options.batch < 1 || *options.batch > 1024)) {
-    ThrowInvalid({.what = "bad batch size", .where = "--batch", .got = std::to_string(*options.batch), .expected = "1 to 1024"});
+    ThrowInvalid(
+        {.what = "bad batch size", .where = "--batch", .got = std::to_string(*options.batch), .expected = "1 to 1024"});
   }
   return {.batch = options.batch, .height = size.height, .width = size.width, .input_shapes = {}};
 }
 
 /// The engine with a plan for this machine added, from the cache of such builds or built now.
-std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, const ModelOptions& options, const CpuDevice& device) {
+std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, const ModelOptions& options,
+                                           const CpuDevice& device) {
   const Digest digest = HashString(HashFile(options.model).ToString() + device.Fingerprint());
   const fs::path cached = CacheFolder() / "engines" / (digest.ToString() + ".tenon");
   if (fs::exists(cached)) {
@@ -61,7 +64,8 @@ std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, c
 
 void RefusePrecisionFlags(const ModelOptions& options) {
   if (!options.half && !options.int8 && options.imgsz.empty() && !options.batch) return;
-  Log().warn("{} is an engine: --half, --int8, --imgsz and --batch were decided when it was built and are ignored", options.model);
+  Log().warn("{} is an engine: --half, --int8, --imgsz and --batch were decided when it was built and are ignored",
+             options.model);
 }
 
 }  // namespace
@@ -72,8 +76,11 @@ void AddModelFlags(CLI::App& command, ModelOptions& options) {
   command.add_flag("--int8", options.int8, "compile an ONNX file in INT8 (a later release)");
   command.add_option("--imgsz", options.imgsz, "input size N or H,W for models that leave it open");
   command.add_option("--batch", options.batch, "batch size for models that leave it open");
-  command.add_option("--timing-cache", options.timing_cache, "file with the measured tactics (default: under $XDG_CACHE_HOME/tenon)");
-  command.add_option("--effort", options.effort, "0: no timing, 3: try every tactic")->check(CLI::Range(0, 3))->capture_default_str();
+  command.add_option("--timing-cache", options.timing_cache,
+                     "file with the measured tactics (default: under $XDG_CACHE_HOME/tenon)");
+  command.add_option("--effort", options.effort, "0: no timing, 3: try every tactic")
+      ->check(CLI::Range(0, 3))
+      ->capture_default_str();
   command.add_flag("--build", options.build, "build a plan for this machine when the engine has none");
 }
 
@@ -88,9 +95,11 @@ std::string ChooseDevice(const std::string& flag) {
   if (flag.empty() || flag == "cpu") return "cpu";
   if (flag == "reference") return flag;
   if (flag == "cuda" || flag.starts_with("cuda:") || flag == "0") {
-    throw Error(ErrorCode::kUnsupportedDevice, fmt::format("no GPU support in this release (--device): got {}, expected cpu or reference", flag));
+    throw Error(ErrorCode::kUnsupportedDevice,
+                fmt::format("no GPU support in this release (--device): got {}, expected cpu or reference", flag));
   }
-  ThrowInvalid({.what = "unknown device", .where = "--device", .got = flag, .expected = "cpu, cuda, cuda:N or reference"});
+  ThrowInvalid(
+      {.what = "unknown device", .where = "--device", .got = flag, .expected = "cpu, cuda, cuda:N or reference"});
 }
 
 CpuDevice ChosenCpu(const GlobalOptions& global) {
@@ -99,7 +108,9 @@ CpuDevice ChosenCpu(const GlobalOptions& global) {
   return device;
 }
 
-std::string TimingCachePath(const std::string& flag) { return flag.empty() ? (CacheFolder() / "cpu.timing").string() : flag; }
+std::string TimingCachePath(const std::string& flag) {
+  return flag.empty() ? (CacheFolder() / "cpu.timing").string() : flag;
+}
 
 void SaveTimingCache(const TimingCache& cache, const std::string& flag) {
   try {
@@ -127,7 +138,9 @@ CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& glob
 LoadedModel LoadModel(const ModelOptions& options, const GlobalOptions& global) {
   const std::string device = ChooseDevice(global.device);
   const CpuDevice cpu = ChosenCpu(global);
-  if (!global.quiet) fmt::print(stderr, "device: {}, {} threads\n", device == "cpu" ? cpu.Fingerprint() : "reference evaluator", device == "cpu" ? cpu.threads : 1);
+  if (!global.quiet)
+    fmt::print(stderr, "device: {}, {} threads\n", device == "cpu" ? cpu.Fingerprint() : "reference evaluator",
+               device == "cpu" ? cpu.threads : 1);
   const bool is_engine = IsEngineFile(options.model);
   if (device == "reference") {
     if (is_engine) ThrowInvalid("--device reference runs ONNX files, not engines ({})", options.model);

@@ -30,7 +30,8 @@ std::string Summary(const std::vector<Detection>& detections, const std::vector<
   std::map<int, int> counts;
   for (const Detection& detection : detections) ++counts[detection.class_id];
   std::string text;
-  for (const auto& [class_id, count] : counts) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, names[class_id]);
+  for (const auto& [class_id, count] : counts)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, names[class_id]);
   return text.empty() ? "(no detections)" : text;
 }
 
@@ -39,9 +40,10 @@ std::string LabelText(const std::vector<Detection>& detections, const Image& ima
   std::string text;
   for (const Detection& detection : detections) {
     const Box& box = detection.box;
-    text += fmt::format("{} {:.6g} {:.6g} {:.6g} {:.6g}", detection.class_id, (box.x1 + box.x2) / 2 / static_cast<float>(image.width),
-                        (box.y1 + box.y2) / 2 / static_cast<float>(image.height), (box.x2 - box.x1) / static_cast<float>(image.width),
-                        (box.y2 - box.y1) / static_cast<float>(image.height));
+    text += fmt::format(
+        "{} {:.6g} {:.6g} {:.6g} {:.6g}", detection.class_id, (box.x1 + box.x2) / 2 / static_cast<float>(image.width),
+        (box.y1 + box.y2) / 2 / static_cast<float>(image.height), (box.x2 - box.x1) / static_cast<float>(image.width),
+        (box.y2 - box.y1) / static_cast<float>(image.height));
     if (with_score) text += fmt::format(" {:.6g}", detection.score);
     text += "\n";
   }
@@ -62,12 +64,14 @@ class Outputs {
     if (options.save_txt) MakeFolder(fs::path(options.save_dir) / "labels");
   }
   /// Returns the drawn image's path, "" when none is written.
-  std::string Save(LoadedImage& loaded, const std::vector<Detection>& detections, const std::vector<std::string>& names) {
+  std::string Save(LoadedImage& loaded, const std::vector<Detection>& detections,
+                   const std::vector<std::string>& names) {
     const fs::path source(loaded.path);
     std::string stem = source.stem().string();
     for (int i = 2; !taken_.insert(stem).second; ++i) stem = fmt::format("{}_{}", source.stem().string(), i);
     if (options_.save_txt) {
-      WriteTextFileAtomically((fs::path(options_.save_dir) / "labels" / (stem + ".txt")).string(), LabelText(detections, loaded.image, options_.save_conf));
+      WriteTextFileAtomically((fs::path(options_.save_dir) / "labels" / (stem + ".txt")).string(),
+                              LabelText(detections, loaded.image, options_.save_conf));
     }
     if (options_.no_save) return {};
     const std::string suffix = source.extension() == ".png" ? ".png" : ".jpg";
@@ -86,7 +90,10 @@ nlohmann::ordered_json ToJson(const std::vector<Detection>& detections, const st
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const Detection& detection : detections) {
     const Box& box = detection.box;
-    list.push_back({{"class", detection.class_id}, {"name", names[detection.class_id]}, {"score", detection.score}, {"box", {box.x1, box.y1, box.x2, box.y2}}});
+    list.push_back({{"class", detection.class_id},
+                    {"name", names[detection.class_id]},
+                    {"score", detection.score},
+                    {"box", {box.x1, box.y1, box.x2, box.y2}}});
   }
   return list;
 }
@@ -94,14 +101,20 @@ nlohmann::ordered_json ToJson(const std::vector<Detection>& detections, const st
 CommandResult Predict(const PredictOptions& options, const GlobalOptions& global) {
   const ImageFiles files = FindImages(options.images);
   for (const auto& path : files.unsupported) Log().warn("{}: an image format that Tenon doesn't read", path);
-  if (files.paths.empty()) ThrowInvalid({.what = "no images found", .where = options.images.front(), .expected = "image files, folders, globs or a .txt list"});
+  if (files.paths.empty())
+    ThrowInvalid({.what = "no images found",
+                  .where = options.images.front(),
+                  .expected = "image files, folders, globs or a .txt list"});
   const LoadedModel model = LoadModel(options.model, global);
   Detector detector(model, options.head, global.threads);
   DetectOptions detect = DetectOptions::Predict();
   detect.conf = options.conf;
-  detect.nms = {.iou = options.iou, .max_detections = options.max_det, .classes = options.agnostic_nms ? ClassMode::kAgnostic : ClassMode::kAware};
+  detect.nms = {.iou = options.iou,
+                .max_detections = options.max_det,
+                .classes = options.agnostic_nms ? ClassMode::kAgnostic : ClassMode::kAware};
   Outputs outputs(options);
-  ImageLoader loader(files.paths, {.preprocess = detector.preprocess(), .rule = LetterboxRule::kPredict, .keep = KeepImage::kYes});
+  ImageLoader loader(files.paths,
+                     {.preprocess = detector.preprocess(), .rule = LetterboxRule::kPredict, .keep = KeepImage::kYes});
 
   CommandResult result;
   result.json["images"] = nlohmann::ordered_json::array();
@@ -118,14 +131,18 @@ CommandResult Predict(const PredictOptions& options, const GlobalOptions& global
     const double before_ms = detector.inference_ms;
     std::vector<Detection> detections = detector.Run(std::span(&pointer, 1), detect)[0];
     BoxesToImage(detections, image->plan);
-    const std::string line = fmt::format("image {}/{} {}: {}x{} {}, {:.1f} ms", image->index + 1, files.paths.size(), image->path, image->plan.image_height,
-                                         image->plan.image_width, Summary(detections, detector.head().names), detector.inference_ms - before_ms);
+    const std::string line = fmt::format("image {}/{} {}: {}x{} {}, {:.1f} ms", image->index + 1, files.paths.size(),
+                                         image->path, image->plan.image_height, image->plan.image_width,
+                                         Summary(detections, detector.head().names), detector.inference_ms - before_ms);
     if (!global.json && !global.quiet) fmt::print("{}\n", line);
     const std::string saved = outputs.Save(*image, detections, detector.head().names);
-    result.json["images"].push_back({{"image", image->path}, {"saved", saved}, {"detections", ToJson(detections, detector.head().names)}});
+    result.json["images"].push_back(
+        {{"image", image->path}, {"saved", saved}, {"detections", ToJson(detections, detector.head().names)}});
   }
-  if (!options.no_save && unreadable < files.paths.size()) result.text = fmt::format("results in {}\n", options.save_dir);
-  if (unreadable == files.paths.size()) ThrowInvalid({.what = "no image could be read", .got = fmt::format("{} unreadable images", unreadable)});
+  if (!options.no_save && unreadable < files.paths.size())
+    result.text = fmt::format("results in {}\n", options.save_dir);
+  if (unreadable == files.paths.size())
+    ThrowInvalid({.what = "no image could be read", .got = fmt::format("{} unreadable images", unreadable)});
   return result;
 }
 
@@ -137,15 +154,22 @@ void AddPredict(CLI::App& app, CommandBody& body) {
   AddModelFlags(*command, options->model);
   AddHeadFlags(*command, options->head);
   command->add_option("images", options->images, "image files, folders, globs, or a .txt list")->required();
-  command->add_option("--conf", options->conf, "lowest score shown")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  command->add_option("--iou", options->iou, "NMS: overlap above which the weaker box goes")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  command->add_option("--max-det", options->max_det, "detections per image")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--conf", options->conf, "lowest score shown")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--iou", options->iou, "NMS: overlap above which the weaker box goes")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--max-det", options->max_det, "detections per image")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_flag("--agnostic-nms", options->agnostic_nms, "boxes of different classes suppress each other");
   command->add_option("--save-dir", options->save_dir, "folder for the drawn images")->capture_default_str();
   command->add_flag("--save-txt", options->save_txt, "label files too, under SAVE_DIR/labels");
   command->add_flag("--save-conf", options->save_conf, "scores in the label files");
   command->add_flag("--no-save", options->no_save, "write no images");
-  command->callback([options, &body] { body = [options](const GlobalOptions& global) { return Predict(*options, global); }; });
+  command->callback(
+      [options, &body] { body = [options](const GlobalOptions& global) { return Predict(*options, global); }; });
 }
 
 }  // namespace tenon::cli

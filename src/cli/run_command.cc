@@ -42,7 +42,8 @@ std::map<std::string, Tensor> ReadInputs(const std::vector<std::string>& argumen
   std::map<std::string, Tensor> tensors;
   for (const std::string& argument : arguments) {
     const size_t equals = argument.find('=');
-    if (equals == std::string::npos) ThrowInvalid({.what = "bad input", .where = "--inputs", .got = argument, .expected = "NAME=FILE.npy"});
+    if (equals == std::string::npos)
+      ThrowInvalid({.what = "bad input", .where = "--inputs", .got = argument, .expected = "NAME=FILE.npy"});
     tensors[argument.substr(0, equals)] = ReadNpy(argument.substr(equals + 1));
   }
   return tensors;
@@ -58,7 +59,10 @@ std::vector<Tensor> MakeInputs(const Engine& engine, const RunOptions& options) 
       continue;
     }
     if (found->second.dtype() != info.dtype || found->second.shape() != info.shape) {
-      ThrowInvalid({.what = "an input doesn't fit", .where = info.name, .got = ToString(found->second.type()), .expected = ToString(TensorType{info.dtype, info.shape})});
+      ThrowInvalid({.what = "an input doesn't fit",
+                    .where = info.name,
+                    .got = ToString(found->second.type()),
+                    .expected = ToString(TensorType{info.dtype, info.shape})});
     }
     inputs.push_back(found->second);
     given.erase(found);
@@ -130,7 +134,9 @@ double Percentile(const std::vector<double>& sorted, double fraction) {
 }
 
 std::string FileName(std::string name) {
-  std::replace_if(name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c) && c != '.' && c != '-' && c != '_'; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c) && c != '.' && c != '-' && c != '_'; },
+      '_');
   return name + ".npy";
 }
 
@@ -167,21 +173,31 @@ CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
   std::sort(times.begin(), times.end());
   double sum = 0;
   for (const double time : times) sum += time;
-  const double batch = model.engine.inputs().empty() || model.engine.inputs()[0].shape.empty() ? 1 : static_cast<double>(model.engine.inputs()[0].shape[0]);
-  result.json["latency_ms"] = {{"median", Percentile(times, 0.5)}, {"p90", Percentile(times, 0.9)}, {"p95", Percentile(times, 0.95)},
-                               {"p99", Percentile(times, 0.99)}, {"min", times.front()}, {"mean", sum / static_cast<double>(times.size())}};
+  const double batch = model.engine.inputs().empty() || model.engine.inputs()[0].shape.empty()
+                           ? 1
+                           : static_cast<double>(model.engine.inputs()[0].shape[0]);
+  result.json["latency_ms"] = {{"median", Percentile(times, 0.5)},
+                               {"p90", Percentile(times, 0.9)},
+                               {"p95", Percentile(times, 0.95)},
+                               {"p99", Percentile(times, 0.99)},
+                               {"min", times.front()},
+                               {"mean", sum / static_cast<double>(times.size())}};
   // Over the measured runs alone: the wall time has the warm-up in it.
   const double measured_s = std::min(wall_s, sum / 1e3 / static_cast<double>(streams.size()));
   result.json["throughput_ips"] = static_cast<double>(times.size()) * batch / measured_s;
   result.json["iterations"] = times.size();
   result.json["outputs"] = SaveOutputs(model.engine, streams[0], options.save_outputs);
   const auto& latency = result.json["latency_ms"];
-  result.text = fmt::format("latency ms: median {:.3f}, p90 {:.3f}, p95 {:.3f}, p99 {:.3f}, min {:.3f}, mean {:.3f} ({} runs)\nthroughput: {:.1f} images/s\n",
-                            latency["median"].get<double>(), latency["p90"].get<double>(), latency["p95"].get<double>(), latency["p99"].get<double>(),
-                            latency["min"].get<double>(), latency["mean"].get<double>(), times.size(), result.json["throughput_ips"].get<double>());
+  result.text = fmt::format(
+      "latency ms: median {:.3f}, p90 {:.3f}, p95 {:.3f}, p99 {:.3f}, min {:.3f}, mean {:.3f} ({} runs)\nthroughput: "
+      "{:.1f} images/s\n",
+      latency["median"].get<double>(), latency["p90"].get<double>(), latency["p95"].get<double>(),
+      latency["p99"].get<double>(), latency["min"].get<double>(), latency["mean"].get<double>(), times.size(),
+      result.json["throughput_ips"].get<double>());
   for (const auto& output : result.json["outputs"]) {
-    result.text += fmt::format("output {}: {} {}{}\n", output["name"].get<std::string>(), output["dtype"].get<std::string>(),
-                               ToString(output["shape"].get<Shape>()), output["file"] == "" ? "" : " -> " + output["file"].get<std::string>());
+    result.text += fmt::format("output {}: {} {}{}\n", output["name"].get<std::string>(),
+                               output["dtype"].get<std::string>(), ToString(output["shape"].get<Shape>()),
+                               output["file"] == "" ? "" : " -> " + output["file"].get<std::string>());
   }
   return result;
 }
@@ -195,12 +211,21 @@ void AddRun(CLI::App& app, CommandBody& body) {
   command->add_option("--inputs", options->inputs, "NAME=FILE.npy, repeatable; others are random");
   command->add_option("--seed", options->seed, "of random inputs")->capture_default_str();
   command->add_option("--save-outputs", options->save_outputs, "folder for one .npy per output");
-  command->add_option("--warmup-ms", options->warmup_ms, "untimed runs before")->check(CLI::NonNegativeNumber)->capture_default_str();
-  command->add_option("--duration-s", options->duration_s, "measure at least so long")->check(CLI::NonNegativeNumber)->capture_default_str();
-  command->add_option("--iterations", options->iterations, "and at least so many runs")->check(CLI::Range(1, 100'000'000))->capture_default_str();
+  command->add_option("--warmup-ms", options->warmup_ms, "untimed runs before")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--duration-s", options->duration_s, "measure at least so long")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--iterations", options->iterations, "and at least so many runs")
+      ->check(CLI::Range(1, 100'000'000))
+      ->capture_default_str();
   command->add_flag("--all-times", options->save_times, "the time of every run in the JSON, as times_ms");
-  command->add_option("--streams", options->streams, "contexts that run side by side and share the threads")->check(CLI::Range(1, 1024))->capture_default_str();
-  command->callback([options, &body] { body = [options](const GlobalOptions& global) { return Run(*options, global); }; });
+  command->add_option("--streams", options->streams, "contexts that run side by side and share the threads")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->callback(
+      [options, &body] { body = [options](const GlobalOptions& global) { return Run(*options, global); }; });
 }
 
 }  // namespace tenon::cli

@@ -29,28 +29,33 @@ void ReportProblems(const Dataset& dataset) {
 }
 
 std::string Table(const ValReport& report) {
-  std::string text = fmt::format("{:<22}{:>8}{:>11}{:>9}{:>9}{:>9}{:>11}\n", "class", "images", "instances", "P", "R", "mAP50", "mAP50-95");
+  std::string text = fmt::format("{:<22}{:>8}{:>11}{:>9}{:>9}{:>9}{:>11}\n", "class", "images", "instances", "P", "R",
+                                 "mAP50", "mAP50-95");
   const auto row = [&](const std::string& name, int64_t instances, const DetectionScores& scores) {
-    text += fmt::format("{:<22}{:>8}{:>11}{:>9.3f}{:>9.3f}{:>9.3f}{:>11.4f}\n", name.substr(0, 21), report.images, instances, scores.precision,
-                        scores.recall, scores.ap50, scores.ap50_95);
+    text += fmt::format("{:<22}{:>8}{:>11}{:>9.3f}{:>9.3f}{:>9.3f}{:>11.4f}\n", name.substr(0, 21), report.images,
+                        instances, scores.precision, scores.recall, scores.ap50, scores.ap50_95);
   };
   row("all", report.instances, report.metrics);
   for (const auto& scores : report.classes) row(scores.name, scores.instances, scores);
-  text += fmt::format("speed per image: {:.1f} ms preprocess, {:.1f} ms inference, {:.1f} ms postprocess\n", report.speed_ms.preprocess,
-                      report.speed_ms.inference, report.speed_ms.postprocess);
+  text += fmt::format("speed per image: {:.1f} ms preprocess, {:.1f} ms inference, {:.1f} ms postprocess\n",
+                      report.speed_ms.preprocess, report.speed_ms.inference, report.speed_ms.postprocess);
   return text;
 }
 
 /// Runs the detector over the data set; images that can't be read are named and counted.
 void EvaluateImages(Detector& detector, const Dataset& dataset, const ValOptions& options, const GlobalOptions& global,
                     DetectionEvaluator& evaluator, SpeedMs& speed) {
-  const DetectOptions detect{.conf = options.conf,
-                             .nms = {.iou = options.iou, .max_detections = static_cast<int>(std::max<int64_t>(options.max_det, dataset.most_truths_in_an_image)),
-                                     .classes = options.agnostic_nms ? ClassMode::kAgnostic : ClassMode::kAware}};
+  const DetectOptions detect{
+      .conf = options.conf,
+      .nms = {.iou = options.iou,
+              .max_detections = static_cast<int>(std::max<int64_t>(options.max_det, dataset.most_truths_in_an_image)),
+              .classes = options.agnostic_nms ? ClassMode::kAgnostic : ClassMode::kAware}};
   std::vector<std::string> paths;
   for (const Sample& sample : dataset.samples) paths.push_back(sample.image_path);
-  ImageLoader loader(paths, {.preprocess = detector.preprocess(), .rule = LetterboxRule::kVal,
-                             .threads = 1, .depth = static_cast<int>(std::max<int64_t>(8, 2 * detector.batch()))});
+  ImageLoader loader(paths, {.preprocess = detector.preprocess(),
+                             .rule = LetterboxRule::kVal,
+                             .threads = 1,
+                             .depth = static_cast<int>(std::max<int64_t>(8, 2 * detector.batch()))});
   Progress progress("val", "images", static_cast<int64_t>(paths.size()), global.progress());
   std::vector<LoadedImage> batch;
   int64_t readable = 0;
@@ -76,7 +81,10 @@ void EvaluateImages(Detector& detector, const Dataset& dataset, const ValOptions
     if (static_cast<int64_t>(batch.size()) == detector.batch()) flush();
   }
   flush();
-  if (readable == 0) ThrowInvalid({.what = "no image could be read", .where = dataset.source, .got = fmt::format("{} unreadable images", paths.size())});
+  if (readable == 0)
+    ThrowInvalid({.what = "no image could be read",
+                  .where = dataset.source,
+                  .got = fmt::format("{} unreadable images", paths.size())});
   speed.preprocess /= static_cast<double>(readable);
   speed.inference = detector.inference_ms / static_cast<double>(readable);
   speed.postprocess = detector.postprocess_ms / static_cast<double>(readable);
@@ -89,8 +97,10 @@ CommandResult Val(const ValOptions& options, const GlobalOptions& global) {
   const LoadedModel model = LoadModel(options.model, global);
   Detector detector(model, options.head, global.threads);
   if (static_cast<int>(dataset.names.size()) != detector.head().num_classes) {
-    ThrowInvalid({.what = "the data set's classes are not the model's", .where = dataset.source,
-                  .got = fmt::format("{} classes", dataset.names.size()), .expected = std::to_string(detector.head().num_classes)});
+    ThrowInvalid({.what = "the data set's classes are not the model's",
+                  .where = dataset.source,
+                  .got = fmt::format("{} classes", dataset.names.size()),
+                  .expected = std::to_string(detector.head().num_classes)});
   }
   DetectionEvaluator evaluator(dataset);
   SpeedMs speed;
@@ -109,17 +119,27 @@ void AddVal(CLI::App& app, CommandBody& body) {
   CLI::App* command = app.add_subcommand("val", "mAP of a model on a labelled data set");
   AddModelFlags(*command, options->model);
   AddHeadFlags(*command, options->head);
-  command->add_option("--data", options->data.data, "Ultralytics data.yaml, or a COCO json (with --images)")->required();
+  command->add_option("--data", options->data.data, "Ultralytics data.yaml, or a COCO json (with --images)")
+      ->required();
   command->add_option("--images", options->data.images, "folder of the images of a COCO json");
   command->add_option("--split", options->data.split, "train, val or test")->capture_default_str();
-  command->add_option("--fraction", options->data.fraction, "use only the first part of the images")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  command->add_option("--conf", options->conf, "lowest score that counts")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  command->add_option("--iou", options->iou, "NMS: overlap above which the weaker box goes")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  command->add_option("--max-det", options->max_det, "detections per image")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--fraction", options->data.fraction, "use only the first part of the images")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--conf", options->conf, "lowest score that counts")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--iou", options->iou, "NMS: overlap above which the weaker box goes")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--max-det", options->max_det, "detections per image")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_flag("--agnostic-nms", options->agnostic_nms, "boxes of different classes suppress each other");
   command->add_option("--metrics", options->metrics, "ultralytics or coco")->capture_default_str();
   command->add_option("--save-json", options->save_json, "detections in COCO's result form");
-  command->callback([options, &body] { body = [options](const GlobalOptions& global) { return Val(*options, global); }; });
+  command->callback(
+      [options, &body] { body = [options](const GlobalOptions& global) { return Val(*options, global); }; });
 }
 
 }  // namespace tenon::cli

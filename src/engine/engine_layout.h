@@ -17,6 +17,8 @@ struct EngineHeader {
 };
 static_assert(sizeof(EngineHeader) == 64);
 
-inline uint64_t AlignSection(uint64_t offset) { return (offset + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment; }
+inline uint64_t AlignSection(uint64_t offset) {
+  return (offset + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment;
+}
 
 }  // namespace tenon

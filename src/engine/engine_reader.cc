@@ -13,7 +13,11 @@ namespace tenon {
 namespace {
 
 [[noreturn]] void ThrowDamaged(const std::string& path, const std::string& got, const std::string& expected = {}) {
-  ThrowInvalid({.what = "not a whole Tenon engine", .where = path, .got = got, .expected = expected, .hint = "Copy or export it again."});
+  ThrowInvalid({.what = "not a whole Tenon engine",
+                .where = path,
+                .got = got,
+                .expected = expected,
+                .hint = "Copy or export it again."});
 }
 
 std::string Text(const flatbuffers::String* text) { return text ? text->str() : std::string(); }
@@ -58,16 +62,23 @@ class Reader {
     EngineHeader header;
     if (bytes.size() < sizeof(header)) ThrowDamaged(path_, fmt::format("{} bytes", bytes.size()), "at least 64");
     std::memcpy(&header, bytes.data(), sizeof(header));
-    if (std::memcmp(header.magic, kEngineMagic, sizeof(header.magic)) != 0) ThrowDamaged(path_, "another kind of file", "an engine's first bytes");
+    if (std::memcmp(header.magic, kEngineMagic, sizeof(header.magic)) != 0)
+      ThrowDamaged(path_, "another kind of file", "an engine's first bytes");
     if (header.version != kEngineFormatVersion) {
-      ThrowInvalid({.what = "an engine of another version of Tenon", .where = path_, .got = fmt::format("format {}", header.version),
-                    .expected = fmt::format("format {}", kEngineFormatVersion), .hint = "Export it again with this version."});
+      ThrowInvalid({.what = "an engine of another version of Tenon",
+                    .where = path_,
+                    .got = fmt::format("format {}", header.version),
+                    .expected = fmt::format("format {}", kEngineFormatVersion),
+                    .hint = "Export it again with this version."});
     }
-    const bool zeros = header.reserved == 0 && std::all_of(std::begin(header.zeros), std::end(header.zeros), [](uint8_t byte) { return byte == 0; });
+    const bool zeros = header.reserved == 0 && std::all_of(std::begin(header.zeros), std::end(header.zeros),
+                                                           [](uint8_t byte) { return byte == 0; });
     if (!zeros) ThrowDamaged(path_, "a damaged header");
-    if (header.index_bytes > bytes.size() - sizeof(header)) ThrowDamaged(path_, fmt::format("{} bytes", bytes.size()), "more: it is cut off");
+    if (header.index_bytes > bytes.size() - sizeof(header))
+      ThrowDamaged(path_, fmt::format("{} bytes", bytes.size()), "more: it is cut off");
     const auto index = bytes.subspan(sizeof(header), header.index_bytes);
-    if (HashBytes(index) != Digest{header.digest_high, header.digest_low}) ThrowDamaged(path_, "an index whose digest is wrong");
+    if (HashBytes(index) != Digest{header.digest_high, header.digest_low})
+      ThrowDamaged(path_, "an index whose digest is wrong");
     flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(index.data()), index.size(), 64, 10'000'000);
     if (!fb::VerifyEngineBuffer(verifier)) ThrowDamaged(path_, "an index that doesn't verify");
     return *fb::GetEngine(index.data());
@@ -78,11 +89,13 @@ class Reader {
     uint64_t end = 0;
     for (flatbuffers::uoffset_t i = 0; index.sections() && i < index.sections()->size(); ++i) {
       const fb::Section& section = *index.sections()->Get(i);
-      if (section.offset() > file_bytes || section.size() > file_bytes - section.offset() || section.offset() % kSectionAlignment != 0) {
+      if (section.offset() > file_bytes || section.size() > file_bytes - section.offset() ||
+          section.offset() % kSectionAlignment != 0) {
         ThrowDamaged(path_, fmt::format("{} bytes", file_bytes), "more: it is cut off");
       }
       const auto bytes = file_->bytes().subspan(section.offset(), section.size());
-      if (HashBytes(bytes) != Digest{section.digest_high(), section.digest_low()}) ThrowDamaged(path_, fmt::format("section {} whose digest is wrong", i));
+      if (HashBytes(bytes) != Digest{section.digest_high(), section.digest_low()})
+        ThrowDamaged(path_, fmt::format("section {} whose digest is wrong", i));
       sections_.push_back(bytes);
       end = std::max(end, AlignSection(section.offset() + section.size()));
     }
@@ -118,22 +131,34 @@ class Reader {
   Tensor ReadTensor(const TensorInfo& info, uint32_t section) {
     const Blob blob = SectionBlob(section);
     const int64_t elems = ElemCount(info.shape);
-    if (elems > static_cast<int64_t>(blob.size_bytes) || elems * SizeOf(info.dtype) != static_cast<int64_t>(blob.size_bytes)) {
+    if (elems > static_cast<int64_t>(blob.size_bytes) ||
+        elems * SizeOf(info.dtype) != static_cast<int64_t>(blob.size_bytes)) {
       ThrowDamaged(path_, fmt::format("{} bytes for a constant of {}", blob.size_bytes, ToString(info.shape)));
     }
     return Tensor(info.dtype, info.shape, blob.data);
   }
 
   ProgramOperand ReadOperand(const fb::Operand& operand) {
-    if (operand.memory() > static_cast<uint8_t>(MemoryKind::kPacked)) ThrowDamaged(path_, fmt::format("memory kind {}", operand.memory()));
-    return {.memory = static_cast<MemoryKind>(operand.memory()), .dtype = ReadDType(operand.dtype()), .index = operand.index(),
-            .offset_bytes = operand.offset(), .shape = Ints(operand.shape()), .strides_bytes = Ints(operand.strides())};
+    if (operand.memory() > static_cast<uint8_t>(MemoryKind::kPacked))
+      ThrowDamaged(path_, fmt::format("memory kind {}", operand.memory()));
+    return {.memory = static_cast<MemoryKind>(operand.memory()),
+            .dtype = ReadDType(operand.dtype()),
+            .index = operand.index(),
+            .offset_bytes = operand.offset(),
+            .shape = Ints(operand.shape()),
+            .strides_bytes = Ints(operand.strides())};
   }
 
   ProgramStep ReadStep(const fb::Step& step) {
-    ProgramStep result{.name = Text(step.name()), .op = Text(step.op()), .attrs = Text(step.attrs()), .family = Text(step.family()),
-                       .tactic = Text(step.tactic()), .family_version = step.family_version(), .compute = ReadDType(step.compute()),
-                       .flops = step.flops(), .bytes = step.bytes()};
+    ProgramStep result{.name = Text(step.name()),
+                       .op = Text(step.op()),
+                       .attrs = Text(step.attrs()),
+                       .family = Text(step.family()),
+                       .tactic = Text(step.tactic()),
+                       .family_version = step.family_version(),
+                       .compute = ReadDType(step.compute()),
+                       .flops = step.flops(),
+                       .bytes = step.bytes()};
     result.packed = step.packed();
     for (const auto* source : List(step.sources())) result.sources.push_back(source->str());
     for (const auto* operand : List(step.inputs())) result.inputs.push_back(ReadOperand(*operand));
@@ -142,31 +167,41 @@ class Reader {
   }
 
   Program ReadPlan(const fb::Plan& plan) {
-    Program program{.device = plan.device()->str(), .fingerprint = plan.fingerprint()->str(), .precision = plan.precision()->str(),
+    Program program{.device = plan.device()->str(),
+                    .fingerprint = plan.fingerprint()->str(),
+                    .precision = plan.precision()->str(),
                     .arena_bytes = plan.arena_bytes()};
     if (program.arena_bytes < 0) ThrowDamaged(path_, fmt::format("an arena of {} bytes", program.arena_bytes));
-    for (const auto* constant : List(plan.constants())) program.constants.push_back(ReadTensor(ReadInfo(*constant->info()), constant->section()));
-    for (flatbuffers::uoffset_t i = 0; plan.packed() && i < plan.packed()->size(); ++i) program.packed.push_back(SectionBlob(plan.packed()->Get(i)));
+    for (const auto* constant : List(plan.constants()))
+      program.constants.push_back(ReadTensor(ReadInfo(*constant->info()), constant->section()));
+    for (flatbuffers::uoffset_t i = 0; plan.packed() && i < plan.packed()->size(); ++i)
+      program.packed.push_back(SectionBlob(plan.packed()->Get(i)));
     for (const auto* step : List(plan.steps())) program.steps.push_back(ReadStep(*step));
     return program;
   }
 
   PortableConstant ReadPortable(const fb::PortableConstant& constant, const EngineModel& engine) {
     const TensorInfo info = ReadInfo(*constant.info());
-    PortableConstant result{.plan = constant.plan(), .step = constant.step(), .input = constant.input(), .dtype = info.dtype, .shape = info.shape};
+    PortableConstant result{.plan = constant.plan(),
+                            .step = constant.step(),
+                            .input = constant.input(),
+                            .dtype = info.dtype,
+                            .shape = info.shape};
     if (constant.section() >= 0) {
       result.plain = ReadTensor(info, static_cast<uint32_t>(constant.section()));
       return result;
     }
     const auto in_range = [](int64_t index, size_t size) { return index >= 0 && static_cast<size_t>(index) < size; };
-    if (!in_range(result.plan, engine.plans.size()) || !in_range(result.step, engine.plans[result.plan]->steps.size()) ||
+    if (!in_range(result.plan, engine.plans.size()) ||
+        !in_range(result.step, engine.plans[result.plan]->steps.size()) ||
         !in_range(result.input, engine.plans[result.plan]->steps[result.step].inputs.size())) {
       ThrowDamaged(path_, "a constant in a plan that isn't there");
     }
     return result;
   }
 
-  void ReadMap(const flatbuffers::Vector<flatbuffers::Offset<fb::KeyValue>>* list, std::map<std::string, std::string>& map) {
+  void ReadMap(const flatbuffers::Vector<flatbuffers::Offset<fb::KeyValue>>* list,
+               std::map<std::string, std::string>& map) {
     for (const auto* entry : List(list)) map[entry->key()->str()] = entry->value()->str();
   }
 

@@ -16,7 +16,8 @@ using flatbuffers::Offset;
 class SectionList {
  public:
   uint32_t Add(std::span<const std::byte> bytes) {
-    const auto [found, added] = index_.emplace(std::pair(bytes.data(), bytes.size()), static_cast<uint32_t>(bytes_.size()));
+    const auto [found, added] =
+        index_.emplace(std::pair(bytes.data(), bytes.size()), static_cast<uint32_t>(bytes_.size()));
     if (added) bytes_.push_back(bytes);
     return found->second;
   }
@@ -24,7 +25,9 @@ class SectionList {
 
  private:
   struct Hash {
-    size_t operator()(const std::pair<const std::byte*, size_t>& key) const { return std::hash<const void*>()(key.first) ^ key.second; }
+    size_t operator()(const std::pair<const std::byte*, size_t>& key) const {
+      return std::hash<const void*>()(key.first) ^ key.second;
+    }
   };
   std::unordered_map<std::pair<const std::byte*, size_t>, uint32_t, Hash> index_;
   std::vector<std::span<const std::byte>> bytes_;
@@ -39,16 +42,19 @@ class IndexBuilder {
   std::vector<std::byte> Build(uint64_t first_section) {
     builder_.Clear();
     const auto plans = Many<fb::Plan>(engine_.plans, [&](const auto& plan) { return AddPlan(*plan); });
-    const auto constants = Many<fb::PortableConstant>(engine_.constants, [&](const auto& constant) { return AddPortable(constant); });
-    const auto inputs = Many<fb::TensorInfo>(engine_.inputs, [&](const auto& info) { return AddInfo(info.name, info.dtype, info.shape); });
-    const auto outputs = Many<fb::TensorInfo>(engine_.outputs, [&](const auto& info) { return AddInfo(info.name, info.dtype, info.shape); });
+    const auto constants =
+        Many<fb::PortableConstant>(engine_.constants, [&](const auto& constant) { return AddPortable(constant); });
+    const auto inputs = Many<fb::TensorInfo>(
+        engine_.inputs, [&](const auto& info) { return AddInfo(info.name, info.dtype, info.shape); });
+    const auto outputs = Many<fb::TensorInfo>(
+        engine_.outputs, [&](const auto& info) { return AddInfo(info.name, info.dtype, info.shape); });
     const auto metadata = AddMap(engine_.metadata);
     const auto reports = AddMap(engine_.reports);
     const uint32_t text = sections_.Add(std::as_bytes(std::span(engine_.graph_text.data(), engine_.graph_text.size())));
     const auto name = builder_.CreateString(engine_.name);
     const auto sections = AddSections(first_section);
-    builder_.Finish(fb::CreateEngine(builder_, name, metadata, engine_.source_digest.high, engine_.source_digest.low, inputs, outputs,
-                                     text, constants, plans, reports, sections));
+    builder_.Finish(fb::CreateEngine(builder_, name, metadata, engine_.source_digest.high, engine_.source_digest.low,
+                                     inputs, outputs, text, constants, plans, reports, sections));
     const auto* data = reinterpret_cast<const std::byte*>(builder_.GetBufferPointer());
     return {data, data + builder_.GetSize()};
   }
@@ -64,7 +70,8 @@ class IndexBuilder {
   }
 
   Offset<fb::TensorInfo> AddInfo(const std::string& name, DType dtype, const Shape& shape) {
-    return fb::CreateTensorInfo(builder_, builder_.CreateString(name), static_cast<uint8_t>(dtype), builder_.CreateVector(shape));
+    return fb::CreateTensorInfo(builder_, builder_.CreateString(name), static_cast<uint8_t>(dtype),
+                                builder_.CreateVector(shape));
   }
 
   Offset<flatbuffers::Vector<Offset<fb::KeyValue>>> AddMap(const std::map<std::string, std::string>& map) {
@@ -74,8 +81,9 @@ class IndexBuilder {
   }
 
   Offset<fb::Operand> AddOperand(const ProgramOperand& operand) {
-    return fb::CreateOperand(builder_, static_cast<uint8_t>(operand.memory), static_cast<uint8_t>(operand.dtype), operand.index,
-                             operand.offset_bytes, builder_.CreateVector(operand.shape), builder_.CreateVector(operand.strides_bytes));
+    return fb::CreateOperand(builder_, static_cast<uint8_t>(operand.memory), static_cast<uint8_t>(operand.dtype),
+                             operand.index, operand.offset_bytes, builder_.CreateVector(operand.shape),
+                             builder_.CreateVector(operand.strides_bytes));
   }
 
   Offset<fb::Step> AddStep(const ProgramStep& step) {
@@ -83,8 +91,9 @@ class IndexBuilder {
     const auto outputs = Many<fb::Operand>(step.outputs, [&](const auto& operand) { return AddOperand(operand); });
     const auto sources = builder_.CreateVectorOfStrings(step.sources);
     const auto text = [&](const std::string& value) { return builder_.CreateString(value); };
-    return fb::CreateStep(builder_, text(step.name), sources, text(step.op), text(step.attrs), text(step.family), step.family_version,
-                          text(step.tactic), static_cast<uint8_t>(step.compute), step.flops, step.bytes, inputs, outputs, step.packed);
+    return fb::CreateStep(builder_, text(step.name), sources, text(step.op), text(step.attrs), text(step.family),
+                          step.family_version, text(step.tactic), static_cast<uint8_t>(step.compute), step.flops,
+                          step.bytes, inputs, outputs, step.packed);
   }
 
   Offset<fb::Plan> AddPlan(const Program& plan) {
@@ -95,13 +104,14 @@ class IndexBuilder {
     std::vector<uint32_t> packed;
     for (const Blob& blob : plan.packed) packed.push_back(sections_.Add(blob.bytes()));
     const auto text = [&](const std::string& value) { return builder_.CreateString(value); };
-    return fb::CreatePlan(builder_, text(plan.device), text(plan.fingerprint), text(plan.precision), plan.arena_bytes, steps, constants,
-                          builder_.CreateVector(packed));
+    return fb::CreatePlan(builder_, text(plan.device), text(plan.fingerprint), text(plan.precision), plan.arena_bytes,
+                          steps, constants, builder_.CreateVector(packed));
   }
 
   Offset<fb::PortableConstant> AddPortable(const PortableConstant& constant) {
     const int32_t section = constant.plain.is_null() ? -1 : static_cast<int32_t>(sections_.Add(constant.plain.bytes()));
-    return fb::CreatePortableConstant(builder_, AddInfo({}, constant.dtype, constant.shape), section, constant.plan, constant.step, constant.input);
+    return fb::CreatePortableConstant(builder_, AddInfo({}, constant.dtype, constant.shape), section, constant.plan,
+                                      constant.step, constant.input);
   }
 
   Offset<flatbuffers::Vector<const fb::Section*>> AddSections(uint64_t first_section) {

@@ -64,8 +64,8 @@ struct Program {
 
 /// What the portable part keeps of a constant: its elements, or where a plan's packed weights hold them.
 struct PortableConstant {
-  Tensor plain;                                  ///< null when packed
-  int32_t plan = -1, step = -1, input = -1;      ///< position of the packed operand
+  Tensor plain;                              ///< null when packed
+  int32_t plan = -1, step = -1, input = -1;  ///< position of the packed operand
   DType dtype = DType::kFloat32;
   Shape shape;
 };
@@ -76,10 +76,10 @@ struct EngineModel {
   std::map<std::string, std::string> metadata;  ///< of the source model
   Digest source_digest;                         ///< of the source file
   std::vector<TensorInfo> inputs, outputs;
-  std::string graph_text;                       ///< fused graph; external(i) is constants[i]
+  std::string graph_text;  ///< fused graph; external(i) is constants[i]
   std::vector<PortableConstant> constants;
   std::vector<std::shared_ptr<const Program>> plans;
-  std::map<std::string, std::string> reports;   ///< by name: "warnings" of the build (a line each)
+  std::map<std::string, std::string> reports;  ///< by name: "warnings" of the build (a line each)
 };
 
 }  // namespace tenon

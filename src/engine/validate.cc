@@ -6,7 +6,8 @@ namespace tenon {
 namespace {
 
 [[noreturn]] void ThrowDamaged(const std::string& where, const std::string& what) {
-  ThrowInvalid({.what = "the engine's plan is damaged", .where = where, .got = what, .hint = "Export the engine again."});
+  ThrowInvalid(
+      {.what = "the engine's plan is damaged", .where = where, .got = what, .hint = "Export the engine again."});
 }
 
 int64_t DenseBytes(const TensorInfo& info) { return ElemCount(info.shape) * SizeOf(info.dtype); }
@@ -18,12 +19,17 @@ int64_t MemoryBytes(const Program& program, const ProgramOperand& operand, const
     return operand.index >= 0 && static_cast<size_t>(operand.index) < list.size() ? bytes_of(list[operand.index]) : -1;
   };
   switch (operand.memory) {
-    case MemoryKind::kArena: return program.arena_bytes;
-    case MemoryKind::kInput: return size(inputs, DenseBytes);
-    case MemoryKind::kOutput: return size(outputs, DenseBytes);
-    case MemoryKind::kConstant: return size(program.constants, [](const Tensor& tensor) { return tensor.size_bytes(); });
+    case MemoryKind::kArena:
+      return program.arena_bytes;
+    case MemoryKind::kInput:
+      return size(inputs, DenseBytes);
+    case MemoryKind::kOutput:
+      return size(outputs, DenseBytes);
+    case MemoryKind::kConstant:
+      return size(program.constants, [](const Tensor& tensor) { return tensor.size_bytes(); });
     case MemoryKind::kAbsent:
-    case MemoryKind::kPacked: break;
+    case MemoryKind::kPacked:
+      break;
   }
   return -1;
 }
@@ -32,7 +38,8 @@ int64_t MemoryBytes(const Program& program, const ProgramOperand& operand, const
 
 int64_t ExtentBytes(const ProgramOperand& operand) {
   int64_t extent = SizeOf(operand.dtype);
-  if (operand.strides_bytes.size() != operand.shape.size()) ThrowInvalid("an operand has {} strides for {} dimensions", operand.strides_bytes.size(), operand.shape.size());
+  if (operand.strides_bytes.size() != operand.shape.size())
+    ThrowInvalid("an operand has {} strides for {} dimensions", operand.strides_bytes.size(), operand.shape.size());
   if (ElemCount(operand.shape) == 0) return 0;
   for (size_t d = 0; d < operand.shape.size(); ++d) {
     int64_t span = 0;
@@ -44,19 +51,23 @@ int64_t ExtentBytes(const ProgramOperand& operand) {
   return extent;
 }
 
-void ValidateProgram(const Program& program, const std::vector<TensorInfo>& inputs, const std::vector<TensorInfo>& outputs) {
+void ValidateProgram(const Program& program, const std::vector<TensorInfo>& inputs,
+                     const std::vector<TensorInfo>& outputs) {
   const auto check = [&](const ProgramStep& step, const ProgramOperand& operand, bool is_output) {
     if (operand.memory == MemoryKind::kAbsent) return;
     if (operand.memory == MemoryKind::kPacked && !is_output && step.packed >= 0) return;
     const bool writable = operand.memory == MemoryKind::kArena || operand.memory == MemoryKind::kOutput;
     const int64_t size = MemoryBytes(program, operand, inputs, outputs);
     const int64_t extent = ExtentBytes(operand);
-    if (size < 0 || (is_output && !writable) || operand.offset_bytes < 0 || extent > size || operand.offset_bytes > size - extent) {
-      ThrowDamaged("step " + step.name, fmt::format("an operand of {} bytes at {} in memory of {}", extent, operand.offset_bytes, size));
+    if (size < 0 || (is_output && !writable) || operand.offset_bytes < 0 || extent > size ||
+        operand.offset_bytes > size - extent) {
+      ThrowDamaged("step " + step.name,
+                   fmt::format("an operand of {} bytes at {} in memory of {}", extent, operand.offset_bytes, size));
     }
   };
   for (const ProgramStep& step : program.steps) {
-    if (step.packed >= static_cast<int32_t>(program.packed.size()) || step.packed < -1) ThrowDamaged("step " + step.name, fmt::format("packed constants {}", step.packed));
+    if (step.packed >= static_cast<int32_t>(program.packed.size()) || step.packed < -1)
+      ThrowDamaged("step " + step.name, fmt::format("packed constants {}", step.packed));
     for (const auto& operand : step.inputs) check(step, operand, false);
     for (const auto& operand : step.outputs) check(step, operand, true);
   }

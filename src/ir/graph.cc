@@ -102,7 +102,8 @@ void Graph::SetInput(Node* node, size_t index, Value* value) {
 void Graph::Rewrite(Node* node, std::unique_ptr<Op> op, std::vector<Value*> inputs) {
   while (!inputs.empty() && !inputs.back()) inputs.pop_back();
   const std::vector<TensorType> types = InferOutputs(*op, inputs);
-  TENON_CHECK(types.size() == node->outputs_.size(), "{} has {} outputs, not {}", op->name(), types.size(), node->outputs_.size());
+  TENON_CHECK(types.size() == node->outputs_.size(), "{} has {} outputs, not {}", op->name(), types.size(),
+              node->outputs_.size());
   for (Value* old : node->inputs_) {
     if (old) RemoveUser(old, node);
   }
@@ -128,7 +129,8 @@ void Graph::ReplaceAllUses(Value* from, Value* to) {
 }
 
 void Graph::Erase(Node* node) {
-  for (Value* output : node->outputs_) TENON_CHECK(!output || IsUnused(output), "value {} is still used", output->name());
+  for (Value* output : node->outputs_)
+    TENON_CHECK(!output || IsUnused(output), "value {} is still used", output->name());
   const auto remove = [this](Value* value) {
     names_.erase(value->name_);
     values_.erase(value->position_);
@@ -200,7 +202,9 @@ void Graph::AddOutput(Value* value, std::string name) {
   output_names_.push_back(std::move(name));
 }
 
-bool Graph::IsOutput(const Value* value) const { return std::find(outputs_.begin(), outputs_.end(), value) != outputs_.end(); }
+bool Graph::IsOutput(const Value* value) const {
+  return std::find(outputs_.begin(), outputs_.end(), value) != outputs_.end();
+}
 
 std::vector<Node*> Graph::NodeList() const {
   std::vector<Node*> list;
@@ -255,20 +259,23 @@ namespace {
 void VerifyNode(const Node& node, const std::unordered_set<const Value*>& defined) {
   for (const Value* input : node.inputs()) {
     if (!input) continue;
-    TENON_CHECK(defined.contains(input) || input->is_constant(), "{} {} reads {} before it is made", node.op().name(), node.name(), input->name());
+    TENON_CHECK(defined.contains(input) || input->is_constant(), "{} {} reads {} before it is made", node.op().name(),
+                node.name(), input->name());
     const auto uses = std::count(node.inputs().begin(), node.inputs().end(), input);
     TENON_CHECK(std::count(input->users().begin(), input->users().end(), &node) == uses, "users of {}", input->name());
   }
   std::vector<InferInput> known(node.inputs().size());
   for (size_t i = 0; i < known.size(); ++i) {
-    if (const Value* input = node.inputs()[i]) known[i] = {&input->type(), input->is_constant() ? &input->constant() : nullptr};
+    if (const Value* input = node.inputs()[i])
+      known[i] = {&input->type(), input->is_constant() ? &input->constant() : nullptr};
   }
   const std::vector<TensorType> types = node.op().Infer(known);
   TENON_CHECK(types.size() == node.outputs().size(), "{} {}: {} outputs", node.op().name(), node.name(), types.size());
   for (size_t i = 0; i < types.size(); ++i) {
     const Value* output = node.outputs()[i];
     if (!output) continue;
-    TENON_CHECK(output->producer() == &node && output->producer_index() == static_cast<int>(i), "producer of {}", output->name());
+    TENON_CHECK(output->producer() == &node && output->producer_index() == static_cast<int>(i), "producer of {}",
+                output->name());
     TENON_CHECK(output->type() == types[i], "{} {}: output {} is {}, inferred {}", node.op().name(), node.name(),
                 output->name(), ToString(output->type()), ToString(types[i]));
   }

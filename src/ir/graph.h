@@ -49,9 +49,13 @@ class Node {
   Op& mutable_op() { return *op_; }
   /// The op as its concrete type, null when it is another.
   template <class T>
-  const T* As() const { return dynamic_cast<const T*>(op_.get()); }
+  const T* As() const {
+    return dynamic_cast<const T*>(op_.get());
+  }
   template <class T>
-  T* As() { return dynamic_cast<T*>(op_.get()); }
+  T* As() {
+    return dynamic_cast<T*>(op_.get());
+  }
 
   const std::string& name() const { return name_; }
   const std::vector<Value*>& inputs() const { return inputs_; }

@@ -131,9 +131,12 @@ TensorType ReadType(Cursor& in) {
 
 template <class T>
 T ReadElement(Cursor& in) {
-  if constexpr (std::is_same_v<T, bool>) return in.Num<int64_t>() != 0;
-  else if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>) return T(in.Num<float>());
-  else return in.Num<T>();
+  if constexpr (std::is_same_v<T, bool>)
+    return in.Num<int64_t>() != 0;
+  else if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
+    return T(in.Num<float>());
+  else
+    return in.Num<T>();
 }
 
 /// Uniform in [-1, 1) for floats, 0..7 for integers; the same numbers on every platform.
@@ -314,7 +317,8 @@ void GraphReader::ReadNode() {
     in_.List("[", "]", [&] { sources.push_back(in_.Quoted()); });
     node->AddSources(sources);
   }
-  if (outputs.size() > node->outputs().size()) in_.Fail(fmt::format("at most {} outputs of {}", node->outputs().size(), op_name));
+  if (outputs.size() > node->outputs().size())
+    in_.Fail(fmt::format("at most {} outputs of {}", node->outputs().size(), op_name));
   for (size_t i = 0; i < node->outputs().size(); ++i) {
     if (i >= outputs.size() || outputs[i].name.empty()) {
       graph_->DropOutput(node, i);

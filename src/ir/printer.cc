@@ -26,7 +26,9 @@ std::string Quote(std::string_view text) {
 
 /// %name, quoted where it has characters that the grammar gives another meaning.
 std::string NameText(const Value& value) {
-  const auto plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("_.-+/").find(c) != std::string_view::npos; };
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("_.-+/").find(c) != std::string_view::npos;
+  };
   const std::string& name = value.name();
   return "%" + (std::all_of(name.begin(), name.end(), plain) ? name : Quote(name));
 }
@@ -34,22 +36,31 @@ std::string NameText(const Value& value) {
 /// Shortest text that reads back as the same number.
 template <class T>
 std::string Number(T value) {
-  if constexpr (std::is_same_v<T, bool>) return value ? "1" : "0";
-  else if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>) return fmt::format("{}", static_cast<float>(value));
-  else if constexpr (std::is_integral_v<T>) return fmt::format("{}", static_cast<int64_t>(value));
-  else return fmt::format("{}", value);
+  if constexpr (std::is_same_v<T, bool>)
+    return value ? "1" : "0";
+  else if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
+    return fmt::format("{}", static_cast<float>(value));
+  else if constexpr (std::is_integral_v<T>)
+    return fmt::format("{}", static_cast<int64_t>(value));
+  else
+    return fmt::format("{}", value);
 }
 
 /// Collects each attribute's text by name, in the op's order.
 class AttrPrinter final : public AttrVisitor {
  public:
-  explicit AttrPrinter(const PrintOptions& options, std::string indent) : options_(options), indent_(std::move(indent)) {}
+  explicit AttrPrinter(const PrintOptions& options, std::string indent)
+      : options_(options), indent_(std::move(indent)) {}
   void Int(std::string_view name, int64_t& value) override { Put(name, fmt::format("{}", value)); }
   void Bool(std::string_view name, bool& value) override { Put(name, value ? "true" : "false"); }
   void Float(std::string_view name, float& value) override { Put(name, fmt::format("{}", value)); }
   void String(std::string_view name, std::string& value) override { Put(name, Quote(value)); }
-  void Ints(std::string_view name, std::vector<int64_t>& value) override { Put(name, fmt::format("[{}]", fmt::join(value, ","))); }
-  void Floats(std::string_view name, std::vector<float>& value) override { Put(name, fmt::format("[{}]", fmt::join(value, ","))); }
+  void Ints(std::string_view name, std::vector<int64_t>& value) override {
+    Put(name, fmt::format("[{}]", fmt::join(value, ",")));
+  }
+  void Floats(std::string_view name, std::vector<float>& value) override {
+    Put(name, fmt::format("[{}]", fmt::join(value, ",")));
+  }
   void Type(std::string_view name, DType& value) override { Put(name, std::string(ToString(value))); }
   void Body(std::string_view name, std::shared_ptr<Graph>& value) override;
 

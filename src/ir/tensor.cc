@@ -14,14 +14,17 @@ constexpr std::align_val_t kAlignment{64};
 std::shared_ptr<const std::byte> Allocate(int64_t size_bytes, const Shape& shape) {
   const size_t size = static_cast<size_t>(std::max<int64_t>(size_bytes, 1));
   void* memory = ::operator new(size, kAlignment, std::nothrow);
-  if (!memory) ThrowInvalid({.what = "out of memory", .got = fmt::format("a tensor of {} ({} bytes)", ToString(shape), size)});
+  if (!memory)
+    ThrowInvalid({.what = "out of memory", .got = fmt::format("a tensor of {} ({} bytes)", ToString(shape), size)});
   std::memset(memory, 0, size);
-  return {static_cast<const std::byte*>(memory), [](const std::byte* p) { ::operator delete(const_cast<std::byte*>(p), kAlignment); }};
+  return {static_cast<const std::byte*>(memory),
+          [](const std::byte* p) { ::operator delete(const_cast<std::byte*>(p), kAlignment); }};
 }
 
 int64_t SizeBytes(DType dtype, const Shape& shape) {
   int64_t bytes = 0;
-  if (__builtin_mul_overflow(ElemCount(shape), SizeOf(dtype), &bytes)) ThrowInvalid("bad shape: {} overflows", ToString(shape));
+  if (__builtin_mul_overflow(ElemCount(shape), SizeOf(dtype), &bytes))
+    ThrowInvalid("bad shape: {} overflows", ToString(shape));
   return bytes;
 }
 
@@ -47,7 +50,10 @@ To ConvertElement(From value) {
 }  // namespace
 
 Tensor::Tensor(DType dtype, Shape shape)
-    : dtype_(dtype), shape_(std::move(shape)), elems_(ElemCount(shape_)), data_(Allocate(SizeBytes(dtype, shape_), shape_)) {}
+    : dtype_(dtype),
+      shape_(std::move(shape)),
+      elems_(ElemCount(shape_)),
+      data_(Allocate(SizeBytes(dtype, shape_), shape_)) {}
 
 Tensor::Tensor(DType dtype, Shape shape, std::shared_ptr<const std::byte> data)
     : dtype_(dtype), shape_(std::move(shape)), elems_(ElemCount(shape_)), data_(std::move(data)) {

@@ -14,29 +14,65 @@ namespace tenon {
 /// The C++ type that stores a DType. bool is stored as one byte, 0 or 1.
 template <class T>
 struct DTypeOf;
-template <> struct DTypeOf<float> { static constexpr DType value = DType::kFloat32; };
-template <> struct DTypeOf<Float16> { static constexpr DType value = DType::kFloat16; };
-template <> struct DTypeOf<BFloat16> { static constexpr DType value = DType::kBFloat16; };
-template <> struct DTypeOf<double> { static constexpr DType value = DType::kFloat64; };
-template <> struct DTypeOf<int8_t> { static constexpr DType value = DType::kInt8; };
-template <> struct DTypeOf<uint8_t> { static constexpr DType value = DType::kUInt8; };
-template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::kInt32; };
-template <> struct DTypeOf<int64_t> { static constexpr DType value = DType::kInt64; };
-template <> struct DTypeOf<bool> { static constexpr DType value = DType::kBool; };
+template <>
+struct DTypeOf<float> {
+  static constexpr DType value = DType::kFloat32;
+};
+template <>
+struct DTypeOf<Float16> {
+  static constexpr DType value = DType::kFloat16;
+};
+template <>
+struct DTypeOf<BFloat16> {
+  static constexpr DType value = DType::kBFloat16;
+};
+template <>
+struct DTypeOf<double> {
+  static constexpr DType value = DType::kFloat64;
+};
+template <>
+struct DTypeOf<int8_t> {
+  static constexpr DType value = DType::kInt8;
+};
+template <>
+struct DTypeOf<uint8_t> {
+  static constexpr DType value = DType::kUInt8;
+};
+template <>
+struct DTypeOf<int32_t> {
+  static constexpr DType value = DType::kInt32;
+};
+template <>
+struct DTypeOf<int64_t> {
+  static constexpr DType value = DType::kInt64;
+};
+template <>
+struct DTypeOf<bool> {
+  static constexpr DType value = DType::kBool;
+};
 
 /// Calls f.template operator()<T>() with the storage type of `dtype`.
 template <class F>
 decltype(auto) DispatchDType(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::kFloat32: return f.template operator()<float>();
-    case DType::kFloat16: return f.template operator()<Float16>();
-    case DType::kBFloat16: return f.template operator()<BFloat16>();
-    case DType::kFloat64: return f.template operator()<double>();
-    case DType::kInt8: return f.template operator()<int8_t>();
-    case DType::kUInt8: return f.template operator()<uint8_t>();
-    case DType::kInt32: return f.template operator()<int32_t>();
-    case DType::kInt64: return f.template operator()<int64_t>();
-    case DType::kBool: return f.template operator()<bool>();
+    case DType::kFloat32:
+      return f.template operator()<float>();
+    case DType::kFloat16:
+      return f.template operator()<Float16>();
+    case DType::kBFloat16:
+      return f.template operator()<BFloat16>();
+    case DType::kFloat64:
+      return f.template operator()<double>();
+    case DType::kInt8:
+      return f.template operator()<int8_t>();
+    case DType::kUInt8:
+      return f.template operator()<uint8_t>();
+    case DType::kInt32:
+      return f.template operator()<int32_t>();
+    case DType::kInt64:
+      return f.template operator()<int64_t>();
+    case DType::kBool:
+      return f.template operator()<bool>();
   }
   TENON_CHECK(false, "bad dtype");
   __builtin_unreachable();
@@ -61,7 +97,9 @@ class Tensor {
     return tensor;
   }
   template <class T>
-  static Tensor Scalar(T value) { return Of<T>({}, std::vector<T>{value}); }
+  static Tensor Scalar(T value) {
+    return Of<T>({}, std::vector<T>{value});
+  }
 
   bool is_null() const { return !data_; }
   DType dtype() const { return dtype_; }
@@ -81,7 +119,9 @@ class Tensor {
     return const_cast<T*>(std::as_const(*this).data<T>());
   }
   template <class T>
-  std::span<const T> values() const { return {data<T>(), static_cast<size_t>(elems_)}; }
+  std::span<const T> values() const {
+    return {data<T>(), static_cast<size_t>(elems_)};
+  }
   const std::byte* raw() const { return data_.get(); }
   std::byte* raw() { return const_cast<std::byte*>(data_.get()); }
   std::span<const std::byte> bytes() const { return {data_.get(), static_cast<size_t>(size_bytes())}; }

@@ -39,7 +39,8 @@ int64_t ElemCount(const Shape& shape) {
     if (dim < 0) ThrowInvalid("bad shape: dimension {} is negative", dim);
     empty |= dim == 0;
     // Zeros are left out of the product, so that no partial product of a shape that passes can overflow.
-    if (dim != 0 && __builtin_mul_overflow(count, dim, &count)) ThrowInvalid("bad shape: {} elements overflow", ToString(shape));
+    if (dim != 0 && __builtin_mul_overflow(count, dim, &count))
+      ThrowInvalid("bad shape: {} elements overflow", ToString(shape));
   }
   return empty ? 0 : count;
 }

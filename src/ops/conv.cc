@@ -83,7 +83,8 @@ Tensor RepeatPixels(const Tensor& x) {
   std::byte* out = y.raw();
   for (int64_t row = 0; row < y.elems() / std::max<int64_t>(width, 1); ++row) {
     const std::byte* in = x.raw() + (row / height * (height / 2) + row % height / 2) * (width / 2) * size;
-    for (int64_t column = 0; column < width; ++column, out += size) std::memcpy(out, in + column / 2 * size, static_cast<size_t>(size));
+    for (int64_t column = 0; column < width; ++column, out += size)
+      std::memcpy(out, in + column / 2 * size, static_cast<size_t>(size));
   }
   return y;
 }

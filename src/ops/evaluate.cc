@@ -9,13 +9,19 @@ namespace {
 
 void CheckInputs(const Graph& graph, std::span<const Tensor> inputs) {
   if (inputs.size() != graph.inputs().size()) {
-    ThrowInvalid({.what = "wrong number of inputs", .where = graph.name, .got = std::to_string(inputs.size()),
+    ThrowInvalid({.what = "wrong number of inputs",
+                  .where = graph.name,
+                  .got = std::to_string(inputs.size()),
                   .expected = std::to_string(graph.inputs().size())});
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Value* expected = graph.inputs()[i];
-    if (inputs[i].dtype() == expected->dtype() && (!expected->has_shape() || inputs[i].shape() == expected->shape())) continue;
-    ThrowInvalid({.what = "wrong input", .where = expected->name(), .got = ToString(inputs[i].type()), .expected = ToString(expected->type())});
+    if (inputs[i].dtype() == expected->dtype() && (!expected->has_shape() || inputs[i].shape() == expected->shape()))
+      continue;
+    ThrowInvalid({.what = "wrong input",
+                  .where = expected->name(),
+                  .got = ToString(inputs[i].type()),
+                  .expected = ToString(expected->type())});
   }
 }
 
@@ -57,7 +63,8 @@ std::vector<Tensor> EvaluateGraph(const Graph& graph, std::span<const Tensor> in
     if (observer) observer(*node, results);
   }
   std::vector<Tensor> outputs;
-  for (const Value* output : graph.outputs()) outputs.push_back(output->is_constant() ? output->constant() : slots.at(output).tensor);
+  for (const Value* output : graph.outputs())
+    outputs.push_back(output->is_constant() ? output->constant() : slots.at(output).tensor);
   return outputs;
 }
 

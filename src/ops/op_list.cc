@@ -39,19 +39,12 @@ std::unique_ptr<Op> MakeFirstNamed(std::string_view name) {
 
 std::unique_ptr<Op> MakeOp(std::string_view name) {
   // clang-format off: one family per line
-  return MakeFirstNamed<
-      Unary, Binary, Where, Cast,
-      Conv, ConvTranspose, MatMul, Attention, Einsum,
-      Pool, Reduce, Softmax, ArgReduce, CumSum,
-      BatchNorm, GroupNorm, LayerNorm, Lrn,
-      QuantizeLinear, DequantizeLinear,
-      Reshape, Transpose, Slice, Concat, Split, Expand,
-      ShapeOf, Size, Squeeze, Unsqueeze, Range, EyeLike,
-      Gather, GatherElements, GatherND, ScatterElements, ScatterND,
-      Pad, Tile, CenterCropPad, OneHot, Trilu, ReverseSequence,
-      NonZero, Compress, Unique, TopK, NonMaxSuppression,
-      Resize, GridSample, AffineGrid, RoiAlign,
-      Region>(name);
+  return MakeFirstNamed<Unary, Binary, Where, Cast, Conv, ConvTranspose, MatMul, Attention, Einsum, Pool, Reduce,
+                        Softmax, ArgReduce, CumSum, BatchNorm, GroupNorm, LayerNorm, Lrn, QuantizeLinear,
+                        DequantizeLinear, Reshape, Transpose, Slice, Concat, Split, Expand, ShapeOf, Size, Squeeze,
+                        Unsqueeze, Range, EyeLike, Gather, GatherElements, GatherND, ScatterElements, ScatterND, Pad,
+                        Tile, CenterCropPad, OneHot, Trilu, ReverseSequence, NonZero, Compress, Unique, TopK,
+                        NonMaxSuppression, Resize, GridSample, AffineGrid, RoiAlign, Region>(name);
   // clang-format on
 }
 

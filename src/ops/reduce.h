@@ -6,7 +6,8 @@
 namespace tenon {
 
 enum class ReduceKind { kSum, kMean, kMax, kMin, kProd, kL1, kL2, kLogSum, kLogSumExp, kSumSquare };
-inline constexpr std::array<std::string_view, 10> kReduceNames = {"sum", "mean", "max", "min", "prod", "l1", "l2", "log_sum", "log_sum_exp", "sum_square"};
+inline constexpr std::array<std::string_view, 10> kReduceNames = {
+    "sum", "mean", "max", "min", "prod", "l1", "l2", "log_sum", "log_sum_exp", "sum_square"};
 
 /// ONNX Reduce*: inputs x, axes (optional, i64). Without axes: all of them, or none when noop_with_empty_axes.
 struct Reduce : OpBase<Reduce> {
@@ -20,7 +21,8 @@ struct Reduce : OpBase<Reduce> {
   std::vector<Tensor> Evaluate(std::span<const Tensor> inputs) const override;
 };
 
-/// Softmax or LogSoftmax along one axis (opset 13 semantics; the importer turns the older flattening form into Reshapes).
+/// Softmax or LogSoftmax along one axis (opset 13 semantics; the importer turns the older flattening form into
+/// Reshapes).
 struct Softmax : OpBase<Softmax> {
   static constexpr std::string_view kName = "Softmax";
   int64_t axis = -1;

@@ -20,7 +20,9 @@ bool Repeats(const Resize& op, const ResizeAxis& axis, int64_t factor) {
 
 bool DoublesPixels(const Node& node) {
   const auto* resize = node.As<Resize>();
-  if (!resize || resize->mode != ResizeMode::kNearest || !node.input(0)->has_shape() || node.input(0)->shape().size() != 4) return false;
+  if (!resize || resize->mode != ResizeMode::kNearest || !node.input(0)->has_shape() ||
+      node.input(0)->shape().size() != 4)
+    return false;
   std::vector<Tensor> operands;
   for (size_t i = 1; i < 4; ++i) {
     const Value* operand = node.input(i);
@@ -28,7 +30,8 @@ bool DoublesPixels(const Node& node) {
     operands.push_back(operand ? operand->constant() : Tensor());
   }
   const auto axes = ResolveResize(*resize, node.input(0)->shape(), operands[0], operands[1], operands[2]);
-  return Repeats(*resize, axes[0], 1) && Repeats(*resize, axes[1], 1) && Repeats(*resize, axes[2], 2) && Repeats(*resize, axes[3], 2);
+  return Repeats(*resize, axes[0], 1) && Repeats(*resize, axes[1], 1) && Repeats(*resize, axes[2], 2) &&
+         Repeats(*resize, axes[3], 2);
 }
 
 }  // namespace

@@ -11,7 +11,8 @@ namespace {
 
 class CpuContextExecution final : public internal::Execution {
  public:
-  CpuContextExecution(std::shared_ptr<const CpuProgram> program, int threads) : execution_(std::move(program), threads) {}
+  CpuContextExecution(std::shared_ptr<const CpuProgram> program, int threads)
+      : execution_(std::move(program), threads) {}
   void Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us) override {
     execution_.Run(inputs, outputs, step_us);
   }

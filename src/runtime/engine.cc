@@ -9,14 +9,17 @@ namespace {
 template <class List>
 void CheckBuffers(const char* what, const List& buffers, size_t expected) {
   if (buffers.size() != expected) {
-    ThrowInvalid({.what = fmt::format("wrong number of {} buffers", what), .got = std::to_string(buffers.size()), .expected = std::to_string(expected)});
+    ThrowInvalid({.what = fmt::format("wrong number of {} buffers", what),
+                  .got = std::to_string(buffers.size()),
+                  .expected = std::to_string(expected)});
   }
   for (const auto* pointer : buffers) {
     if (!pointer) ThrowInvalid("a null pointer among the {} buffers", what);
   }
 }
 
-void RunChecked(internal::Execution& execution, std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us) {
+void RunChecked(internal::Execution& execution, std::span<const void* const> inputs, std::span<void* const> outputs,
+                std::vector<double>* step_us) {
   CheckBuffers("input", inputs, execution.input_count);
   CheckBuffers("output", outputs, execution.output_count);
   execution.Run(inputs, outputs, step_us);
@@ -29,13 +32,16 @@ Context::~Context() = default;
 Context::Context(Context&&) noexcept = default;
 Context& Context::operator=(Context&&) noexcept = default;
 
-void Context::Run(std::span<const void* const> inputs, std::span<void* const> outputs) { RunChecked(*execution_, inputs, outputs, nullptr); }
+void Context::Run(std::span<const void* const> inputs, std::span<void* const> outputs) {
+  RunChecked(*execution_, inputs, outputs, nullptr);
+}
 
 void Context::Run(std::initializer_list<const void*> inputs, std::initializer_list<void*> outputs) {
   Run(std::span(inputs.begin(), inputs.size()), std::span(outputs.begin(), outputs.size()));
 }
 
-void Context::RunTimed(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>& step_us) {
+void Context::RunTimed(std::span<const void* const> inputs, std::span<void* const> outputs,
+                       std::vector<double>& step_us) {
   RunChecked(*execution_, inputs, outputs, &step_us);
 }
 

@@ -14,7 +14,8 @@ class Execution {
  public:
   virtual ~Execution() = default;
   /// `step_us`: where given, gets each step's time in microseconds.
-  virtual void Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us) = 0;
+  virtual void Run(std::span<const void* const> inputs, std::span<void* const> outputs,
+                   std::vector<double>* step_us) = 0;
   virtual int64_t memory_bytes() const = 0;
   virtual int threads() const = 0;
 

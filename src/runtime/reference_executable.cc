@@ -27,7 +27,8 @@ class ReferenceExecution final : public internal::Execution {
       if (step_us) step_us->push_back(std::chrono::duration<double, std::micro>(now - last).count());
       last = now;
     });
-    for (size_t i = 0; i < outputs.size(); ++i) std::memcpy(outputs[i], results[i].raw(), static_cast<size_t>(results[i].size_bytes()));
+    for (size_t i = 0; i < outputs.size(); ++i)
+      std::memcpy(outputs[i], results[i].raw(), static_cast<size_t>(results[i].size_bytes()));
   }
   int64_t memory_bytes() const override { return 0; }  // allocated and freed as values come and go
   int threads() const override { return 1; }
@@ -53,7 +54,9 @@ class ReferenceExecutable final : public internal::Executable {
     precision = "fp32";
     device = "reference";
   }
-  std::unique_ptr<internal::Execution> NewExecution(const ContextOptions&) const override { return std::make_unique<ReferenceExecution>(graph_); }
+  std::unique_ptr<internal::Execution> NewExecution(const ContextOptions&) const override {
+    return std::make_unique<ReferenceExecution>(graph_);
+  }
 
  private:
   std::shared_ptr<const Graph> graph_;

@@ -50,7 +50,8 @@ TEST_F(FileTest, ErrorsNameTheFile) {
 }
 
 TEST(ErrorTest, HouseForm) {
-  EXPECT_EQ(FormatError({.what = "can't read", .where = "a.onnx", .got = "3 bytes", .expected = "4", .hint = "Copy it again."}),
+  EXPECT_EQ(FormatError(
+                {.what = "can't read", .where = "a.onnx", .got = "3 bytes", .expected = "4", .hint = "Copy it again."}),
             "can't read (a.onnx): got 3 bytes, expected 4. Copy it again.");
   EXPECT_EQ(FormatError({.what = "no model"}), "no model");
   EXPECT_THROW(TENON_CHECK(1 == 2, "{}", 5), Error);

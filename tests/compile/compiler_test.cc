@@ -98,8 +98,10 @@ TEST(CompilerTest, AgreesWithTheReference) {
   EXPECT_TRUE(result.warnings.empty()) << result.warnings[0];
   EXPECT_GT(cache.size(), 0u);
   const Tensor output = RunEngine(MakeCpuEngine(result.engine, CpuDevice::Detect()), image);
-  // Logits reach about 100 here, from sums of up to 432 terms: FP32 rounding leaves 1e-4 of them, sigmoid's slope a quarter.
-  for (int64_t i = 0; i < output.elems(); ++i) ASSERT_NEAR(output.data<float>()[i], expected.data<float>()[i], 1e-4) << i;
+  // Logits reach about 100 here, from sums of up to 432 terms: FP32 rounding leaves 1e-4 of them, sigmoid's slope a
+  // quarter.
+  for (int64_t i = 0; i < output.elems(); ++i)
+    ASSERT_NEAR(output.data<float>()[i], expected.data<float>()[i], 1e-4) << i;
 }
 
 TEST(CompilerTest, HalfIsCloseAndSaysSo) {
@@ -118,8 +120,8 @@ TEST(CompilerTest, HalfIsCloseAndSaysSo) {
     sum_squares += error * error;
     worst = std::max(worst, error);
   }
-  // BF16 keeps 2^-9 of each logit and six layers add up in quadrature: 0.5% of logits around 50, and sigmoid's slope is at
-  // most a quarter: 0.06 where a logit is near 0, nothing where it saturates.
+  // BF16 keeps 2^-9 of each logit and six layers add up in quadrature: 0.5% of logits around 50, and sigmoid's slope is
+  // at most a quarter: 0.06 where a logit is near 0, nothing where it saturates.
   EXPECT_LT(std::sqrt(sum_squares / static_cast<double>(output.elems())), 0.06);
   EXPECT_GT(worst, 0);
 }
@@ -149,7 +151,8 @@ TEST(CompilerTest, SameBitsOverThreadsRunsAndPlacesInABatch) {
   std::copy_n(batch.data<float>(), batch.elems(), mixed.data<float>());
   std::copy_n(image.data<float>(), image.elems(), mixed.data<float>() + 2 * image.elems());
   const Tensor outputs = RunEngine(four, mixed);
-  for (int64_t i = 0; i < expected.elems(); ++i) ASSERT_EQ(outputs.data<float>()[2 * expected.elems() + i], expected.data<float>()[i]) << i;
+  for (int64_t i = 0; i < expected.elems(); ++i)
+    ASSERT_EQ(outputs.data<float>()[2 * expected.elems() + i], expected.data<float>()[i]) << i;
 }
 
 TEST(CompilerTest, ContextsOfOneEngineRunSideBySide) {
@@ -192,7 +195,8 @@ TEST_F(EngineFileTest, ThePortablePartRebuildsThePlan) {
   EXPECT_THROW(MakeCpuEngine(model, other), Error);
   AddPlanForCpu(*model, other, {.effort = 0}, cache);
   const Tensor image = RandomImage(1, 13);
-  EXPECT_TRUE(Identical(RunEngine(MakeCpuEngine(model, other), image), RunEngine(MakeCpuEngine(model, CpuDevice::Detect()), image)));
+  EXPECT_TRUE(Identical(RunEngine(MakeCpuEngine(model, other), image),
+                        RunEngine(MakeCpuEngine(model, CpuDevice::Detect()), image)));
 }
 
 TEST_F(EngineFileTest, DamageIsAnErrorNeverACrash) {

@@ -27,7 +27,8 @@ TEST(MemoryPlanTest, BuffersThatLiveTogetherNeverOverlap) {
       EXPECT_LE(plan.offsets_bytes[i] + buffers[i].size_bytes, plan.arena_bytes);
       for (size_t j = 0; j < i; ++j) {
         if (buffers[i].last < buffers[j].first || buffers[j].last < buffers[i].first) continue;
-        EXPECT_FALSE(Overlap(plan.offsets_bytes[i], buffers[i].size_bytes, plan.offsets_bytes[j], buffers[j].size_bytes));
+        EXPECT_FALSE(
+            Overlap(plan.offsets_bytes[i], buffers[i].size_bytes, plan.offsets_bytes[j], buffers[j].size_bytes));
       }
     }
   }

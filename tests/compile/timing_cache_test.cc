@@ -21,7 +21,8 @@ TEST(TimingCacheTest, TextRoundTrips) {
 
 TEST(TimingCacheTest, AnAbsentFileIsEmptyAndABadOneIsNamed) {
   EXPECT_EQ(TimingCache::Load("/nonexistent/x.timing").size(), 0u);
-  for (const char* text : {"", "hello", "tenon timing cache 1\nabc 1 f t\n", "tenon timing cache 1\n00000000000000000000000000000000 x f t\n"}) {
+  for (const char* text : {"", "hello", "tenon timing cache 1\nabc 1 f t\n",
+                           "tenon timing cache 1\n00000000000000000000000000000000 x f t\n"}) {
     try {
       TimingCache::Parse(text, "my.timing");
       FAIL() << text;

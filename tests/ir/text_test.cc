@@ -38,7 +38,8 @@ TEST(TextTest, PrintAndParseRoundTrip) {
 TEST(TextTest, SpecialFloatsSurvive) {
   Graph graph;
   const float infinity = std::numeric_limits<float>::infinity();
-  Value* constant = graph.AddConstant(Tensor::Of<float>({4}, {infinity, -infinity, 1.0f / 3.0f, std::numeric_limits<float>::denorm_min()}), "c");
+  Value* constant = graph.AddConstant(
+      Tensor::Of<float>({4}, {infinity, -infinity, 1.0f / 3.0f, std::numeric_limits<float>::denorm_min()}), "c");
   graph.AddOutput(graph.AddOp(Unary(), {constant})->output(0), "y");
   const auto again = Parse(Print(graph), &MakeOp);
   EXPECT_TRUE(Identical(again->Constants()[0]->constant(), constant->constant()));
@@ -49,7 +50,8 @@ TEST(TextTest, BigConstantsGoToTheTable) {
     const %w: f32[100] = random(3)
     %y = Unary(%w) {kind=exp}
     output %y "y"
-  })", &MakeOp);
+  })",
+                           &MakeOp);
   std::vector<Tensor> externals;
   const std::string text = Print(*graph, {.externals = &externals});
   ASSERT_EQ(externals.size(), 1u);
@@ -67,7 +69,8 @@ TEST(TextTest, BodiesNest) {
       output %b "b"
     }}
     output %y "y"
-  })", &MakeOp);
+  })",
+                           &MakeOp);
   const std::string text = Print(*graph);
   EXPECT_EQ(Print(*Parse(text, &MakeOp)), text);
   const auto result = EvaluateGraph(*graph, std::vector{Tensor::Of<float>({3}, {1, 2, 3})});
@@ -80,7 +83,8 @@ TEST(TextTest, BadTextIsRefusedWithItsLine) {
       Parse(text, &MakeOp);
       return testing::AssertionFailure() << "no error for " << text;
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::kInvalidInput && std::string(error.what()).find(line) != std::string::npos) return testing::AssertionSuccess();
+      if (error.code() == ErrorCode::kInvalidInput && std::string(error.what()).find(line) != std::string::npos)
+        return testing::AssertionSuccess();
       return testing::AssertionFailure() << error.what();
     }
   };
@@ -98,7 +102,8 @@ TEST(TextTest, BadTextIsRefusedWithItsLine) {
 
 TEST(TextTest, CutTextNeverCrashes) {
   const std::string text = kText;
-  for (size_t length = 0; length + 2 < text.size(); ++length) EXPECT_THROW(Parse(text.substr(0, length), &MakeOp), Error) << length;
+  for (size_t length = 0; length + 2 < text.size(); ++length)
+    EXPECT_THROW(Parse(text.substr(0, length), &MakeOp), Error) << length;
 }
 
 TEST(VerifyTest, FindsBrokenInvariants) {
@@ -112,7 +117,7 @@ TEST(Float16Test, RoundsToNearestEvenAndKeepsSpecials) {
   EXPECT_EQ(Float16(65504.0f).bits, 0x7bff);
   EXPECT_EQ(Float16(65520.0f).bits, 0x7c00);
   EXPECT_EQ(Float16(5.9604645e-8f).bits, 0x0001);
-  EXPECT_EQ(Float16(1.0f + 1.0f / 2048).bits, 0x3c00);      // a tie goes to even
+  EXPECT_EQ(Float16(1.0f + 1.0f / 2048).bits, 0x3c00);  // a tie goes to even
   EXPECT_EQ(Float16(1.0f + 3.0f / 2048).bits, 0x3c02);
   EXPECT_TRUE(std::isnan(static_cast<float>(Float16(std::nanf("")))));
   EXPECT_TRUE(std::isnan(static_cast<float>(BFloat16(std::nanf("")))));

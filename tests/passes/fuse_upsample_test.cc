@@ -7,13 +7,17 @@
 namespace tenon {
 namespace {
 
-std::string Net(const std::string& resize, const std::string& groups = "1", const std::string& weights = "f32[4,4,3,3]") {
+std::string Net(const std::string& resize, const std::string& groups = "1",
+                const std::string& weights = "f32[4,4,3,3]") {
   return R"(graph "g" {
     input %x: f32[1,4,3,5]
-    const %w: )" + weights + R"( = random(1)
+    const %w: )" +
+         weights + R"( = random(1)
     const %scales: f32[4] = [1, 1, 2, 2]
-    %y = Conv(%x, %w) {strides=[1,1], dilations=[1,1], pads=[1,1,1,1], groups=)" + groups + R"(, activation=silu}
-    %u = Resize(%y, _, %scales) )" + resize + R"(
+    %y = Conv(%x, %w) {strides=[1,1], dilations=[1,1], pads=[1,1,1,1], groups=)" +
+         groups + R"(, activation=silu}
+    %u = Resize(%y, _, %scales) )" +
+         resize + R"(
     %a = Unary(%y) {kind=exp}
     %b = Unary(%u) {kind=neg}
     output %a "a"
@@ -39,7 +43,7 @@ TEST(FuseUpsampleTest, FiresWhateverTheCoordinatesAreCalled) {
 TEST(FuseUpsampleTest, LeavesOtherResizesAlone) {
   ExpectUnchanged(FuseUpsample, Net("{mode=linear}"));
   ExpectUnchanged(FuseUpsample, Net("{mode=nearest, coordinates=asymmetric, nearest=ceil}"));  // shifted by a pixel
-  ExpectUnchanged(FuseUpsample, Net("{mode=nearest}", "4", "f32[4,1,3,3]"));                   // depthwise kernels don't
+  ExpectUnchanged(FuseUpsample, Net("{mode=nearest}", "4", "f32[4,1,3,3]"));  // depthwise kernels don't
   ExpectUnchanged(FuseUpsample, R"(graph "scale3" {
     input %x: f32[1,4,3,5]
     const %w: f32[4,4,1,1] = random(1)

@@ -95,7 +95,8 @@ std::string LowerConv(const StepProblem& step, ConvProblem& problem) {
   if (op == nullptr) return "not a Conv";
   std::string why_not = LowerWindow(step, *op, problem);
   if (!why_not.empty() || op->upsample == 1) return why_not;
-  if (step.outputs.size() != 2 || !step.outputs[0].present || !step.outputs[1].present) return "an output that is left out";
+  if (step.outputs.size() != 2 || !step.outputs[0].present || !step.outputs[1].present)
+    return "an output that is left out";
   problem.epilogue.extra_stores = {{.view = ViewOf(step.outputs[1]), .scale = static_cast<int>(op->upsample)}};
   return {};
 }

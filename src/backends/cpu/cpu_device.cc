@@ -27,7 +27,8 @@ CpuDevice CpuDevice::Detect() {
   CpuDevice device;
   device.features = cpu::DetectCpuFeatures();
   const Xbyak::util::Cpu cpu;
-  device.model = fmt::format("{} family {} model {} stepping {}", ReadBrand(), cpu.displayFamily, cpu.displayModel, cpu.stepping);
+  device.model =
+      fmt::format("{} family {} model {} stepping {}", ReadBrand(), cpu.displayFamily, cpu.displayModel, cpu.stepping);
   device.threads = std::max(1u, std::thread::hardware_concurrency());
   return device;
 }

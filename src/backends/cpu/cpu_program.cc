@@ -56,7 +56,8 @@ void AlignedBuffer::Free::operator()(std::byte* data) const { std::free(data); }
 
 StepDescription DescribeStep(const Program& program, const ProgramStep& step) {
   StepDescription description{.op = MakeOp(step.op)};
-  if (!description.op) ThrowInvalid({.what = "the engine's plan is damaged", .where = "step " + step.name, .got = "op " + step.op});
+  if (!description.op)
+    ThrowInvalid({.what = "the engine's plan is damaged", .where = "step " + step.name, .got = "op " + step.op});
   ParseAttrs(*description.op, step.attrs, &MakeOp);
   description.problem.op = description.op.get();
   for (const auto& operand : step.inputs) description.problem.inputs.push_back(ToKernelOperand(operand, program));
@@ -82,7 +83,10 @@ void CheckOperands(const ProgramStep& step, const StepProblem& problem) {
     const KernelOperand& operand = problem.outputs[i];
     fits = !operand.present || expected[i] == TensorType{operand.dtype, operand.shape};
   }
-  if (!fits) ThrowInvalid({.what = "the engine's plan is damaged", .where = "step " + step.name, .got = "outputs that its op doesn't make"});
+  if (!fits)
+    ThrowInvalid({.what = "the engine's plan is damaged",
+                  .where = "step " + step.name,
+                  .got = "outputs that its op doesn't make"});
 }
 
 }  // namespace
@@ -93,7 +97,8 @@ CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& 
     CheckOperands(step, description.problem);
     const KernelFamily& family = FamilyOf(step);
     if (const std::string reason = family.Supports(description.problem, device); !reason.empty()) {
-      ThrowUnsupported({.what = "the engine's plan doesn't run on this CPU", .where = "step " + step.name, .got = reason});
+      ThrowUnsupported(
+          {.what = "the engine's plan doesn't run on this CPU", .where = "step " + step.name, .got = reason});
     }
     kernels_.push_back(family.Create(description.problem, step.tactic, device));
     const size_t packed_bytes = step.packed < 0 ? 0 : program_->packed[step.packed].bytes().size();
@@ -107,7 +112,8 @@ CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& 
   }
 }
 
-void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch, int64_t scratch_per_thread) {
+void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch,
+            int64_t scratch_per_thread) {
   std::exception_ptr failure;
   std::atomic_flag failed = ATOMIC_FLAG_INIT;
   pool.Run(kernel.work_items(), [&](int64_t item, int thread) {
@@ -120,24 +126,31 @@ void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std:
   if (failure) std::rethrow_exception(failure);
 }
 
-void StepArgs::Bind(const Program& program, std::byte* arena, std::span<const void* const> inputs, std::span<void* const> outputs) {
+void StepArgs::Bind(const Program& program, std::byte* arena, std::span<const void* const> inputs,
+                    std::span<void* const> outputs) {
   steps_.clear();
   inputs_.clear();
   outputs_.clear();
   const auto address = [&](const ProgramOperand& operand) -> std::byte* {
     switch (operand.memory) {
-      case MemoryKind::kArena: return arena + operand.offset_bytes;
+      case MemoryKind::kArena:
+        return arena + operand.offset_bytes;
       // Kernels get one pointer type; they never write through inputs.
-      case MemoryKind::kInput: return static_cast<std::byte*>(const_cast<void*>(inputs[operand.index])) + operand.offset_bytes;
-      case MemoryKind::kOutput: return static_cast<std::byte*>(outputs[operand.index]) + operand.offset_bytes;
-      case MemoryKind::kConstant: return const_cast<std::byte*>(program.constants[operand.index].raw()) + operand.offset_bytes;
+      case MemoryKind::kInput:
+        return static_cast<std::byte*>(const_cast<void*>(inputs[operand.index])) + operand.offset_bytes;
+      case MemoryKind::kOutput:
+        return static_cast<std::byte*>(outputs[operand.index]) + operand.offset_bytes;
+      case MemoryKind::kConstant:
+        return const_cast<std::byte*>(program.constants[operand.index].raw()) + operand.offset_bytes;
       case MemoryKind::kAbsent:
-      case MemoryKind::kPacked: break;
+      case MemoryKind::kPacked:
+        break;
     }
     return nullptr;
   };
   for (const ProgramStep& step : program.steps) {
-    steps_.push_back({inputs_.size(), outputs_.size(), step.packed < 0 ? nullptr : program.packed[step.packed].data.get()});
+    steps_.push_back(
+        {inputs_.size(), outputs_.size(), step.packed < 0 ? nullptr : program.packed[step.packed].data.get()});
     for (const auto& operand : step.inputs) inputs_.push_back(address(operand));
     for (const auto& operand : step.outputs) outputs_.push_back(address(operand));
   }
@@ -149,7 +162,8 @@ CpuExecution::CpuExecution(std::shared_ptr<const CpuProgram> program, int thread
   scratch_ = AlignedBuffer(scratch_per_thread_ * pool_.threads());
 }
 
-void CpuExecution::Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us) {
+void CpuExecution::Run(std::span<const void* const> inputs, std::span<void* const> outputs,
+                       std::vector<double>* step_us) {
   using Clock = std::chrono::steady_clock;
   args_.Bind(program_->program(), arena_.data(), inputs, outputs);
   const size_t steps = program_->program().steps.size();

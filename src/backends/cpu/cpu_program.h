@@ -52,13 +52,18 @@ class CpuProgram {
 };
 
 /// Runs all work items of a kernel; the first exception of an item is thrown again here.
-void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch, int64_t scratch_per_thread);
+void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch,
+            int64_t scratch_per_thread);
 
 /// Addresses of every step's operands for one binding of inputs and outputs.
 class StepArgs {
  public:
-  void Bind(const Program& program, std::byte* arena, std::span<const void* const> inputs, std::span<void* const> outputs);
-  KernelArgs Of(size_t step) const { return {inputs_.data() + steps_[step].first_input, outputs_.data() + steps_[step].first_output, steps_[step].packed}; }
+  void Bind(const Program& program, std::byte* arena, std::span<const void* const> inputs,
+            std::span<void* const> outputs);
+  KernelArgs Of(size_t step) const {
+    return {inputs_.data() + steps_[step].first_input, outputs_.data() + steps_[step].first_output,
+            steps_[step].packed};
+  }
 
  private:
   struct Step {

@@ -15,15 +15,20 @@ struct GatherDim {
   int64_t size = 1, x = 0, index = 0, out = 0;
 };
 
-size_t AxisOf(int64_t axis, size_t rank) { return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis); }
+size_t AxisOf(int64_t axis, size_t rank) {
+  return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
+}
 
 class GatherKernel final : public Kernel {
  public:
   explicit GatherKernel(const StepProblem& problem)
-      : op_(problem.op->name()), index_type_(problem.inputs[1].dtype), elem_bytes_(static_cast<size_t>(SizeOf(problem.inputs[0].dtype))) {
+      : op_(problem.op->name()),
+        index_type_(problem.inputs[1].dtype),
+        elem_bytes_(static_cast<size_t>(SizeOf(problem.inputs[0].dtype))) {
     const KernelOperand &x = problem.inputs[0], &indices = problem.inputs[1], &out = problem.outputs[0];
     const auto* gather = dynamic_cast<const Gather*>(problem.op);
-    const size_t axis = AxisOf(gather ? gather->axis : dynamic_cast<const GatherElements&>(*problem.op).axis, x.shape.size());
+    const size_t axis =
+        AxisOf(gather ? gather->axis : dynamic_cast<const GatherElements&>(*problem.op).axis, x.shape.size());
     axis_size_ = x.shape[axis];
     axis_stride_ = x.strides_bytes[axis];
     for (size_t d = 0; d < out.shape.size(); ++d) {
@@ -103,16 +108,20 @@ class GatherKernel final : public Kernel {
 }  // namespace
 
 std::string GatherFamily::Supports(const StepProblem& problem, const CpuDevice&) const {
-  if (!dynamic_cast<const Gather*>(problem.op) && !dynamic_cast<const GatherElements*>(problem.op)) return fmt::format("{} is no Gather", problem.op->name());
+  if (!dynamic_cast<const Gather*>(problem.op) && !dynamic_cast<const GatherElements*>(problem.op))
+    return fmt::format("{} is no Gather", problem.op->name());
   if (problem.inputs.at(0).shape.empty()) return "a scalar";
   return {};
 }
 
 std::vector<std::string> GatherFamily::Candidates(const StepProblem&, const CpuDevice&) const { return {""}; }
 
-std::unique_ptr<Kernel> GatherFamily::Create(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const {
+std::unique_ptr<Kernel> GatherFamily::Create(const StepProblem& problem, const std::string& tactic,
+                                             const CpuDevice& device) const {
   const std::string reason = tactic.empty() ? Supports(problem, device) : tactic;
-  if (!reason.empty()) ThrowInvalid({.what = "damaged plan", .where = "gather", .got = reason, .expected = "a step that the family takes"});
+  if (!reason.empty())
+    ThrowInvalid(
+        {.what = "damaged plan", .where = "gather", .got = reason, .expected = "a step that the family takes"});
   return std::make_unique<GatherKernel>(problem);
 }
 

@@ -10,7 +10,8 @@ class GatherFamily final : public KernelFamily {
   std::string_view name() const override { return "gather"; }
   std::string Supports(const StepProblem& problem, const CpuDevice& device) const override;
   std::vector<std::string> Candidates(const StepProblem& problem, const CpuDevice& device) const override;
-  std::unique_ptr<Kernel> Create(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const override;
+  std::unique_ptr<Kernel> Create(const StepProblem& problem, const std::string& tactic,
+                                 const CpuDevice& device) const override;
 };
 
 }  // namespace tenon

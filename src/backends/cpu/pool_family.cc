@@ -43,7 +43,8 @@ class PoolKernel final : public Kernel {
         counts_padding_(op.count_include_pad),
         in_(MakePixelView(problem.inputs[0])),
         out_(MakePixelView(problem.outputs[0])),
-        combine_(BestIsa(device.features), is_max_ ? Combine::kMax : Combine::kSum, problem.inputs[0].dtype, problem.outputs[0].dtype) {
+        combine_(BestIsa(device.features), is_max_ ? Combine::kMax : Combine::kSum, problem.inputs[0].dtype,
+                 problem.outputs[0].dtype) {
     const auto axes = Window::Make(Pool::kName, op.kernel, op.strides, op.dilations, op.pads).As3D();
     for (size_t d = 0; d < 3; ++d) {
       taps_[d] = MakeTaps(axes[d], in_.size[d], out_.size[d]);
@@ -55,7 +56,9 @@ class PoolKernel final : public Kernel {
     pixels_per_item_ = std::max<int64_t>(1, 50'000 / pixel_ns);
   }
 
-  int64_t work_items() const override { return out_.channels == 0 ? 0 : (pixels_ + pixels_per_item_ - 1) / pixels_per_item_; }
+  int64_t work_items() const override {
+    return out_.channels == 0 ? 0 : (pixels_ + pixels_per_item_ - 1) / pixels_per_item_;
+  }
   size_t scratch_bytes() const override { return static_cast<size_t>(most_taps_) * sizeof(std::byte*); }
 
   void Run(const KernelArgs& args, int64_t item, std::byte* scratch) const override {
@@ -72,7 +75,9 @@ class PoolKernel final : public Kernel {
   }
 
  private:
-  const AxisTaps::Range& Range(size_t axis, const PixelIndex& pixel) const { return taps_[axis].ranges[static_cast<size_t>(pixel.at[axis])]; }
+  const AxisTaps::Range& Range(size_t axis, const PixelIndex& pixel) const {
+    return taps_[axis].ranges[static_cast<size_t>(pixel.at[axis])];
+  }
 
   int64_t FindRows(const PixelIndex& pixel, const std::byte* image, const std::byte** rows) const {
     const AxisTaps::Range &d = Range(0, pixel), &h = Range(1, pixel), &w = Range(2, pixel);
@@ -88,7 +93,8 @@ class PoolKernel final : public Kernel {
   }
 
   float Scale(const PixelIndex& pixel, int64_t count) const {
-    if (counts_padding_) count = Range(0, pixel).padded_count * Range(1, pixel).padded_count * Range(2, pixel).padded_count;
+    if (counts_padding_)
+      count = Range(0, pixel).padded_count * Range(1, pixel).padded_count * Range(2, pixel).padded_count;
     return count == 0 ? 0.0f : static_cast<float>(1.0 / static_cast<double>(count));
   }
 
@@ -120,9 +126,11 @@ std::string PoolFamily::Supports(const StepProblem& problem, const CpuDevice& de
 
 std::vector<std::string> PoolFamily::Candidates(const StepProblem&, const CpuDevice&) const { return {""}; }
 
-std::unique_ptr<Kernel> PoolFamily::Create(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const {
+std::unique_ptr<Kernel> PoolFamily::Create(const StepProblem& problem, const std::string& tactic,
+                                           const CpuDevice& device) const {
   const std::string reason = tactic.empty() ? Supports(problem, device) : tactic;
-  if (!reason.empty()) ThrowInvalid({.what = "damaged plan", .where = "pool", .got = reason, .expected = "a step that the family takes"});
+  if (!reason.empty())
+    ThrowInvalid({.what = "damaged plan", .where = "pool", .got = reason, .expected = "a step that the family takes"});
   return std::make_unique<PoolKernel>(dynamic_cast<const Pool&>(*problem.op), problem, device);
 }
 

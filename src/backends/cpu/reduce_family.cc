@@ -74,7 +74,8 @@ std::optional<ReduceGrids> MakeGrids(const Reduce& op, const StepProblem& proble
     }
     if (is_reduced) {
       grids.reduced.Add(in.shape[d], in.strides_bytes[d]);
-    } else if (!has_lanes && in.shape[d] > 1 && in.strides_bytes[d] == SizeOf(in.dtype) && out.strides_bytes[out_dim] == SizeOf(out.dtype)) {
+    } else if (!has_lanes && in.shape[d] > 1 && in.strides_bytes[d] == SizeOf(in.dtype) &&
+               out.strides_bytes[out_dim] == SizeOf(out.dtype)) {
       grids.lanes = in.shape[d];
       has_lanes = true;
     } else if (in.shape[d] > 1) {
@@ -115,7 +116,8 @@ class LanesKernel final : public Kernel {
   int64_t work_items() const override { return (kept_ * chunks_ + units_per_item_ - 1) / units_per_item_; }
   size_t scratch_bytes() const override {
     const int64_t blocks = (rows_ + kBlock - 1) / kBlock;
-    return static_cast<size_t>(kBlock + blocks) * sizeof(std::byte*) + static_cast<size_t>(blocks * chunk_) * sizeof(float) + 64;
+    return static_cast<size_t>(kBlock + blocks) * sizeof(std::byte*) +
+           static_cast<size_t>(blocks * chunk_) * sizeof(float) + 64;
   }
 
   void Run(const KernelArgs& args, int64_t item, std::byte* scratch) const override {
@@ -123,7 +125,8 @@ class LanesKernel final : public Kernel {
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t lane = unit % chunks_ * chunk_;
       Reduce(args.inputs[0] + grids_.kept_in.OffsetOf(unit / chunks_) + lane * in_bytes_,
-             args.outputs[0] + grids_.kept_out.OffsetOf(unit / chunks_) + lane * out_bytes_, std::min(chunk_, grids_.lanes - lane), scratch);
+             args.outputs[0] + grids_.kept_out.OffsetOf(unit / chunks_) + lane * out_bytes_,
+             std::min(chunk_, grids_.lanes - lane), scratch);
     }
   }
 
@@ -158,7 +161,8 @@ class LanesKernel final : public Kernel {
 /// One output element at a time, from all its inputs as a dense array.
 class ElementKernel final : public Kernel {
  public:
-  ElementKernel(ReduceKind kind, ReduceGrids grids, DType in, DType out) : kind_(kind), grids_(std::move(grids)), in_(in), out_(out) {
+  ElementKernel(ReduceKind kind, ReduceGrids grids, DType in, DType out)
+      : kind_(kind), grids_(std::move(grids)), in_(in), out_(out) {
     count_ = grids_.reduced.count();
     if (grids_.lanes > 1) {
       grids_.kept_in.sizes.push_back(grids_.lanes);
@@ -188,14 +192,23 @@ class ElementKernel final : public Kernel {
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
     const auto add_square = [](float a, float b) { return a + b * b; };
     switch (kind_) {
-      case ReduceKind::kSum: return SumRow(x, count_);
-      case ReduceKind::kMean: return static_cast<float>(double{SumRow(x, count_)} / static_cast<double>(count_));
-      case ReduceKind::kMax: return FoldRow(x, count_, -kInfinity, Larger, Larger);
-      case ReduceKind::kMin: return FoldRow(x, count_, kInfinity, Smaller, Smaller);
-      case ReduceKind::kProd: return FoldRow(x, count_, 1, std::multiplies<float>(), std::multiplies<float>());
-      case ReduceKind::kL1: return FoldRow(x, count_, 0, [](float a, float b) { return a + std::abs(b); }, Plus);
-      case ReduceKind::kL2: return std::sqrt(FoldRow(x, count_, 0, add_square, Plus));
-      default: return FoldRow(x, count_, 0, add_square, Plus);  // the sum of squares
+      case ReduceKind::kSum:
+        return SumRow(x, count_);
+      case ReduceKind::kMean:
+        return static_cast<float>(double{SumRow(x, count_)} / static_cast<double>(count_));
+      case ReduceKind::kMax:
+        return FoldRow(x, count_, -kInfinity, Larger, Larger);
+      case ReduceKind::kMin:
+        return FoldRow(x, count_, kInfinity, Smaller, Smaller);
+      case ReduceKind::kProd:
+        return FoldRow(x, count_, 1, std::multiplies<float>(), std::multiplies<float>());
+      case ReduceKind::kL1:
+        return FoldRow(
+            x, count_, 0, [](float a, float b) { return a + std::abs(b); }, Plus);
+      case ReduceKind::kL2:
+        return std::sqrt(FoldRow(x, count_, 0, add_square, Plus));
+      default:
+        return FoldRow(x, count_, 0, add_square, Plus);  // the sum of squares
     }
   }
 
@@ -210,7 +223,8 @@ std::string Obstacle(const StepProblem& problem) {
   if (!op) return fmt::format("{} is no Reduce", problem.op->name());
   if (!IsColumnKind(op->kind)) return "log-sum reductions";
   for (const KernelOperand* operand : {&problem.inputs[0], &problem.outputs[0]}) {
-    if (operand->dtype != DType::kFloat32 && operand->dtype != DType::kBFloat16) return fmt::format("elements are {}", ToString(operand->dtype));
+    if (operand->dtype != DType::kFloat32 && operand->dtype != DType::kBFloat16)
+      return fmt::format("elements are {}", ToString(operand->dtype));
   }
   if (ElemCount(problem.inputs[0].shape) == 0) return "an empty input";
   return {};
@@ -234,8 +248,11 @@ std::vector<std::string> ReduceFamily::Candidates(const StepProblem& problem, co
   return {fmt::format("{}", fmt::join(*axes, ","))};
 }
 
-std::unique_ptr<Kernel> ReduceFamily::Create(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const {
-  const auto fail = [&]() { ThrowInvalid({.what = "damaged plan", .where = "reduce", .got = tactic, .expected = "the reduced axes"}); };
+std::unique_ptr<Kernel> ReduceFamily::Create(const StepProblem& problem, const std::string& tactic,
+                                             const CpuDevice& device) const {
+  const auto fail = [&]() {
+    ThrowInvalid({.what = "damaged plan", .where = "reduce", .got = tactic, .expected = "the reduced axes"});
+  };
   const auto axes = ParseAxes(tactic, static_cast<int64_t>(problem.inputs.at(0).shape.size()));
   if (!axes || !Obstacle(problem).empty()) fail();
   const auto& op = dynamic_cast<const Reduce&>(*problem.op);

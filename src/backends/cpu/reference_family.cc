@@ -32,7 +32,8 @@ class ReferenceKernel final : public Kernel {
 std::string ReferenceFamily::Supports(const StepProblem&, const CpuDevice&) const { return {}; }
 std::vector<std::string> ReferenceFamily::Candidates(const StepProblem&, const CpuDevice&) const { return {""}; }
 
-std::unique_ptr<Kernel> ReferenceFamily::Create(const StepProblem& problem, const std::string&, const CpuDevice&) const {
+std::unique_ptr<Kernel> ReferenceFamily::Create(const StepProblem& problem, const std::string&,
+                                                const CpuDevice&) const {
   return std::make_unique<ReferenceKernel>(problem);
 }
 

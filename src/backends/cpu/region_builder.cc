@@ -178,12 +178,19 @@ RegionBuilder::Index RegionBuilder::Broadcast(const Shape& shape, const Index& i
 
 int RegionBuilder::BuildPointwise(const Node& node, const Index& index) {
   std::array<int, 3> args = {-1, -1, -1};
-  if (node.inputs().size() > args.size()) Unsupported(fmt::format("{} of {} operands", node.op().name(), node.inputs().size()));
-  for (size_t i = 0; i < node.inputs().size(); ++i) args[i] = Build(node.input(i), Broadcast(node.input(i)->shape(), index));
+  if (node.inputs().size() > args.size())
+    Unsupported(fmt::format("{} of {} operands", node.op().name(), node.inputs().size()));
+  for (size_t i = 0; i < node.inputs().size(); ++i)
+    args[i] = Build(node.input(i), Broadcast(node.input(i)->shape(), index));
   const DType dtype = node.output()->dtype();
   if (const auto* unary = node.As<Unary>()) {
     if (unary->kind == UnaryKind::kIdentity) return args[0];
-    return Emit({.opcode = Opcode::kUnary, .dtype = dtype, .unary = unary->kind, .alpha = unary->alpha, .beta = unary->beta, .args = args});
+    return Emit({.opcode = Opcode::kUnary,
+                 .dtype = dtype,
+                 .unary = unary->kind,
+                 .alpha = unary->alpha,
+                 .beta = unary->beta,
+                 .args = args});
   }
   if (const auto* binary = node.As<Binary>()) {
     if (binary->kind == BinaryKind::kPow) return BuildPow(node, index);
@@ -214,7 +221,8 @@ int RegionBuilder::BuildPow(const Node& node, const Index& index) {
     if (number == 3) return EmitBinary(BinaryKind::kMul, dtype, EmitBinary(BinaryKind::kMul, dtype, x, x), x);
     if (number == 0.5) return EmitUnary(UnaryKind::kSqrt, dtype, x);
   }
-  if (!IsFloat(exponent_type)) exponent = Emit({.opcode = Opcode::kCast, .dtype = DType::kFloat32, .args = {exponent, -1, -1}});
+  if (!IsFloat(exponent_type))
+    exponent = Emit({.opcode = Opcode::kCast, .dtype = DType::kFloat32, .args = {exponent, -1, -1}});
   return EmitBinary(BinaryKind::kPow, dtype, x, exponent);
 }
 
@@ -255,10 +263,13 @@ int RegionBuilder::BuildReduce(const Node& node, const Index& index) {
     }
     const int x = Build(node.input(0), full);
     switch (op.kind) {
-      case ReduceKind::kL1: return EmitUnary(UnaryKind::kAbs, dtype, x);
+      case ReduceKind::kL1:
+        return EmitUnary(UnaryKind::kAbs, dtype, x);
       case ReduceKind::kL2:
-      case ReduceKind::kSumSquare: return EmitBinary(BinaryKind::kMul, dtype, x, x);
-      default: return x;
+      case ReduceKind::kSumSquare:
+        return EmitBinary(BinaryKind::kMul, dtype, x, x);
+      default:
+        return x;
     }
   };
   if (op.kind == ReduceKind::kLogSumExp || op.kind == ReduceKind::kLogSum) Unsupported("log-sum reductions");
@@ -268,7 +279,8 @@ int RegionBuilder::BuildReduce(const Node& node, const Index& index) {
   if (op.kind == ReduceKind::kProd) join = BinaryKind::kMul;
   int sum = element(0);
   for (int64_t i = 1; i < count; ++i) sum = EmitBinary(join, dtype, sum, element(i));
-  if (op.kind == ReduceKind::kMean) return EmitBinary(BinaryKind::kMul, dtype, sum, EmitNumber(dtype, 1.0 / static_cast<double>(count)));
+  if (op.kind == ReduceKind::kMean)
+    return EmitBinary(BinaryKind::kMul, dtype, sum, EmitNumber(dtype, 1.0 / static_cast<double>(count)));
   if (op.kind == ReduceKind::kL2) return EmitUnary(UnaryKind::kSqrt, dtype, sum);
   return sum;
 }
@@ -294,7 +306,8 @@ int RegionBuilder::BuildSoftmax(const Node& node, const Index& index) {
   };
   const int max = Memo(&node, kSoftmaxMax, group, [&] {
     int result = at(0);
-    for (int64_t i = 1; i < size; ++i) result = Emit({.opcode = Opcode::kFastMax, .dtype = dtype, .args = {result, at(i), -1}});
+    for (int64_t i = 1; i < size; ++i)
+      result = Emit({.opcode = Opcode::kFastMax, .dtype = dtype, .args = {result, at(i), -1}});
     return result;
   });
   const auto shifted = [&](int64_t i) { return EmitBinary(BinaryKind::kSub, dtype, at(i), max); };
@@ -305,7 +318,8 @@ int RegionBuilder::BuildSoftmax(const Node& node, const Index& index) {
     return op.log ? EmitUnary(UnaryKind::kLog, dtype, result) : EmitUnary(UnaryKind::kReciprocal, dtype, result);
   });
   const int64_t i = index[axis].constant;
-  return op.log ? EmitBinary(BinaryKind::kSub, dtype, shifted(i), sum) : EmitBinary(BinaryKind::kMul, dtype, exp(i), sum);
+  return op.log ? EmitBinary(BinaryKind::kSub, dtype, shifted(i), sum)
+                : EmitBinary(BinaryKind::kMul, dtype, exp(i), sum);
 }
 
 // The DFL decoder of YOLO heads is a 1x1 Conv from 16 bins to one channel.

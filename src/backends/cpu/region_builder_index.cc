@@ -13,7 +13,9 @@ namespace {
 int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 int64_t CeilDiv(int64_t a, int64_t b) { return -FloorDiv(-a, b); }
 
-size_t AxisOf(int64_t axis, size_t rank) { return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis); }
+size_t AxisOf(int64_t axis, size_t rank) {
+  return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
+}
 
 Tensor ConstantOperand(const Node& node, size_t i) {
   const Value* value = node.input(i);
@@ -41,7 +43,8 @@ void RegionBuilder::CutAt(const Affine& index, int64_t boundary) const {
   const int64_t lowest = LowestOf(index);
   int best = -1;
   for (size_t l = 0; l < extents_.size(); ++l) {
-    if (index.terms[l] > 0 && (best < 0 || index.terms[l] > index.terms[static_cast<size_t>(best)])) best = static_cast<int>(l);
+    if (index.terms[l] > 0 && (best < 0 || index.terms[l] > index.terms[static_cast<size_t>(best)]))
+      best = static_cast<int>(l);
   }
   if (best < 0) Unsupported("a reversed index across a joint");
   const int64_t at = CeilDiv(boundary - lowest, index.terms[static_cast<size_t>(best)]);
@@ -120,7 +123,8 @@ int RegionBuilder::BuildSlice(const Node& node, const Index& index) {
 int RegionBuilder::BuildTranspose(const Node& node, const Index& index) {
   const std::vector<int64_t>& perm = node.As<Transpose>()->perm;
   Index original(index.size());
-  for (size_t d = 0; d < index.size(); ++d) original[perm.empty() ? index.size() - 1 - d : static_cast<size_t>(perm[d])] = index[d];
+  for (size_t d = 0; d < index.size(); ++d)
+    original[perm.empty() ? index.size() - 1 - d : static_cast<size_t>(perm[d])] = index[d];
   return Build(node.input(0), original);
 }
 

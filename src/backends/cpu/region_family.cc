@@ -35,7 +35,8 @@ bool IsKnownOp(const Op& op) {
 }
 
 void CheckProblem(const StepProblem& problem) {
-  if (!IsKnownOp(*problem.op)) throw RegionUnsupported{fmt::format("{} is no region or pointwise op", problem.op->name())};
+  if (!IsKnownOp(*problem.op))
+    throw RegionUnsupported{fmt::format("{} is no region or pointwise op", problem.op->name())};
   for (const auto* operands : {&problem.inputs, &problem.outputs}) {
     for (const KernelOperand& operand : *operands) {
       if (!operand.present) throw RegionUnsupported{"an absent operand"};
@@ -46,7 +47,8 @@ void CheckProblem(const StepProblem& problem) {
 RegionPlan PlanOf(const Graph& body, const StepProblem& problem) {
   CheckProblem(problem);
   for (size_t i = 0; i < problem.outputs.size(); ++i) {
-    if (body.outputs().at(i)->shape() != problem.outputs[i].shape) throw RegionUnsupported{"outputs other than the body's"};
+    if (body.outputs().at(i)->shape() != problem.outputs[i].shape)
+      throw RegionUnsupported{"outputs other than the body's"};
   }
   return MakeRegionNests(body, problem);
 }
@@ -57,7 +59,8 @@ NestRunner MakeRunner(const Nest& nest, const CpuDevice& device) {
   NestLayout layout = MakeNestLayout(nest, kind);
   std::vector<bool> is_broadcast;
   for (const RoutedAccess& load : layout.loads) is_broadcast.push_back(load.route == Route::kBroadcast);
-  auto body = is_generated ? MakeGeneratedBody(nest.program, is_broadcast, BestIsa(device.features)) : MakeInterpretedBody(nest.program);
+  auto body = is_generated ? MakeGeneratedBody(nest.program, is_broadcast, BestIsa(device.features))
+                           : MakeInterpretedBody(nest.program);
   return {std::move(layout), std::move(body), kind, TileTransposeFor(device.features)};
 }
 
@@ -87,7 +90,8 @@ class RegionKernel final : public Kernel {
     auto** operands = reinterpret_cast<const std::byte**>(scratch);
     std::copy_n(args.inputs, input_count_, operands);
     for (size_t i = 0; i < constants_.size(); ++i) operands[input_count_ + i] = constants_[i].raw();
-    auto part = std::upper_bound(parts_.begin(), parts_.end(), item, [](int64_t i, const Part& p) { return i < p.first_item; });
+    auto part =
+        std::upper_bound(parts_.begin(), parts_.end(), item, [](int64_t i, const Part& p) { return i < p.first_item; });
     --part;
     const int64_t begin = (item - part->first_item) * part->blocks_per_item;
     const int64_t end = std::min(begin + part->blocks_per_item, part->runner.blocks());
@@ -122,13 +126,18 @@ std::string RegionFamily::Supports(const StepProblem& problem, const CpuDevice&)
 
 std::vector<std::string> RegionFamily::Candidates(const StepProblem&, const CpuDevice&) const { return {""}; }
 
-std::unique_ptr<Kernel> RegionFamily::Create(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const {
-  if (!tactic.empty()) ThrowInvalid({.what = "damaged plan", .where = "region", .got = tactic, .expected = "no parameters"});
+std::unique_ptr<Kernel> RegionFamily::Create(const StepProblem& problem, const std::string& tactic,
+                                             const CpuDevice& device) const {
+  if (!tactic.empty())
+    ThrowInvalid({.what = "damaged plan", .where = "region", .got = tactic, .expected = "no parameters"});
   try {
     CheckProblem(problem);
     return std::make_unique<RegionKernel>(problem, device);
   } catch (const RegionUnsupported& unsupported) {
-    ThrowInvalid({.what = "damaged plan", .where = "region", .got = unsupported.reason, .expected = "a region that was generated before"});
+    ThrowInvalid({.what = "damaged plan",
+                  .where = "region",
+                  .got = unsupported.reason,
+                  .expected = "a region that was generated before"});
   }
 }
 

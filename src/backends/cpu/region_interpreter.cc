@@ -9,30 +9,44 @@ namespace {
 
 int64_t Wrap(DType dtype, uint64_t value) {
   switch (dtype) {
-    case DType::kInt8: return static_cast<int8_t>(value);
-    case DType::kUInt8: return static_cast<uint8_t>(value);
-    case DType::kInt32: return static_cast<int32_t>(value);
-    case DType::kBool: return value != 0;
-    default: return static_cast<int64_t>(value);
+    case DType::kInt8:
+      return static_cast<int8_t>(value);
+    case DType::kUInt8:
+      return static_cast<uint8_t>(value);
+    case DType::kInt32:
+      return static_cast<int32_t>(value);
+    case DType::kBool:
+      return value != 0;
+    default:
+      return static_cast<int64_t>(value);
   }
 }
 
 int64_t LowestOf(DType dtype) {
   switch (dtype) {
-    case DType::kInt8: return std::numeric_limits<int8_t>::min();
-    case DType::kInt32: return std::numeric_limits<int32_t>::min();
-    case DType::kInt64: return std::numeric_limits<int64_t>::min();
-    default: return 0;
+    case DType::kInt8:
+      return std::numeric_limits<int8_t>::min();
+    case DType::kInt32:
+      return std::numeric_limits<int32_t>::min();
+    case DType::kInt64:
+      return std::numeric_limits<int64_t>::min();
+    default:
+      return 0;
   }
 }
 
 int64_t HighestOf(DType dtype) {
   switch (dtype) {
-    case DType::kInt8: return std::numeric_limits<int8_t>::max();
-    case DType::kUInt8: return std::numeric_limits<uint8_t>::max();
-    case DType::kInt32: return std::numeric_limits<int32_t>::max();
-    case DType::kBool: return 1;
-    default: return std::numeric_limits<int64_t>::max();
+    case DType::kInt8:
+      return std::numeric_limits<int8_t>::max();
+    case DType::kUInt8:
+      return std::numeric_limits<uint8_t>::max();
+    case DType::kInt32:
+      return std::numeric_limits<int32_t>::max();
+    case DType::kBool:
+      return 1;
+    default:
+      return std::numeric_limits<int64_t>::max();
   }
 }
 
@@ -90,7 +104,8 @@ class InterpretedBody final : public RegionBody {
     std::byte* slots = scratch + instrs_.size() * sizeof(std::byte*);
     for (size_t i = 0; i < instrs_.size(); ++i) {
       const Instr& instr = instrs_[i];
-      values[i] = instr.opcode == Opcode::kLoad ? arrays[instr.load] : slots + slots_[i] * lanes * static_cast<int64_t>(sizeof(int64_t));
+      values[i] = instr.opcode == Opcode::kLoad ? arrays[instr.load]
+                                                : slots + slots_[i] * lanes * static_cast<int64_t>(sizeof(int64_t));
       if (instr.opcode != Opcode::kLoad) Compute(instr, values, values[i], lanes);
     }
     for (size_t s = 0; s < stores_.size(); ++s) {
@@ -121,7 +136,8 @@ class InterpretedBody final : public RegionBody {
       std::sort(args.begin(), args.end());
       const auto end = std::unique(args.begin(), args.end());
       for (auto arg = args.begin(); arg != end; ++arg) {
-        if (*arg >= 0 && last_use[static_cast<size_t>(*arg)] == i && instrs_[static_cast<size_t>(*arg)].opcode != Opcode::kLoad) {
+        if (*arg >= 0 && last_use[static_cast<size_t>(*arg)] == i &&
+            instrs_[static_cast<size_t>(*arg)].opcode != Opcode::kLoad) {
           free.push_back(slots_[static_cast<size_t>(*arg)]);
         }
       }
@@ -135,7 +151,9 @@ class InterpretedBody final : public RegionBody {
     const Instr& instr;
 
     template <class T>
-    const T* Arg(size_t i) const { return reinterpret_cast<const T*>(values[instr.args[i]]); }
+    const T* Arg(size_t i) const {
+      return reinterpret_cast<const T*>(values[instr.args[i]]);
+    }
     template <class T, class Y, class F>
     void Map1(const F& f) const {
       const T* x = Arg<T>(0);
@@ -148,12 +166,15 @@ class InterpretedBody final : public RegionBody {
     }
   };
 
-  bool HasFloatArg(const Instr& instr, size_t i) const { return IsFloat(instrs_[static_cast<size_t>(instr.args[i])].dtype); }
+  bool HasFloatArg(const Instr& instr, size_t i) const {
+    return IsFloat(instrs_[static_cast<size_t>(instr.args[i])].dtype);
+  }
 
   void Compute(const Instr& instr, std::byte* const* values, std::byte* out, int64_t count) const {
     const Lanes lanes{values, out, count, instr};
     switch (instr.opcode) {
-      case Opcode::kLoad: return;
+      case Opcode::kLoad:
+        return;
       case Opcode::kConst:
         if (IsFloat(instr.dtype)) {
           std::fill_n(reinterpret_cast<float*>(out), count, static_cast<float>(instr.number));
@@ -161,11 +182,16 @@ class InterpretedBody final : public RegionBody {
           std::fill_n(reinterpret_cast<int64_t*>(out), count, instr.integer);
         }
         return;
-      case Opcode::kUnary: return HasFloatArg(instr, 0) ? FloatUnary(lanes) : IntegerUnary(lanes);
-      case Opcode::kBinary: return HasFloatArg(instr, 0) ? FloatBinary(lanes) : IntegerBinary(lanes);
-      case Opcode::kWhere: return IsFloat(instr.dtype) ? Select<float>(lanes) : Select<int64_t>(lanes);
-      case Opcode::kCast: return Convert(lanes);
-      case Opcode::kFastMax: return lanes.Map2<float, float>([](float x, float y) { return x > y ? x : y; });
+      case Opcode::kUnary:
+        return HasFloatArg(instr, 0) ? FloatUnary(lanes) : IntegerUnary(lanes);
+      case Opcode::kBinary:
+        return HasFloatArg(instr, 0) ? FloatBinary(lanes) : IntegerBinary(lanes);
+      case Opcode::kWhere:
+        return IsFloat(instr.dtype) ? Select<float>(lanes) : Select<int64_t>(lanes);
+      case Opcode::kCast:
+        return Convert(lanes);
+      case Opcode::kFastMax:
+        return lanes.Map2<float, float>([](float x, float y) { return x > y ? x : y; });
     }
   }
 
@@ -180,7 +206,8 @@ class InterpretedBody final : public RegionBody {
   void Convert(const Lanes& lanes) const {
     const DType to = lanes.instr.dtype;
     if (IsFloat(to)) return lanes.Map1<int64_t, float>([](int64_t x) { return static_cast<float>(x); });
-    if (!HasFloatArg(lanes.instr, 0)) return lanes.Map1<int64_t, int64_t>([&](int64_t x) { return Wrap(to, static_cast<uint64_t>(x)); });
+    if (!HasFloatArg(lanes.instr, 0))
+      return lanes.Map1<int64_t, int64_t>([&](int64_t x) { return Wrap(to, static_cast<uint64_t>(x)); });
     if (to == DType::kBool) return lanes.Map1<float, int64_t>([](float x) -> int64_t { return x != 0; });
     lanes.Map1<float, int64_t>([&](float x) { return IntegerBound(to, x); });
   }
@@ -198,25 +225,38 @@ class InterpretedBody final : public RegionBody {
     const auto negate = [&](int64_t x) { return Wrap(instr.dtype, uint64_t{0} - static_cast<uint64_t>(x)); };
     const int64_t low = IntegerBound(instr.dtype, instr.alpha), high = IntegerBound(instr.dtype, instr.beta);
     switch (instr.unary) {
-      case UnaryKind::kNot: return map([](int64_t x) -> int64_t { return x == 0; });
-      case UnaryKind::kRelu: return map([](int64_t x) { return std::max<int64_t>(x, 0); });
-      case UnaryKind::kClip: return map([&](int64_t x) { return std::min(std::max(x, low), high); });
-      case UnaryKind::kAbs: return map([&](int64_t x) { return x < 0 ? negate(x) : x; });
-      case UnaryKind::kNeg: return map(negate);
-      case UnaryKind::kSign: return map([](int64_t x) -> int64_t { return (x > 0) - (x < 0); });
-      default: return map([](int64_t x) { return x; });
+      case UnaryKind::kNot:
+        return map([](int64_t x) -> int64_t { return x == 0; });
+      case UnaryKind::kRelu:
+        return map([](int64_t x) { return std::max<int64_t>(x, 0); });
+      case UnaryKind::kClip:
+        return map([&](int64_t x) { return std::min(std::max(x, low), high); });
+      case UnaryKind::kAbs:
+        return map([&](int64_t x) { return x < 0 ? negate(x) : x; });
+      case UnaryKind::kNeg:
+        return map(negate);
+      case UnaryKind::kSign:
+        return map([](int64_t x) -> int64_t { return (x > 0) - (x < 0); });
+      default:
+        return map([](int64_t x) { return x; });
     }
   }
 
   template <class T>
   static bool Compare(const Lanes& lanes) {
     switch (lanes.instr.binary) {
-      case BinaryKind::kEqual: return lanes.Map2<T, int64_t>([](T x, T y) -> int64_t { return x == y; }), true;
-      case BinaryKind::kLess: return lanes.Map2<T, int64_t>([](T x, T y) -> int64_t { return x < y; }), true;
-      case BinaryKind::kLessOrEqual: return lanes.Map2<T, int64_t>([](T x, T y) -> int64_t { return x <= y; }), true;
-      case BinaryKind::kGreater: return lanes.Map2<T, int64_t>([](T x, T y) -> int64_t { return x > y; }), true;
-      case BinaryKind::kGreaterOrEqual: return lanes.Map2<T, int64_t>([](T x, T y) -> int64_t { return x >= y; }), true;
-      default: return false;
+      case BinaryKind::kEqual:
+        return lanes.Map2<T, int64_t>([](T x, T y) -> int64_t { return x == y; }), true;
+      case BinaryKind::kLess:
+        return lanes.Map2<T, int64_t>([](T x, T y) -> int64_t { return x < y; }), true;
+      case BinaryKind::kLessOrEqual:
+        return lanes.Map2<T, int64_t>([](T x, T y) -> int64_t { return x <= y; }), true;
+      case BinaryKind::kGreater:
+        return lanes.Map2<T, int64_t>([](T x, T y) -> int64_t { return x > y; }), true;
+      case BinaryKind::kGreaterOrEqual:
+        return lanes.Map2<T, int64_t>([](T x, T y) -> int64_t { return x >= y; }), true;
+      default:
+        return false;
     }
   }
 
@@ -224,17 +264,28 @@ class InterpretedBody final : public RegionBody {
     if (Compare<float>(lanes)) return;
     const auto map = [&](const auto& f) { lanes.Map2<float, float>(f); };
     switch (lanes.instr.binary) {
-      case BinaryKind::kAdd: return map([](float x, float y) { return x + y; });
-      case BinaryKind::kSub: return map([](float x, float y) { return x - y; });
-      case BinaryKind::kMul: return map([](float x, float y) { return x * y; });
-      case BinaryKind::kDiv: return map([](float x, float y) { return x / y; });
-      case BinaryKind::kPow: return map([](float x, float y) { return static_cast<float>(std::pow(double{x}, double{y})); });
-      case BinaryKind::kMin: return map([](float x, float y) { return std::isnan(x) || x < y ? x : y; });
-      case BinaryKind::kMax: return map([](float x, float y) { return std::isnan(x) || x > y ? x : y; });
-      case BinaryKind::kMod: return map([](float x, float y) { return FlooredMod(x, y); });
-      case BinaryKind::kFmod: return map([](float x, float y) { return std::fmod(x, y); });
-      case BinaryKind::kPRelu: return map([](float x, float slope) { return x < 0 ? slope * x : x; });
-      default: TENON_CHECK(false, "{} of floats", kBinaryNames[static_cast<size_t>(lanes.instr.binary)]);
+      case BinaryKind::kAdd:
+        return map([](float x, float y) { return x + y; });
+      case BinaryKind::kSub:
+        return map([](float x, float y) { return x - y; });
+      case BinaryKind::kMul:
+        return map([](float x, float y) { return x * y; });
+      case BinaryKind::kDiv:
+        return map([](float x, float y) { return x / y; });
+      case BinaryKind::kPow:
+        return map([](float x, float y) { return static_cast<float>(std::pow(double{x}, double{y})); });
+      case BinaryKind::kMin:
+        return map([](float x, float y) { return std::isnan(x) || x < y ? x : y; });
+      case BinaryKind::kMax:
+        return map([](float x, float y) { return std::isnan(x) || x > y ? x : y; });
+      case BinaryKind::kMod:
+        return map([](float x, float y) { return FlooredMod(x, y); });
+      case BinaryKind::kFmod:
+        return map([](float x, float y) { return std::fmod(x, y); });
+      case BinaryKind::kPRelu:
+        return map([](float x, float slope) { return x < 0 ? slope * x : x; });
+      default:
+        TENON_CHECK(false, "{} of floats", kBinaryNames[static_cast<size_t>(lanes.instr.binary)]);
     }
   }
 
@@ -247,23 +298,38 @@ class InterpretedBody final : public RegionBody {
       lanes.Map2<int64_t, int64_t>([&](int64_t x, int64_t y) { return Wrap(dtype, static_cast<U>(f(x, y))); });
     };
     switch (lanes.instr.binary) {
-      case BinaryKind::kAdd: return map([](int64_t x, int64_t y) { return static_cast<U>(x) + static_cast<U>(y); });
-      case BinaryKind::kSub: return map([](int64_t x, int64_t y) { return static_cast<U>(x) - static_cast<U>(y); });
-      case BinaryKind::kMul: return map([](int64_t x, int64_t y) { return static_cast<U>(x) * static_cast<U>(y); });
-      case BinaryKind::kDiv: return map(Divide);
-      case BinaryKind::kMin: return map([](int64_t x, int64_t y) { return std::min(x, y); });
-      case BinaryKind::kMax: return map([](int64_t x, int64_t y) { return std::max(x, y); });
-      case BinaryKind::kMod: return map([](int64_t x, int64_t y) { return FlooredMod(x, y); });
-      case BinaryKind::kFmod: return map(TruncatedMod);
-      case BinaryKind::kPow: return map([&](int64_t x, int64_t y) { return Power(dtype, x, y); });
-      case BinaryKind::kPRelu: return map([](int64_t x, int64_t y) { return x < 0 ? static_cast<U>(x) * static_cast<U>(y) : static_cast<U>(x); });
+      case BinaryKind::kAdd:
+        return map([](int64_t x, int64_t y) { return static_cast<U>(x) + static_cast<U>(y); });
+      case BinaryKind::kSub:
+        return map([](int64_t x, int64_t y) { return static_cast<U>(x) - static_cast<U>(y); });
+      case BinaryKind::kMul:
+        return map([](int64_t x, int64_t y) { return static_cast<U>(x) * static_cast<U>(y); });
+      case BinaryKind::kDiv:
+        return map(Divide);
+      case BinaryKind::kMin:
+        return map([](int64_t x, int64_t y) { return std::min(x, y); });
+      case BinaryKind::kMax:
+        return map([](int64_t x, int64_t y) { return std::max(x, y); });
+      case BinaryKind::kMod:
+        return map([](int64_t x, int64_t y) { return FlooredMod(x, y); });
+      case BinaryKind::kFmod:
+        return map(TruncatedMod);
+      case BinaryKind::kPow:
+        return map([&](int64_t x, int64_t y) { return Power(dtype, x, y); });
+      case BinaryKind::kPRelu:
+        return map(
+            [](int64_t x, int64_t y) { return x < 0 ? static_cast<U>(x) * static_cast<U>(y) : static_cast<U>(x); });
       case BinaryKind::kAnd:
-      case BinaryKind::kBitwiseAnd: return map([](int64_t x, int64_t y) { return x & y; });
+      case BinaryKind::kBitwiseAnd:
+        return map([](int64_t x, int64_t y) { return x & y; });
       case BinaryKind::kOr:
-      case BinaryKind::kBitwiseOr: return map([](int64_t x, int64_t y) { return x | y; });
+      case BinaryKind::kBitwiseOr:
+        return map([](int64_t x, int64_t y) { return x | y; });
       case BinaryKind::kXor:
-      case BinaryKind::kBitwiseXor: return map([](int64_t x, int64_t y) { return x ^ y; });
-      default: TENON_CHECK(false, "{} of integers", kBinaryNames[static_cast<size_t>(lanes.instr.binary)]);
+      case BinaryKind::kBitwiseXor:
+        return map([](int64_t x, int64_t y) { return x ^ y; });
+      default:
+        TENON_CHECK(false, "{} of integers", kBinaryNames[static_cast<size_t>(lanes.instr.binary)]);
     }
   }
 
@@ -276,6 +342,8 @@ class InterpretedBody final : public RegionBody {
 
 }  // namespace
 
-std::unique_ptr<RegionBody> MakeInterpretedBody(const Program& program) { return std::make_unique<InterpretedBody>(program); }
+std::unique_ptr<RegionBody> MakeInterpretedBody(const Program& program) {
+  return std::make_unique<InterpretedBody>(program);
+}
 
 }  // namespace tenon::cpu

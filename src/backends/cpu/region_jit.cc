@@ -49,8 +49,10 @@ bool IsCalled(const Instr& instr) {
     case UnaryKind::kCeil:
     case UnaryKind::kRound:
     case UnaryKind::kNot:
-    case UnaryKind::kIsNaN: return false;
-    default: return true;
+    case UnaryKind::kIsNaN:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -65,7 +67,8 @@ bool IsFreeCast(const Program& program, const Instr& instr) {
 /// next use is farthest goes: to the stack, or, if it is a load or a constant, nowhere, and is loaded again.
 class BodyEmitter {
  public:
-  BodyEmitter(JitCode& code, const Program& program, const std::vector<bool>& is_broadcast, std::vector<std::unique_ptr<CallSpec>>& calls)
+  BodyEmitter(JitCode& code, const Program& program, const std::vector<bool>& is_broadcast,
+              std::vector<std::unique_ptr<CallSpec>>& calls)
       : code_(code), program_(program), is_broadcast_(is_broadcast), calls_(calls) {
     const int temps = code.registers() - kMathTempCount;
     temps_ = {code.Vec(temps), code.Vec(temps + 1), code.Vec(temps + 2)};
@@ -132,7 +135,8 @@ class BodyEmitter {
     is_fused_away_.assign(count, false);
     for (size_t i = 0; i < count; ++i) {
       const Instr& instr = program_.instrs[i];
-      if (instr.opcode != Opcode::kBinary || (instr.binary != BinaryKind::kAdd && instr.binary != BinaryKind::kSub)) continue;
+      if (instr.opcode != Opcode::kBinary || (instr.binary != BinaryKind::kAdd && instr.binary != BinaryKind::kSub))
+        continue;
       for (const int which : {1, 0}) {
         const auto product = static_cast<size_t>(instr.args[static_cast<size_t>(which)]);
         const Instr& source = program_.instrs[product];
@@ -361,20 +365,31 @@ class BodyEmitter {
   }
 
   void EmitUnary(const Instr& instr, const Xmm& y, const Xmm& x) {
-    const auto round = [&](uint8_t mode) { code_.is_avx512() ? code_.vrndscaleps(y, x, mode) : code_.vroundps(y, x, mode); };
+    const auto round = [&](uint8_t mode) {
+      code_.is_avx512() ? code_.vrndscaleps(y, x, mode) : code_.vroundps(y, x, mode);
+    };
     switch (instr.unary) {
-      case UnaryKind::kSqrt: return code_.vsqrtps(y, x);
-      case UnaryKind::kAbs: return code_.vandps(y, x, code_.ConstBits(0x7fffffff));
-      case UnaryKind::kNeg: return code_.vxorps(y, x, code_.ConstBits(0x80000000));
+      case UnaryKind::kSqrt:
+        return code_.vsqrtps(y, x);
+      case UnaryKind::kAbs:
+        return code_.vandps(y, x, code_.ConstBits(0x7fffffff));
+      case UnaryKind::kNeg:
+        return code_.vxorps(y, x, code_.ConstBits(0x80000000));
       case UnaryKind::kReciprocal:
         code_.LoadConst(temps_.a, 1.0f);
         return code_.vdivps(y, temps_.a, x);
-      case UnaryKind::kFloor: return round(9);
-      case UnaryKind::kCeil: return round(10);
-      case UnaryKind::kRound: return round(8);
-      case UnaryKind::kNot: return code_.vxorps(y, x, code_.ConstBits(0xffffffff));
-      case UnaryKind::kIsNaN: return Compare(y, x, x, 3);
-      default: break;
+      case UnaryKind::kFloor:
+        return round(9);
+      case UnaryKind::kCeil:
+        return round(10);
+      case UnaryKind::kRound:
+        return round(8);
+      case UnaryKind::kNot:
+        return code_.vxorps(y, x, code_.ConstBits(0xffffffff));
+      case UnaryKind::kIsNaN:
+        return Compare(y, x, x, 3);
+      default:
+        break;
     }
     if (y.getIdx() != x.getIdx()) code_.vmovaps(y, x);
     if (instr.unary == UnaryKind::kExp) return EmitExp(code_, MathPrecision::kFloat32, y, temps_);
@@ -386,13 +401,21 @@ class BodyEmitter {
   void EmitBinary(const Instr& instr, const Xmm& y, const Xmm& a, const Xmm& b) {
     const bool is_bool = At(instr.args[0]).dtype == DType::kBool;
     switch (instr.binary) {
-      case BinaryKind::kAdd: return code_.vaddps(y, a, b);
-      case BinaryKind::kSub: return code_.vsubps(y, a, b);
-      case BinaryKind::kMul: return code_.vmulps(y, a, b);
-      case BinaryKind::kDiv: return code_.vdivps(y, a, b);
+      case BinaryKind::kAdd:
+        return code_.vaddps(y, a, b);
+      case BinaryKind::kSub:
+        return code_.vsubps(y, a, b);
+      case BinaryKind::kMul:
+        return code_.vmulps(y, a, b);
+      case BinaryKind::kDiv:
+        return code_.vdivps(y, a, b);
       // The instructions return b when either is NaN: a NaN in a is put back.
-      case BinaryKind::kMin: code_.vminps(temps_.a, a, b); return KeepNaN(y, a);
-      case BinaryKind::kMax: code_.vmaxps(temps_.a, a, b); return KeepNaN(y, a);
+      case BinaryKind::kMin:
+        code_.vminps(temps_.a, a, b);
+        return KeepNaN(y, a);
+      case BinaryKind::kMax:
+        code_.vmaxps(temps_.a, a, b);
+        return KeepNaN(y, a);
       case BinaryKind::kPRelu:
         code_.vmulps(temps_.a, a, b);
         code_.Zero(temps_.b);
@@ -402,14 +425,22 @@ class BodyEmitter {
         if (!is_bool) return Compare(y, a, b, 0);
         code_.vxorps(temps_.a, a, b);
         return code_.vxorps(y, temps_.a, code_.ConstBits(0xffffffff));
-      case BinaryKind::kLess: return Compare(y, a, b, 1);
-      case BinaryKind::kLessOrEqual: return Compare(y, a, b, 2);
-      case BinaryKind::kGreater: return Compare(y, a, b, 14);
-      case BinaryKind::kGreaterOrEqual: return Compare(y, a, b, 13);
-      case BinaryKind::kAnd: return code_.vandps(y, a, b);
-      case BinaryKind::kOr: return code_.vorps(y, a, b);
-      case BinaryKind::kXor: return code_.vxorps(y, a, b);
-      default: TENON_CHECK(false, "{} of floats", kBinaryNames[static_cast<size_t>(instr.binary)]);
+      case BinaryKind::kLess:
+        return Compare(y, a, b, 1);
+      case BinaryKind::kLessOrEqual:
+        return Compare(y, a, b, 2);
+      case BinaryKind::kGreater:
+        return Compare(y, a, b, 14);
+      case BinaryKind::kGreaterOrEqual:
+        return Compare(y, a, b, 13);
+      case BinaryKind::kAnd:
+        return code_.vandps(y, a, b);
+      case BinaryKind::kOr:
+        return code_.vorps(y, a, b);
+      case BinaryKind::kXor:
+        return code_.vxorps(y, a, b);
+      default:
+        TENON_CHECK(false, "{} of floats", kBinaryNames[static_cast<size_t>(instr.binary)]);
     }
   }
 
@@ -479,7 +510,7 @@ class BodyEmitter {
   std::vector<int> holder_;  ///< the value in each register, -1: none
   std::vector<bool> pins_;
   std::vector<ValueState> states_;
-  std::vector<int> fused_;   ///< which argument of an addition is a product that it takes in; -1: none
+  std::vector<int> fused_;  ///< which argument of an addition is a product that it takes in; -1: none
   std::vector<bool> is_fused_away_;
   std::vector<Reg64> pointers_;
   std::vector<int> free_slots_;
@@ -517,7 +548,8 @@ std::string GeneratorObstacle(const Program& program) {
   for (const Instr& instr : program.instrs) {
     if (instr.opcode == Opcode::kLoad || instr.opcode == Opcode::kConst || IsFreeCast(program, instr)) continue;
     bool fits = is_vector(instr.dtype);
-    for (const int arg : instr.args) fits = fits && (arg < 0 || is_vector(program.instrs[static_cast<size_t>(arg)].dtype));
+    for (const int arg : instr.args)
+      fits = fits && (arg < 0 || is_vector(program.instrs[static_cast<size_t>(arg)].dtype));
     if (!fits) return "integer arithmetic";
   }
   for (const Store& store : program.stores) {

@@ -45,7 +45,8 @@ class LayoutMaker {
 
   void RemoveLoop(size_t loop) {
     extents_.erase(extents_.begin() + static_cast<int64_t>(loop));
-    for (Access& access : accesses_) access.offset.terms.erase(access.offset.terms.begin() + static_cast<int64_t>(loop));
+    for (Access& access : accesses_)
+      access.offset.terms.erase(access.offset.terms.begin() + static_cast<int64_t>(loop));
   }
 
   /// Outermost first, as the first output lies in memory.
@@ -53,7 +54,8 @@ class LayoutMaker {
     const Affine& store = accesses_[nest_.program.loads.size()].offset;
     std::vector<size_t> order(extents_.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return std::abs(store.terms[a]) > std::abs(store.terms[b]); });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return std::abs(store.terms[a]) > std::abs(store.terms[b]); });
     const auto permute = [&](std::vector<int64_t>& values) {
       std::vector<int64_t> sorted;
       for (const size_t from : order) sorted.push_back(values[from]);
@@ -91,7 +93,8 @@ class LayoutMaker {
   }
 
   bool WantsTile(size_t access, size_t loop, size_t lane) const {
-    return loop < extents_.size() && IsTileType(accesses_[access].dtype) && IsUnit(access, loop) && !IsUnit(access, lane) && Stride(access, lane) != 0;
+    return loop < extents_.size() && IsTileType(accesses_[access].dtype) && IsUnit(access, loop) &&
+           !IsUnit(access, lane) && Stride(access, lane) != 0;
   }
 
   /// Relative time per element when `lane` is the lane loop.
@@ -141,7 +144,8 @@ class LayoutMaker {
       if (loop != lane && loop != tile) layout_.outer_extents.push_back(extents_[loop]);
     }
     for (size_t a = 0; a < accesses_.size(); ++a) {
-      RoutedAccess routed{.operand = accesses_[a].operand, .dtype = accesses_[a].dtype, .base = accesses_[a].offset.constant};
+      RoutedAccess routed{
+          .operand = accesses_[a].operand, .dtype = accesses_[a].dtype, .base = accesses_[a].offset.constant};
       for (size_t loop = 0; loop < extents_.size(); ++loop) {
         if (loop != lane && loop != tile) routed.outer_strides.push_back(Stride(a, loop));
       }
@@ -178,7 +182,8 @@ class LayoutMaker {
     }
     const int64_t elem_bytes = kind_ == BodyKind::kGenerated ? 4 : 8;
     const int64_t most = kind_ == BodyKind::kGenerated ? kMostLanes : kMostInterpretedLanes;
-    const int64_t fitting = full_arrays == 0 ? most : kStageBytes / elem_bytes / full_arrays / kLaneMultiple * kLaneMultiple;
+    const int64_t fitting =
+        full_arrays == 0 ? most : kStageBytes / elem_bytes / full_arrays / kLaneMultiple * kLaneMultiple;
     const int64_t whole = (layout_.lane_extent + kLaneMultiple - 1) / kLaneMultiple * kLaneMultiple;
     layout_.block = std::clamp(std::min(fitting, whole), kLaneMultiple, most);
   }
@@ -198,7 +203,9 @@ class LayoutMaker {
     std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
     for (size_t begin = 0; begin < order.size();) {
       size_t end = begin + 1;
-      while (end < order.size() && end - begin < kTileColumns && Follows(accesses[order[end - 1]], accesses[order[end]])) ++end;
+      while (end < order.size() && end - begin < kTileColumns &&
+             Follows(accesses[order[end - 1]], accesses[order[end]]))
+        ++end;
       if (end - begin > 1) {
         for (size_t i = begin; i < end; ++i) {
           RoutedAccess& access = accesses[order[i]];
@@ -212,8 +219,8 @@ class LayoutMaker {
   }
 
   static bool Follows(const RoutedAccess& a, const RoutedAccess& b) {
-    return a.operand == b.operand && a.dtype == b.dtype && a.lane_stride == b.lane_stride && a.tile_stride == b.tile_stride &&
-           a.outer_strides == b.outer_strides && a.base + SizeOf(a.dtype) == b.base;
+    return a.operand == b.operand && a.dtype == b.dtype && a.lane_stride == b.lane_stride &&
+           a.tile_stride == b.tile_stride && a.outer_strides == b.outer_strides && a.base + SizeOf(a.dtype) == b.base;
   }
 
   const Nest& nest_;

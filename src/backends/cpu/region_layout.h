@@ -19,8 +19,8 @@ struct RoutedAccess {
   std::vector<int64_t> outer_strides;  ///< bytes, one per outer loop
   int64_t tile_stride = 0, lane_stride = 0;
   Route route = Route::kStaged;
-  int64_t stage = -1;    ///< first array of the stage, counted in arrays of `block` lanes; -1: needs none
-  int group_columns = 0; ///< kTileGroup: how many accesses the transposition covers; 0: an earlier one covers this
+  int64_t stage = -1;     ///< first array of the stage, counted in arrays of `block` lanes; -1: needs none
+  int group_columns = 0;  ///< kTileGroup: how many accesses the transposition covers; 0: an earlier one covers this
 };
 
 /// What a body computes with.
@@ -31,10 +31,10 @@ struct NestLayout {
   std::vector<int64_t> outer_extents;
   int64_t tile_extent = 1;
   int64_t lane_extent = 1;
-  int64_t block = 16;         ///< lanes that the body computes per call, a multiple of kLaneMultiple
+  int64_t block = 16;  ///< lanes that the body computes per call, a multiple of kLaneMultiple
   int64_t stage_arrays = 0;
   std::vector<RoutedAccess> loads, stores;
-  double lane_cost_ns = 1;    ///< estimated time of one lane of one program
+  double lane_cost_ns = 1;  ///< estimated time of one lane of one program
 };
 
 /// Steps of the tile loop that are transposed at a time.

@@ -118,7 +118,8 @@ Piece CutLoop(Piece& piece, size_t loop, int64_t at) {
 
 class PieceMaker {
  public:
-  PieceMaker(const Graph& body, const StepProblem& problem) : body_(body), problem_(problem), builder_(body, problem, plan_.constants) {}
+  PieceMaker(const Graph& body, const StepProblem& problem)
+      : body_(body), problem_(problem), builder_(body, problem, plan_.constants) {}
 
   RegionPlan Run() {
     for (size_t i = 0; i < body_.outputs().size(); ++i) {

@@ -61,7 +61,8 @@ struct Program {
   std::vector<Store> stores;
 };
 
-/// Loops around a program. The plan orders them: outermost first, the lane loop (whose steps are a vector's lanes) last.
+/// Loops around a program. The plan orders them: outermost first, the lane loop (whose steps are a vector's lanes)
+/// last.
 struct Nest {
   std::vector<int64_t> extents;
   Program program;

@@ -38,11 +38,13 @@ double NestRunner::block_cost_ns() const {
 
 size_t NestRunner::scratch_bytes() const {
   const size_t accesses = layout_.loads.size() + layout_.stores.size();
-  return AlignUp(3 * accesses * sizeof(std::byte*)) + AlignUp(static_cast<size_t>(layout_.stage_arrays * array_bytes_)) +
+  return AlignUp(3 * accesses * sizeof(std::byte*)) +
+         AlignUp(static_cast<size_t>(layout_.stage_arrays * array_bytes_)) +
          AlignUp(body_->scratch_bytes(layout_.block));
 }
 
-void NestRunner::Run(std::span<const std::byte* const> operands, std::byte* const* outputs, int64_t begin, int64_t end, std::byte* scratch) const {
+void NestRunner::Run(std::span<const std::byte* const> operands, std::byte* const* outputs, int64_t begin, int64_t end,
+                     std::byte* scratch) const {
   const size_t loads = layout_.loads.size(), accesses = loads + layout_.stores.size();
   Block block{};
   block.addresses = reinterpret_cast<std::byte**>(scratch);
@@ -52,7 +54,8 @@ void NestRunner::Run(std::span<const std::byte* const> operands, std::byte* cons
   block.body_scratch = block.stage + AlignUp(static_cast<size_t>(layout_.stage_arrays * array_bytes_));
   Position position = Locate(begin);
   for (size_t a = 0; a < accesses; ++a) {
-    std::byte* operand = a < loads ? const_cast<std::byte*>(operands[static_cast<size_t>(layout_.loads[a].operand)]) : outputs[layout_.stores[a - loads].operand];
+    std::byte* operand = a < loads ? const_cast<std::byte*>(operands[static_cast<size_t>(layout_.loads[a].operand)])
+                                   : outputs[layout_.stores[a - loads].operand];
     block.rows[a] = operand + RowOffset(AccessAt(a), position);
   }
   for (int64_t i = begin; i < end; ++i) {
@@ -68,7 +71,8 @@ void NestRunner::Run(std::span<const std::byte* const> operands, std::byte* cons
 }
 
 NestRunner::Position NestRunner::Locate(int64_t block) const {
-  Position position{.tile = block % tile_blocks_ * kTileSteps, .lane = block / tile_blocks_ % lane_blocks_ * layout_.block};
+  Position position{.tile = block % tile_blocks_ * kTileSteps,
+                    .lane = block / tile_blocks_ % lane_blocks_ * layout_.block};
   int64_t outer = block / tile_blocks_ / lane_blocks_;
   position.outer.resize(layout_.outer_extents.size());
   for (size_t l = position.outer.size(); l-- > 0;) {
@@ -119,7 +123,8 @@ void NestRunner::RunBlock(const Block& block) const {
   for (size_t s = 0; s < layout_.stores.size(); ++s) {
     const RoutedAccess& store = layout_.stores[s];
     if (store.route != Route::kTileLoop) continue;
-    transpose_.store(view(store), block.addresses[loads + s], reinterpret_cast<const float*>(StageOf(block, store, 0)), pitch);
+    transpose_.store(view(store), block.addresses[loads + s], reinterpret_cast<const float*>(StageOf(block, store, 0)),
+                     pitch);
   }
 }
 
@@ -139,7 +144,8 @@ void NestRunner::RunStep(const Block& block, int64_t step) const {
       continue;
     } else if (load.route == Route::kTileGroup) {
       if (load.group_columns == 0) continue;
-      transpose_.load({load.dtype, load.lane_stride, block.lanes, load.group_columns}, from, reinterpret_cast<float*>(stage), pitch);
+      transpose_.load({load.dtype, load.lane_stride, block.lanes, load.group_columns}, from,
+                      reinterpret_cast<float*>(stage), pitch);
     } else {
       const int64_t count = load.route == Route::kBroadcast ? 1 : block.lanes;
       as_floats(load.dtype) ? StageFloats(load.dtype, from, load.lane_stride, count, reinterpret_cast<float*>(stage))
@@ -148,7 +154,8 @@ void NestRunner::RunStep(const Block& block, int64_t step) const {
   }
   for (size_t s = 0; s < layout_.stores.size(); ++s) {
     const RoutedAccess& store = layout_.stores[s];
-    block.arrays[loads + s] = store.route == Route::kDirect ? block.addresses[loads + s] + step * store.tile_stride : StageOf(block, store, step);
+    block.arrays[loads + s] = store.route == Route::kDirect ? block.addresses[loads + s] + step * store.tile_stride
+                                                            : StageOf(block, store, step);
   }
   // Generated code computes whole vectors: the last, partial one must not touch memory beyond the operands.
   const int64_t whole = kind_ == BodyKind::kGenerated ? block.lanes / kLaneMultiple * kLaneMultiple : block.lanes;
@@ -159,10 +166,12 @@ void NestRunner::RunStep(const Block& block, int64_t step) const {
     std::byte* to = block.addresses[loads + s] + step * store.tile_stride;
     const std::byte* stage = StageOf(block, store, step);
     if (store.route == Route::kTileGroup && store.group_columns > 0) {
-      transpose_.store({store.dtype, store.lane_stride, block.lanes, store.group_columns}, to, reinterpret_cast<const float*>(stage), pitch);
+      transpose_.store({store.dtype, store.lane_stride, block.lanes, store.group_columns}, to,
+                       reinterpret_cast<const float*>(stage), pitch);
     } else if (store.route == Route::kStaged) {
-      as_floats(store.dtype) ? UnstageFloats(store.dtype, reinterpret_cast<const float*>(stage), block.lanes, to, store.lane_stride)
-                             : UnstageInts(store.dtype, reinterpret_cast<const int64_t*>(stage), block.lanes, to, store.lane_stride);
+      as_floats(store.dtype)
+          ? UnstageFloats(store.dtype, reinterpret_cast<const float*>(stage), block.lanes, to, store.lane_stride)
+          : UnstageInts(store.dtype, reinterpret_cast<const int64_t*>(stage), block.lanes, to, store.lane_stride);
     }
   }
 }
@@ -184,13 +193,15 @@ void NestRunner::RunTail(const Block& block, int64_t step, std::byte** arrays) c
   }
   for (size_t s = 0; s < layout_.stores.size(); ++s) {
     std::byte*& array = arrays[loads + s];
-    array = layout_.stores[s].route == Route::kDirect ? StageOf(block, layout_.stores[s], step) : array + whole * static_cast<int64_t>(sizeof(float));
+    array = layout_.stores[s].route == Route::kDirect ? StageOf(block, layout_.stores[s], step)
+                                                      : array + whole * static_cast<int64_t>(sizeof(float));
   }
   body_->Run(arrays, kLaneMultiple, block.body_scratch);
   for (size_t s = 0; s < layout_.stores.size(); ++s) {
     const RoutedAccess& store = layout_.stores[s];
     if (store.route != Route::kDirect) continue;
-    std::memcpy(block.addresses[loads + s] + step * store.tile_stride + whole * store.lane_stride, arrays[loads + s], tail_bytes);
+    std::memcpy(block.addresses[loads + s] + step * store.tile_stride + whole * store.lane_stride, arrays[loads + s],
+                tail_bytes);
   }
 }
 

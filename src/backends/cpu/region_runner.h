@@ -18,7 +18,8 @@ class NestRunner {
   double block_cost_ns() const;
   size_t scratch_bytes() const;
   /// `operands`: the region's inputs and the plan's constants. Scratch is 64-byte aligned.
-  void Run(std::span<const std::byte* const> operands, std::byte* const* outputs, int64_t begin, int64_t end, std::byte* scratch) const;
+  void Run(std::span<const std::byte* const> operands, std::byte* const* outputs, int64_t begin, int64_t end,
+           std::byte* scratch) const;
 
  private:
   struct Block;
@@ -30,7 +31,9 @@ class NestRunner {
   Position Locate(int64_t block) const;
   void Advance(Position& position, std::byte** rows) const;
   int64_t RowOffset(const RoutedAccess& access, const Position& position) const;
-  const RoutedAccess& AccessAt(size_t i) const { return i < layout_.loads.size() ? layout_.loads[i] : layout_.stores[i - layout_.loads.size()]; }
+  const RoutedAccess& AccessAt(size_t i) const {
+    return i < layout_.loads.size() ? layout_.loads[i] : layout_.stores[i - layout_.loads.size()];
+  }
   void RunBlock(const Block& block) const;
   void RunStep(const Block& block, int64_t step) const;
   void RunTail(const Block& block, int64_t step, std::byte** arrays) const;

@@ -65,11 +65,14 @@ std::string Obstacle(const StepProblem& problem, const CpuDevice& device) {
   if (op->coordinates == ResizeCoordinates::kTfCropAndResize) return "tf_crop_and_resize";
   for (KernelOperand operand : {problem.inputs[0], problem.outputs[0]}) {
     const bool is_copy = op->mode == ResizeMode::kNearest;
-    if (is_copy && operand.shape.size() >= 2 && operand.shape[1] != 1 && operand.strides_bytes[1] != SizeOf(operand.dtype)) return "channels are not contiguous";
+    if (is_copy && operand.shape.size() >= 2 && operand.shape[1] != 1 &&
+        operand.strides_bytes[1] != SizeOf(operand.dtype))
+      return "channels are not contiguous";
     if (is_copy) operand.dtype = DType::kFloat32, operand.strides_bytes.at(1) = SizeOf(operand.dtype);
     if (std::string reason = PixelObstacle(operand, device); !reason.empty()) return reason;
   }
-  if (problem.inputs[0].shape.at(0) != problem.outputs[0].shape.at(0) || problem.inputs[0].shape[1] != problem.outputs[0].shape[1]) {
+  if (problem.inputs[0].shape.at(0) != problem.outputs[0].shape.at(0) ||
+      problem.inputs[0].shape[1] != problem.outputs[0].shape[1]) {
     return "resizes the batch or the channels";
   }
   return {};
@@ -78,7 +81,9 @@ std::string Obstacle(const StepProblem& problem, const CpuDevice& device) {
 class ResizeKernel final : public Kernel {
  public:
   ResizeKernel(const Resize& op, const StepProblem& problem, const std::vector<double>& scales, const CpuDevice& device)
-      : in_(MakePixelView(problem.inputs[0])), out_(MakePixelView(problem.outputs[0])), elem_bytes_(SizeOf(problem.inputs[0].dtype)) {
+      : in_(MakePixelView(problem.inputs[0])),
+        out_(MakePixelView(problem.outputs[0])),
+        elem_bytes_(SizeOf(problem.inputs[0].dtype)) {
     const size_t spatial = problem.inputs[0].shape.size() - 2;
     for (size_t d = 0; d < 3; ++d) {
       ResizeAxis axis{.in = in_.size[d], .out = out_.size[d]};
@@ -89,13 +94,18 @@ class ResizeKernel final : public Kernel {
       most_taps_ *= static_cast<int64_t>(most);
     }
     if (most_taps_ > kMostTaps) ThrowInvalid("Resize: {} taps", most_taps_);
-    if (op.mode != ResizeMode::kNearest) combine_.emplace(BestIsa(device.features), Combine::kWeighted, problem.inputs[0].dtype, problem.outputs[0].dtype);
+    if (op.mode != ResizeMode::kNearest)
+      combine_.emplace(BestIsa(device.features), Combine::kWeighted, problem.inputs[0].dtype, problem.outputs[0].dtype);
     pixels_ = out_.images * out_.pixels();
     pixels_per_item_ = std::max<int64_t>(1, 50'000 / (20 + most_taps_ * (3 + out_.channels / 16)));
   }
 
-  int64_t work_items() const override { return out_.channels == 0 ? 0 : (pixels_ + pixels_per_item_ - 1) / pixels_per_item_; }
-  size_t scratch_bytes() const override { return static_cast<size_t>(most_taps_) * (sizeof(std::byte*) + sizeof(float)); }
+  int64_t work_items() const override {
+    return out_.channels == 0 ? 0 : (pixels_ + pixels_per_item_ - 1) / pixels_per_item_;
+  }
+  size_t scratch_bytes() const override {
+    return static_cast<size_t>(most_taps_) * (sizeof(std::byte*) + sizeof(float));
+  }
 
   void Run(const KernelArgs& args, int64_t item, std::byte* scratch) const override {
     auto** rows = reinterpret_cast<const std::byte**>(scratch);
@@ -159,11 +169,14 @@ std::vector<std::string> ResizeFamily::Candidates(const StepProblem& problem, co
   return {tactic};
 }
 
-std::unique_ptr<Kernel> ResizeFamily::Create(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const {
+std::unique_ptr<Kernel> ResizeFamily::Create(const StepProblem& problem, const std::string& tactic,
+                                             const CpuDevice& device) const {
   const std::vector<double> scales = ParseScales(tactic);
   std::string reason = Obstacle(problem, device);
-  if (reason.empty() && scales.size() + 2 != problem.inputs[0].shape.size()) reason = fmt::format("tactic \"{}\"", tactic);
-  if (!reason.empty()) ThrowInvalid({.what = "damaged plan", .where = "resize", .got = reason, .expected = "one scale per spatial axis"});
+  if (reason.empty() && scales.size() + 2 != problem.inputs[0].shape.size())
+    reason = fmt::format("tactic \"{}\"", tactic);
+  if (!reason.empty())
+    ThrowInvalid({.what = "damaged plan", .where = "resize", .got = reason, .expected = "one scale per spatial axis"});
   return std::make_unique<ResizeKernel>(dynamic_cast<const Resize&>(*problem.op), problem, scales, device);
 }
 

@@ -17,7 +17,12 @@ alignas(64) constexpr int32_t kMaskWindow[16] = {-1, -1, -1, -1, -1, -1, -1, -1}
 class CombineEmitter {
  public:
   CombineEmitter(JitCode& code, Combine kind, DType in, DType out)
-      : code_(code), kind_(kind), in_(in), out_(out), in_bytes_(static_cast<int>(SizeOf(in))), out_bytes_(static_cast<int>(SizeOf(out))) {}
+      : code_(code),
+        kind_(kind),
+        in_(in),
+        out_(out),
+        in_bytes_(static_cast<int>(SizeOf(in))),
+        out_bytes_(static_cast<int>(SizeOf(out))) {}
 
   void Emit() {
     using namespace Xbyak::util;
@@ -105,10 +110,14 @@ class CombineEmitter {
 
   void Accumulate(const Xmm& sum) {
     switch (kind_) {
-      case Combine::kSum: return code_.vaddps(sum, sum, x_);
-      case Combine::kMax: return code_.vmaxps(sum, x_, sum);  // the second source is what stays beside a NaN
-      case Combine::kMin: return code_.vminps(sum, x_, sum);
-      case Combine::kWeighted: return code_.vfmadd231ps(sum, x_, weight_);
+      case Combine::kSum:
+        return code_.vaddps(sum, sum, x_);
+      case Combine::kMax:
+        return code_.vmaxps(sum, x_, sum);  // the second source is what stays beside a NaN
+      case Combine::kMin:
+        return code_.vminps(sum, x_, sum);
+      case Combine::kWeighted:
+        return code_.vfmadd231ps(sum, x_, weight_);
     }
   }
 

@@ -9,8 +9,8 @@
 namespace tenon::cpu {
 
 enum class Combine : uint8_t {
-  kSum,       ///< scale * (row 0 + row 1 + ...)
-  kMax,       ///< ignores NaN; of no rows: -infinity
+  kSum,  ///< scale * (row 0 + row 1 + ...)
+  kMax,  ///< ignores NaN; of no rows: -infinity
   kMin,
   kWeighted,  ///< weights[0] * row 0 + weights[1] * row 1 + ...
 };
@@ -22,7 +22,7 @@ struct CombineCall {
   const float* weights = nullptr;  ///< of kWeighted
   std::byte* out = nullptr;
   int64_t elems = 0;
-  float scale = 1;                 ///< of kSum
+  float scale = 1;  ///< of kSum
 };
 
 /// Generated code that combines rows of neighbouring elements: what channels-last pooling, resizing and reductions over

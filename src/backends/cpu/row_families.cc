@@ -69,7 +69,9 @@ std::unique_ptr<RegionBody> MakeShiftedExp(const CpuDevice& device) {
   return MakeGeneratedBody(program, {false, true}, BestIsa(device.features));
 }
 
-size_t AxisOf(int64_t axis, size_t rank) { return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis); }
+size_t AxisOf(int64_t axis, size_t rank) {
+  return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
+}
 
 class SoftmaxKernel final : public Kernel {
  public:
@@ -90,7 +92,8 @@ class SoftmaxKernel final : public Kernel {
       GatherFloats(rows_.in_row, rows_.in, args.inputs[0] + rows_.in_outer.OffsetOf(row), x);
       std::fill(x + n, exps, 0.0f);
       float max = FoldRow(x, n, -std::numeric_limits<float>::infinity(), Larger, Larger);
-      std::byte* arrays[] = {reinterpret_cast<std::byte*>(x), reinterpret_cast<std::byte*>(&max), reinterpret_cast<std::byte*>(exps)};
+      std::byte* arrays[] = {reinterpret_cast<std::byte*>(x), reinterpret_cast<std::byte*>(&max),
+                             reinterpret_cast<std::byte*>(exps)};
       shifted_exp_->Run(arrays, rows_.padded_elems(), nullptr);
       const float sum = SumRow(exps, n);
       if (is_log_) {
@@ -132,7 +135,8 @@ StridedGrid RowGrid(const KernelOperand& operand, const Shape& x, size_t axis) {
 class LayerNormKernel final : public Kernel {
  public:
   LayerNormKernel(const LayerNorm& op, const StepProblem& problem)
-      : rows_(problem, [axis = AxisOf(op.axis, problem.inputs[0].shape.size())](size_t d) { return d >= axis; }), epsilon_(op.epsilon) {
+      : rows_(problem, [axis = AxisOf(op.axis, problem.inputs[0].shape.size())](size_t d) { return d >= axis; }),
+        epsilon_(op.epsilon) {
     const Shape& x = problem.inputs[0].shape;
     for (size_t i = 1; i < problem.inputs.size(); ++i) {
       if (!problem.inputs[i].present) continue;
@@ -155,7 +159,9 @@ class LayerNormKernel final : public Kernel {
     for (int64_t row = item * rows_.per_item; row < end; ++row) {
       GatherFloats(rows_.in_row, rows_.in, args.inputs[0] + rows_.in_outer.OffsetOf(row), x);
       const float mean = SumRow(x, n) / static_cast<float>(n);
-      const float variance = FoldRow(x, n, 0, [mean](float a, float b) { return a + (b - mean) * (b - mean); }, Plus) / static_cast<float>(n);
+      const float variance = FoldRow(
+                                 x, n, 0, [mean](float a, float b) { return a + (b - mean) * (b - mean); }, Plus) /
+                             static_cast<float>(n);
       const float inverse = 1 / std::sqrt(variance + epsilon_);
       for (int64_t i = 0; i < n; ++i) x[i] = (x[i] - mean) * inverse * scale[i] + bias[i];
       ScatterFloats(rows_.out_row, rows_.out, x, args.outputs[0] + rows_.out_outer.OffsetOf(row));
@@ -171,7 +177,8 @@ class LayerNormKernel final : public Kernel {
 };
 
 [[noreturn]] void Damaged(std::string_view family, const std::string& got) {
-  ThrowInvalid({.what = "damaged plan", .where = std::string(family), .got = got, .expected = "a step that the family takes"});
+  ThrowInvalid(
+      {.what = "damaged plan", .where = std::string(family), .got = got, .expected = "a step that the family takes"});
 }
 
 }  // namespace
@@ -186,7 +193,8 @@ std::string SoftmaxFamily::Supports(const StepProblem& problem, const CpuDevice&
 
 std::vector<std::string> SoftmaxFamily::Candidates(const StepProblem&, const CpuDevice&) const { return {""}; }
 
-std::unique_ptr<Kernel> SoftmaxFamily::Create(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const {
+std::unique_ptr<Kernel> SoftmaxFamily::Create(const StepProblem& problem, const std::string& tactic,
+                                              const CpuDevice& device) const {
   const std::string reason = tactic.empty() ? Supports(problem, device) : tactic;
   if (!reason.empty()) Damaged(name(), reason);
   return std::make_unique<SoftmaxKernel>(dynamic_cast<const Softmax&>(*problem.op), problem, device);
@@ -201,7 +209,8 @@ std::string LayerNormFamily::Supports(const StepProblem& problem, const CpuDevic
   for (size_t d = axis; d < shape.size(); ++d) elems *= shape[d];
   if (elems > kMostElems) return "rows are too long";
   for (size_t i = 1; i < problem.inputs.size(); ++i) {
-    if (problem.inputs[i].present && !IsRowOperand(problem.inputs[i], shape.size(), axis)) return "scale or bias differ between rows";
+    if (problem.inputs[i].present && !IsRowOperand(problem.inputs[i], shape.size(), axis))
+      return "scale or bias differ between rows";
   }
   for (size_t i = 1; i < problem.outputs.size(); ++i) {
     if (problem.outputs[i].present) return "mean or deviation are asked for";
@@ -211,7 +220,8 @@ std::string LayerNormFamily::Supports(const StepProblem& problem, const CpuDevic
 
 std::vector<std::string> LayerNormFamily::Candidates(const StepProblem&, const CpuDevice&) const { return {""}; }
 
-std::unique_ptr<Kernel> LayerNormFamily::Create(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const {
+std::unique_ptr<Kernel> LayerNormFamily::Create(const StepProblem& problem, const std::string& tactic,
+                                                const CpuDevice& device) const {
   const std::string reason = tactic.empty() ? Supports(problem, device) : tactic;
   if (!reason.empty()) Damaged(name(), reason);
   return std::make_unique<LayerNormKernel>(dynamic_cast<const LayerNorm&>(*problem.op), problem);

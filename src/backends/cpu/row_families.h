@@ -11,7 +11,8 @@ class SoftmaxFamily final : public KernelFamily {
   std::string_view name() const override { return "softmax"; }
   std::string Supports(const StepProblem& problem, const CpuDevice& device) const override;
   std::vector<std::string> Candidates(const StepProblem& problem, const CpuDevice& device) const override;
-  std::unique_ptr<Kernel> Create(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const override;
+  std::unique_ptr<Kernel> Create(const StepProblem& problem, const std::string& tactic,
+                                 const CpuDevice& device) const override;
 };
 
 /// LayerNorm whose scale and bias are the same for all rows; mean and deviation as outputs are not offered.
@@ -20,7 +21,8 @@ class LayerNormFamily final : public KernelFamily {
   std::string_view name() const override { return "layer_norm"; }
   std::string Supports(const StepProblem& problem, const CpuDevice& device) const override;
   std::vector<std::string> Candidates(const StepProblem& problem, const CpuDevice& device) const override;
-  std::unique_ptr<Kernel> Create(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const override;
+  std::unique_ptr<Kernel> Create(const StepProblem& problem, const std::string& tactic,
+                                 const CpuDevice& device) const override;
 };
 
 }  // namespace tenon

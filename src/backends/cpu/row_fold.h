@@ -4,7 +4,8 @@
 
 namespace tenon::cpu {
 
-/// Joins n floats in one fixed order: 16 running results, as vectors want it, which are joined from the first to the last.
+/// Joins n floats in one fixed order: 16 running results, as vectors want it, which are joined from the first to the
+/// last.
 template <class Take, class Join>
 float FoldRow(const float* x, int64_t n, float start, const Take& take, const Join& join) {
   constexpr int64_t kLanes = 16;

@@ -43,13 +43,15 @@ Tensor GatherOperand(const KernelOperand& operand, const std::byte* data) {
       std::memcpy(out, data + offset, static_cast<size_t>(rows.elems * rows.size));
       return;
     }
-    for (int64_t i = 0; i < rows.elems; ++i) std::memcpy(out + i * rows.size, data + offset + i * rows.stride, static_cast<size_t>(rows.size));
+    for (int64_t i = 0; i < rows.elems; ++i)
+      std::memcpy(out + i * rows.size, data + offset + i * rows.stride, static_cast<size_t>(rows.size));
   });
   return tensor;
 }
 
 void ScatterOperand(const Tensor& tensor, const KernelOperand& operand, std::byte* data) {
-  TENON_CHECK(tensor.dtype() == operand.dtype && tensor.shape() == operand.shape, "{} into {}", ToString(tensor.type()), ToString(operand.shape));
+  TENON_CHECK(tensor.dtype() == operand.dtype && tensor.shape() == operand.shape, "{} into {}", ToString(tensor.type()),
+              ToString(operand.shape));
   const Rows rows(operand);
   ForEachRow(operand, [&](int64_t element, int64_t offset) {
     const std::byte* in = tensor.raw() + element * rows.size;
@@ -57,7 +59,8 @@ void ScatterOperand(const Tensor& tensor, const KernelOperand& operand, std::byt
       std::memcpy(data + offset, in, static_cast<size_t>(rows.elems * rows.size));
       return;
     }
-    for (int64_t i = 0; i < rows.elems; ++i) std::memcpy(data + offset + i * rows.stride, in + i * rows.size, static_cast<size_t>(rows.size));
+    for (int64_t i = 0; i < rows.elems; ++i)
+      std::memcpy(data + offset + i * rows.stride, in + i * rows.size, static_cast<size_t>(rows.size));
   });
 }
 

@@ -28,8 +28,8 @@ std::span<const KernelFamily* const> CpuKernelFamilies() {
   static const GatherFamily gather;
   static const ReferenceFamily reference;
   static const KernelFamily* const families[] = {
-      &conv_depthwise, &conv_direct, &conv_transposed, &matmul,     &attention,  //
-      &region,         &pool,        &resize,          &reduce,     &softmax,    //
+      &conv_depthwise, &conv_direct, &conv_transposed, &matmul, &attention,  //
+      &region,         &pool,        &resize,          &reduce, &softmax,    //
       &layer_norm,     &gather,      &reference,
   };
   return families;

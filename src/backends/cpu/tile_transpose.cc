@@ -65,7 +65,8 @@ TENON_AVX512 void LoadTile512(const TileView& view, const std::byte* tile, float
   for (int64_t row = 0; row < view.rows; row += 16) {
     const int64_t last = std::min<int64_t>(15, view.rows - row - 1);
     __m512 r[16];
-    for (int64_t i = 0; i < 16; ++i) r[i] = Load16(view.dtype, tile + (row + std::min(i, last)) * view.row_stride, mask);
+    for (int64_t i = 0; i < 16; ++i)
+      r[i] = Load16(view.dtype, tile + (row + std::min(i, last)) * view.row_stride, mask);
     Transpose16(r);
     for (int c = 0; c < 16; ++c) {
       if (c < view.columns) _mm512_storeu_ps(columns + c * pitch + row, r[c]);
@@ -75,8 +76,8 @@ TENON_AVX512 void LoadTile512(const TileView& view, const std::byte* tile, float
 
 /// Where the lanes of interleaved columns' vectors come from: pixels of an image, halves of a channel shuffle.
 struct InterleaveTable {
-  int32_t row[4][16];     ///< of each output vector's lanes
-  uint16_t lanes[4][4];   ///< those of output vector v that column c fills
+  int32_t row[4][16];    ///< of each output vector's lanes
+  uint16_t lanes[4][4];  ///< those of output vector v that column c fills
 };
 
 constexpr InterleaveTable MakeInterleaveTable(int columns) {
@@ -92,13 +93,15 @@ alignas(64) constexpr InterleaveTable kInterleave2 = MakeInterleaveTable(2), kIn
                                       kInterleave4 = MakeInterleaveTable(4);
 
 /// Rows of f32 without gaps, 2 to 4 columns: whole vectors. A masked store per row takes eight times as long.
-TENON_AVX512 void StoreDenseTile(const InterleaveTable& table, const TileView& view, std::byte* tile, const float* columns, int64_t pitch) {
+TENON_AVX512 void StoreDenseTile(const InterleaveTable& table, const TileView& view, std::byte* tile,
+                                 const float* columns, int64_t pitch) {
   for (int64_t row = 0; row < view.rows; row += 16) {
     int64_t left = std::min<int64_t>(16, view.rows - row) * view.columns;
     for (int v = 0; v < view.columns && left > 0; ++v, left -= 16) {
       __m512 mixed = _mm512_setzero_ps();
       for (int c = 0; c < view.columns; ++c) {
-        mixed = _mm512_mask_permutexvar_ps(mixed, table.lanes[v][c], _mm512_loadu_si512(table.row[v]), _mm512_loadu_ps(columns + c * pitch + row));
+        mixed = _mm512_mask_permutexvar_ps(mixed, table.lanes[v][c], _mm512_loadu_si512(table.row[v]),
+                                           _mm512_loadu_ps(columns + c * pitch + row));
       }
       const auto mask = static_cast<__mmask16>(left >= 16 ? 0xffff : (1 << left) - 1);
       _mm512_mask_storeu_ps(tile + row * view.row_stride + v * 64, mask, mixed);
@@ -170,7 +173,8 @@ TENON_AVX2 void LoadTile256(const TileView& view, const std::byte* tile, float* 
     for (int64_t row = 0; row < view.rows; row += 8) {
       const int64_t last = std::min<int64_t>(7, view.rows - row - 1);
       __m256 r[8];
-      for (int64_t i = 0; i < 8; ++i) r[i] = Load8(view.dtype, tile + (row + std::min(i, last)) * view.row_stride + first * size, count);
+      for (int64_t i = 0; i < 8; ++i)
+        r[i] = Load8(view.dtype, tile + (row + std::min(i, last)) * view.row_stride + first * size, count);
       Transpose8(r);
       for (int c = 0; c < 8; ++c) {
         if (c < count) _mm256_storeu_ps(columns + (first + c) * pitch + row, r[c]);

@@ -13,7 +13,8 @@ const std::vector<Layout> kLayouts = {Layout::kRowMajor, Layout::kChannelsLast, 
 Tensor RandomIndices(DType dtype, const Shape& shape, int64_t dim, uint64_t seed) {
   std::mt19937_64 random(seed);
   Tensor indices(DType::kInt64, shape);
-  for (int64_t i = 0; i < indices.elems(); ++i) indices.data<int64_t>()[i] = static_cast<int64_t>(random() % static_cast<uint64_t>(2 * dim)) - dim;
+  for (int64_t i = 0; i < indices.elems(); ++i)
+    indices.data<int64_t>()[i] = static_cast<int64_t>(random() % static_cast<uint64_t>(2 * dim)) - dim;
   return indices.CastTo(dtype);
 }
 
@@ -25,9 +26,11 @@ TEST(GatherFamilyTest, GatherMatchesReference) {
         for (const Layout layout : kLayouts) {
           Gather op;
           op.axis = axis;
-          const Tensor indices = RandomIndices(axis == 1 ? DType::kInt32 : DType::kInt64, index_shape, shape[axis < 0 ? 2 : axis], 4);
+          const Tensor indices =
+              RandomIndices(axis == 1 ? DType::kInt32 : DType::kInt64, index_shape, shape[axis < 0 ? 2 : axis], 4);
           const FamilyCase test{&op, {RandomOperand(dtype, shape, 1), indices}, {layout}, {Layout::kShuffled}};
-          ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, test, {})) << "axis " << axis << " indices " << ToString(index_shape);
+          ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, test, {}))
+              << "axis " << axis << " indices " << ToString(index_shape);
         }
       }
     }
@@ -53,7 +56,8 @@ TEST(GatherFamilyTest, GatherElementsMatchesReference) {
 
 TEST(GatherFamilyTest, IndicesOutsideAreErrors) {
   Gather op;
-  for (const int64_t index : {int64_t{3}, int64_t{-4}, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()}) {
+  for (const int64_t index :
+       {int64_t{3}, int64_t{-4}, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()}) {
     const FamilyCase test{&op, {RandomOperand(DType::kFloat32, {3, 2}, 1), Tensor::Of<int64_t>({1}, {index})}};
     const auto run = MakeRun(test, {{DType::kFloat32, Shape{1, 2}}});
     EXPECT_THROW(Execute(*kFamily.Create(run->problem, "", test.device), *run), Error) << index;

@@ -47,10 +47,12 @@ TEST(PoolFamilyTest, MatchesReference) {
               op.kind = kind;
               op.kernel = c.kernel, op.strides = c.strides, op.dilations = c.dilations, op.pads = c.pads;
               op.ceil_mode = c.ceil_mode, op.count_include_pad = counts_padding;
-              FamilyCase test{&op, {RandomOperand(dtype, {2, channels, 9, 12}, 3)}, {Layout::kPitched}, {Layout::kPitched}, device};
+              FamilyCase test{
+                  &op, {RandomOperand(dtype, {2, channels, 9, 12}, 3)}, {Layout::kPitched}, {Layout::kPitched}, device};
               test.output_count = 1;
               const Tolerance tolerance = kind == PoolKind::kMax ? Tolerance{} : SumTolerance(dtype, 25);
-              ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kPool, test, tolerance)) << "channels " << channels << " kernel " << c.kernel[0];
+              ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kPool, test, tolerance))
+                  << "channels " << channels << " kernel " << c.kernel[0];
             }
           }
         }
@@ -84,8 +86,11 @@ TEST(PoolFamilyTest, ReasonsForWhatIsNotSupported) {
   EXPECT_THROW(kPool.Create(MakeRun(test, {y})->problem, "x", test.device), Error);
 }
 
-FamilyCase ResizeCase(const Resize& op, DType dtype, const Shape& shape, const std::vector<float>& scales, const CpuDevice& device) {
-  FamilyCase test{&op, {RandomOperand(dtype, shape, 5), Tensor(), Tensor::Of<float>({static_cast<int64_t>(scales.size())}, scales)}};
+FamilyCase ResizeCase(const Resize& op, DType dtype, const Shape& shape, const std::vector<float>& scales,
+                      const CpuDevice& device) {
+  FamilyCase test{
+      &op,
+      {RandomOperand(dtype, shape, 5), Tensor(), Tensor::Of<float>({static_cast<int64_t>(scales.size())}, scales)}};
   test.input_layouts = {Layout::kPitched, Layout::kRowMajor};
   test.output_layouts = {Layout::kPitched};
   test.device = device;
@@ -97,7 +102,8 @@ TEST(ResizeFamilyTest, EveryModeAndCoordinateTransform) {
     for (const DType dtype : TypesOf(device)) {
       for (const ResizeMode mode : {ResizeMode::kNearest, ResizeMode::kLinear, ResizeMode::kCubic}) {
         for (size_t coordinates = 0; coordinates < kResizeCoordinateNames.size(); ++coordinates) {
-          for (const std::vector<float>& scales : std::vector<std::vector<float>>{{1, 1, 2, 2}, {1, 1, 0.6f, 1.7f}, {1, 1, 1, 0.5f}}) {
+          for (const std::vector<float>& scales :
+               std::vector<std::vector<float>>{{1, 1, 2, 2}, {1, 1, 0.6f, 1.7f}, {1, 1, 1, 0.5f}}) {
             Resize op;
             op.mode = mode;
             op.coordinates = static_cast<ResizeCoordinates>(coordinates);
@@ -105,7 +111,8 @@ TEST(ResizeFamilyTest, EveryModeAndCoordinateTransform) {
             const FamilyCase test = ResizeCase(op, dtype, {2, 19, 6, 7}, scales, device);
             const Tolerance tolerance = mode == ResizeMode::kNearest ? Tolerance{} : SumTolerance(dtype, 16);
             ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kResize, test, tolerance))
-                << kResizeModeNames[static_cast<size_t>(mode)] << " " << kResizeCoordinateNames[coordinates] << " " << ToString(dtype);
+                << kResizeModeNames[static_cast<size_t>(mode)] << " " << kResizeCoordinateNames[coordinates] << " "
+                << ToString(dtype);
           }
         }
       }
@@ -118,7 +125,9 @@ TEST(ResizeFamilyTest, AntialiasAndNearestRoundings) {
     Resize op;
     op.mode = mode;
     op.antialias = true;
-    ExpectFamilyMatches(kResize, ResizeCase(op, DType::kFloat32, {1, 5, 11, 9}, {1, 1, 0.4f, 0.7f}, CpuDevice::Detect()), SumTolerance(DType::kFloat32, 64));
+    ExpectFamilyMatches(kResize,
+                        ResizeCase(op, DType::kFloat32, {1, 5, 11, 9}, {1, 1, 0.4f, 0.7f}, CpuDevice::Detect()),
+                        SumTolerance(DType::kFloat32, 64));
   }
   for (size_t rounding = 0; rounding < kNearestRoundingNames.size(); ++rounding) {
     Resize op;
@@ -133,7 +142,8 @@ TEST(ResizeFamilyTest, DamagedTacticsAreErrors) {
   Resize op;
   const FamilyCase test = ResizeCase(op, DType::kFloat32, {1, 5, 4, 4}, {1, 1, 2, 2}, CpuDevice::Detect());
   const auto run = MakeRun(test, {{DType::kFloat32, Shape{1, 5, 8, 8}}});
-  for (const char* tactic : {"", "2", "2 x", "2 0", "2 -1", "2 nan", "2 2 2"}) EXPECT_THROW(kResize.Create(run->problem, tactic, test.device), Error) << tactic;
+  for (const char* tactic : {"", "2", "2 x", "2 0", "2 -1", "2 nan", "2 2 2"})
+    EXPECT_THROW(kResize.Create(run->problem, tactic, test.device), Error) << tactic;
   EXPECT_NO_THROW(kResize.Create(run->problem, "0x1p+1 0x1p+1", test.device));
 }
 
@@ -153,7 +163,8 @@ TEST(ReduceFamilyTest, EveryKindOverManyAxes) {
             const Tensor axes_tensor = Tensor::Of<int64_t>({static_cast<int64_t>(axes.size())}, axes);
             const FamilyCase test{&op, {x, axes_tensor}, {layout, Layout::kRowMajor}, {Layout::kShuffled}, device};
             // Products of numbers near 1 reach e^0.01n; the rest are sums of up to 5180 terms of up to 16.
-            ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kReduce, test, {dtype == DType::kBFloat16 ? 1.0 / 128 : 1e-5, 2e-3}))
+            ASSERT_NO_FATAL_FAILURE(
+                ExpectFamilyMatches(kReduce, test, {dtype == DType::kBFloat16 ? 1.0 / 128 : 1e-5, 2e-3}))
                 << kReduceNames[kind] << " axes " << axes.size() << " layout " << static_cast<int>(layout);
           }
         }
@@ -166,8 +177,11 @@ TEST(ReduceFamilyTest, GlobalAveragePool) {
   for (const CpuDevice& device : TestDevices()) {
     Reduce op;
     op.kind = ReduceKind::kMean;
-    const FamilyCase test{&op, {RandomOperand(DType::kFloat32, {2, 257, 20, 20}, 1), Tensor::Of<int64_t>({2}, {2, 3})},
-                          {Layout::kPitched, Layout::kRowMajor}, {Layout::kChannelsLast}, device};
+    const FamilyCase test{&op,
+                          {RandomOperand(DType::kFloat32, {2, 257, 20, 20}, 1), Tensor::Of<int64_t>({2}, {2, 3})},
+                          {Layout::kPitched, Layout::kRowMajor},
+                          {Layout::kChannelsLast},
+                          device};
     // Sums of 64, then of 7: at most 71 roundings of sums below 4 * 64.
     ExpectFamilyMatches(kReduce, test, {1e-6, 2e-6});
   }
@@ -177,7 +191,8 @@ TEST(ReduceFamilyTest, DamagedTacticsAreErrors) {
   Reduce op;
   const FamilyCase test{&op, {RandomOperand(DType::kFloat32, {2, 3, 4}, 1)}};
   const auto run = MakeRun(test, {{DType::kFloat32, Shape{2, 1, 1}}});
-  for (const char* tactic : {"", "1", "1,3", "2,1", "1,2,", "1;2", "-1", "0,1,2", "x"}) EXPECT_THROW(kReduce.Create(run->problem, tactic, test.device), Error) << tactic;
+  for (const char* tactic : {"", "1", "1,3", "2,1", "1,2,", "1;2", "-1", "0,1,2", "x"})
+    EXPECT_THROW(kReduce.Create(run->problem, tactic, test.device), Error) << tactic;
   EXPECT_NO_THROW(kReduce.Create(run->problem, "1,2", test.device));
 }
 

@@ -15,7 +15,8 @@ class BodyMaker {
   explicit BodyMaker(uint64_t seed) : random_(seed), body_(std::make_shared<Graph>()) {}
 
   std::shared_ptr<Graph> Run(int nodes) {
-    for (const Shape& shape : {Shape{2, 6, 8}, Shape{1, 12, 5}}) values_.push_back(body_->AddInput("x", {DType::kFloat32, shape}));
+    for (const Shape& shape : {Shape{2, 6, 8}, Shape{1, 12, 5}})
+      values_.push_back(body_->AddInput("x", {DType::kFloat32, shape}));
     for (int i = 0; i < nodes; ++i) AddNode(values_[Below(values_.size())]);
     for (size_t i = values_.size(); i-- > 0 && body_->outputs().size() < 3;) {
       if (values_[i]->users().empty() && values_[i]->producer()) body_->AddOutput(values_[i], values_[i]->name());
@@ -25,7 +26,9 @@ class BodyMaker {
 
  private:
   size_t Below(size_t bound) { return random_() % bound; }
-  Value* Ints(const std::vector<int64_t>& values) { return body_->AddConstant(Tensor::Of<int64_t>({static_cast<int64_t>(values.size())}, values)); }
+  Value* Ints(const std::vector<int64_t>& values) {
+    return body_->AddConstant(Tensor::Of<int64_t>({static_cast<int64_t>(values.size())}, values));
+  }
   template <class T>
   void Add(T op, std::vector<Value*> inputs) {
     Node* node = body_->AddOp(std::move(op), std::move(inputs));
@@ -58,11 +61,14 @@ class BodyMaker {
         std::shuffle(op.perm.begin(), op.perm.end(), random_);
         return Add(op, {x});
       }
-      case 4: return AddReshape(x, axis);
+      case 4:
+        return AddReshape(x, axis);
       case 5: {
         const int64_t start = static_cast<int64_t>(Below(static_cast<size_t>(shape[axis])));
         const bool is_reversed = Below(3) == 0;
-        return Add(Slice{}, {x, Ints({is_reversed ? -1 : start}), Ints({is_reversed ? -1000 : 1000}), Ints({static_cast<int64_t>(axis)}), Ints({is_reversed ? -1 : 1 + static_cast<int64_t>(Below(2))})});
+        return Add(Slice{},
+                   {x, Ints({is_reversed ? -1 : start}), Ints({is_reversed ? -1000 : 1000}),
+                    Ints({static_cast<int64_t>(axis)}), Ints({is_reversed ? -1 : 1 + static_cast<int64_t>(Below(2))})});
       }
       case 6: {
         Concat op;
@@ -124,14 +130,20 @@ TEST(RegionRandomTest, RandomBodiesMatchReference) {
   for (uint64_t seed = 0; seed < kBodies; ++seed) {
     Region region;
     region.body = BodyMaker(seed).Run(3 + static_cast<int>(seed % 10));
-    FamilyCase test{&region, {}, {layouts[seed % 4], layouts[seed / 4 % 4]}, {layouts[seed / 16 % 4], layouts[seed % 4]}, TestDevices()[seed % TestDevices().size()]};
+    FamilyCase test{&region,
+                    {},
+                    {layouts[seed % 4], layouts[seed / 4 % 4]},
+                    {layouts[seed / 16 % 4], layouts[seed % 4]},
+                    TestDevices()[seed % TestDevices().size()]};
     std::vector<TensorType> types;
-    for (const Value* input : region.body->inputs()) test.inputs.push_back(RandomOperand(DType::kFloat32, input->shape(), seed, -1, 1));
+    for (const Value* input : region.body->inputs())
+      test.inputs.push_back(RandomOperand(DType::kFloat32, input->shape(), seed, -1, 1));
     for (const Value* output : region.body->outputs()) types.push_back(output->type());
     if (types.empty() || !family.Supports(MakeRun(test, types)->problem, test.device).empty()) continue;
     ++supported;
     // Ten ops on numbers near 1, each good to a few units in the last place; sums cancel.
-    ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(family, test, {1e-5, 1e-5})) << "seed " << seed << "\n" << Print(*region.body);
+    ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(family, test, {1e-5, 1e-5})) << "seed " << seed << "\n"
+                                                                             << Print(*region.body);
   }
   EXPECT_GT(supported, kBodies * 3 / 4);
 }

@@ -1,11 +1,11 @@
-#include "backends/cpu/region_family.h"
+#include "ops/region.h"
 
-#include "strided_harness.h"
+#include "backends/cpu/region_family.h"
 #include "ir/text.h"
 #include "ops/op_list.h"
 #include "ops/pointwise.h"
 #include "ops/reduce.h"
-#include "ops/region.h"
+#include "strided_harness.h"
 
 namespace tenon::strided {
 namespace {
@@ -27,7 +27,8 @@ std::vector<Tensor> RandomInputs(const Graph& graph, uint64_t seed = 1) {
   return inputs;
 }
 
-void ExpectRegion(std::string_view text, const Tolerance& tolerance, const std::vector<Layout>& inputs, const std::vector<Layout>& outputs) {
+void ExpectRegion(std::string_view text, const Tolerance& tolerance, const std::vector<Layout>& inputs,
+                  const std::vector<Layout>& outputs) {
   const Region region = MakeRegion(text);
   for (const CpuDevice& device : TestDevices()) {
     const FamilyCase test{&region, RandomInputs(*region.body), inputs, outputs, device};
@@ -48,12 +49,16 @@ void ExpectRegionInAllLayouts(std::string_view text, const Tolerance& tolerance 
 double DomainLow(UnaryKind kind) {
   switch (kind) {
     case UnaryKind::kLog:
-    case UnaryKind::kSqrt: return 0.01;
-    case UnaryKind::kAcosh: return 1.01;
+    case UnaryKind::kSqrt:
+      return 0.01;
+    case UnaryKind::kAcosh:
+      return 1.01;
     case UnaryKind::kAsin:
     case UnaryKind::kAcos:
-    case UnaryKind::kAtanh: return -0.99;
-    default: return -4;
+    case UnaryKind::kAtanh:
+      return -0.99;
+    default:
+      return -4;
   }
 }
 double DomainHigh(UnaryKind kind) { return DomainLow(kind) == -0.99 ? 0.99 : 6; }
@@ -67,25 +72,29 @@ TEST(RegionTest, EveryUnaryKind) {
       op.beta = 1.5f;
       for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
         const bool is_not = op.kind == UnaryKind::kNot;
-        const Tensor x = RandomOperand(is_not ? DType::kBool : dtype, {2, 5, 3, 7}, kind, DomainLow(op.kind), DomainHigh(op.kind));
+        const Tensor x =
+            RandomOperand(is_not ? DType::kBool : dtype, {2, 5, 3, 7}, kind, DomainLow(op.kind), DomainHigh(op.kind));
         const FamilyCase test{&op, {x}, {Layout::kPitched}, {Layout::kShuffled}, device};
         // bf16: half a unit in the last place, and one more where the FP32 result lies next to a rounding boundary.
         const Tolerance tolerance = dtype == DType::kFloat32 ? kFloat32Tolerance : Tolerance{1.0 / 128, 1e-6};
-        ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, test, tolerance)) << kUnaryNames[kind] << " " << ToString(dtype);
+        ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, test, tolerance))
+            << kUnaryNames[kind] << " " << ToString(dtype);
       }
     }
   }
 }
 
 TEST(RegionTest, EveryIntegerUnaryKind) {
-  for (const UnaryKind kind : {UnaryKind::kRelu, UnaryKind::kClip, UnaryKind::kAbs, UnaryKind::kNeg, UnaryKind::kSign, UnaryKind::kIdentity}) {
+  for (const UnaryKind kind :
+       {UnaryKind::kRelu, UnaryKind::kClip, UnaryKind::kAbs, UnaryKind::kNeg, UnaryKind::kSign, UnaryKind::kIdentity}) {
     for (const DType dtype : {DType::kInt8, DType::kUInt8, DType::kInt32, DType::kInt64}) {
       Unary op;
       op.kind = kind;
       op.alpha = -3;
       op.beta = 300;
       const FamilyCase test{&op, {RandomOperand(dtype, {3, 17}, 3)}, {Layout::kPitched}, {Layout::kShuffled}};
-      ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, test, {})) << kUnaryNames[static_cast<size_t>(kind)] << " " << ToString(dtype);
+      ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, test, {}))
+          << kUnaryNames[static_cast<size_t>(kind)] << " " << ToString(dtype);
     }
   }
 }
@@ -101,13 +110,16 @@ TEST(RegionTest, EveryBinaryKindAndType) {
     for (size_t kind = 0; kind < kBinaryNames.size(); ++kind) {
       Binary op;
       op.kind = static_cast<BinaryKind>(kind);
-      for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kInt8, DType::kUInt8, DType::kInt32, DType::kInt64, DType::kBool}) {
+      for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kInt8, DType::kUInt8, DType::kInt32,
+                                DType::kInt64, DType::kBool}) {
         if (!Takes(op.kind, dtype)) continue;
         const double low = op.kind == BinaryKind::kPow ? 0.1 : -4;
-        const Tensor x = RandomOperand(dtype, {2, 5, 3, 17}, kind, low), y = RandomOperand(dtype, {5, 1, 17}, kind + 7, low);
+        const Tensor x = RandomOperand(dtype, {2, 5, 3, 17}, kind, low),
+                     y = RandomOperand(dtype, {5, 1, 17}, kind + 7, low);
         const FamilyCase test{&op, {x, y}, {Layout::kChannelsLast, Layout::kRowMajor}, {Layout::kPitched}, device};
         const Tolerance tolerance = dtype == DType::kBFloat16 ? Tolerance{1.0 / 128, 1e-6} : kFloat32Tolerance;
-        ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, test, tolerance)) << kBinaryNames[kind] << " " << ToString(dtype);
+        ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, test, tolerance))
+            << kBinaryNames[kind] << " " << ToString(dtype);
       }
     }
   }
@@ -115,34 +127,40 @@ TEST(RegionTest, EveryBinaryKindAndType) {
 
 TEST(RegionTest, SpecialFloats) {
   const float inf = INFINITY, nan = NAN;
-  const Tensor x = Tensor::Of<float>({12}, {0.0f, -0.0f, inf, -inf, nan, 1e-40f, -1e-40f, 100, -100, 88.6f, -87.5f, 3.4e38f});
+  const Tensor x =
+      Tensor::Of<float>({12}, {0.0f, -0.0f, inf, -inf, nan, 1e-40f, -1e-40f, 100, -100, 88.6f, -87.5f, 3.4e38f});
   const Tensor y = Tensor::Of<float>({12}, {nan, 1, nan, -inf, 1, nan, 0, inf, 3, 2, 1, -1});
   for (const CpuDevice& device : TestDevices()) {
-    for (const UnaryKind kind : {UnaryKind::kExp, UnaryKind::kSigmoid, UnaryKind::kTanh, UnaryKind::kRelu, UnaryKind::kAbs, UnaryKind::kFloor,
-                                 UnaryKind::kIsNaN, UnaryKind::kIsInf, UnaryKind::kSqrt, UnaryKind::kRound}) {
+    for (const UnaryKind kind :
+         {UnaryKind::kExp, UnaryKind::kSigmoid, UnaryKind::kTanh, UnaryKind::kRelu, UnaryKind::kAbs, UnaryKind::kFloor,
+          UnaryKind::kIsNaN, UnaryKind::kIsInf, UnaryKind::kSqrt, UnaryKind::kRound}) {
       Unary op;
       op.kind = kind;
       op.alpha = op.beta = 1;
-      ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, {&op, {x}, {}, {}, device}, kFloat32Tolerance)) << kUnaryNames[static_cast<size_t>(kind)];
+      ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, {&op, {x}, {}, {}, device}, kFloat32Tolerance))
+          << kUnaryNames[static_cast<size_t>(kind)];
     }
-    for (const BinaryKind kind : {BinaryKind::kMin, BinaryKind::kMax, BinaryKind::kLess, BinaryKind::kGreater, BinaryKind::kEqual,
-                                  BinaryKind::kLessOrEqual, BinaryKind::kGreaterOrEqual}) {
+    for (const BinaryKind kind : {BinaryKind::kMin, BinaryKind::kMax, BinaryKind::kLess, BinaryKind::kGreater,
+                                  BinaryKind::kEqual, BinaryKind::kLessOrEqual, BinaryKind::kGreaterOrEqual}) {
       Binary op;
       op.kind = kind;
-      ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, {&op, {x, y}, {}, {}, device}, {})) << kBinaryNames[static_cast<size_t>(kind)];
+      ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, {&op, {x, y}, {}, {}, device}, {}))
+          << kBinaryNames[static_cast<size_t>(kind)];
     }
   }
 }
 
 TEST(RegionTest, CastsBetweenAllTypes) {
-  const std::vector<DType> types = {DType::kFloat32, DType::kBFloat16, DType::kFloat16, DType::kInt8, DType::kUInt8, DType::kInt32, DType::kInt64, DType::kBool};
+  const std::vector<DType> types = {DType::kFloat32, DType::kBFloat16, DType::kFloat16, DType::kInt8,
+                                    DType::kUInt8,   DType::kInt32,    DType::kInt64,   DType::kBool};
   for (const DType from : types) {
     for (const DType to : types) {
       Cast op;
       op.to = to;
       // Negative floats don't fit u8: there the result is the compiler's choice.
       const Tensor x = RandomOperand(from, {3, 7, 5}, 5, to == DType::kUInt8 ? 0 : -4);
-      ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, {&op, {x}, {Layout::kChannelsLast}, {Layout::kShuffled}}, {}))
+      ASSERT_NO_FATAL_FAILURE(
+          ExpectFamilyMatches(kFamily, {&op, {x}, {Layout::kChannelsLast}, {Layout::kShuffled}}, {}))
           << ToString(from) << " to " << ToString(to);
     }
   }
@@ -169,7 +187,8 @@ TEST(RegionTest, CopiesBetweenLayouts) {
       for (const Layout in : kLayouts) {
         for (const Layout out : kLayouts) {
           const FamilyCase test{&op, {RandomOperand(DType::kFloat32, {2, channels, 5, 7}, 1)}, {in}, {out}, device};
-          ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, test, {})) << channels << " channels, layouts " << static_cast<int>(in) << " " << static_cast<int>(out);
+          ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kFamily, test, {}))
+              << channels << " channels, layouts " << static_cast<int>(in) << " " << static_cast<int>(out);
         }
       }
     }
@@ -218,7 +237,8 @@ TEST(RegionTest, IntegerArithmetic) {
     output %f "f"
     output %s "s"
     output %anchor "a"
-  })", {});
+  })",
+                           {});
 }
 
 TEST(RegionTest, SmallSoftmaxOverEveryAxis) {
@@ -228,7 +248,9 @@ TEST(RegionTest, SmallSoftmaxOverEveryAxis) {
         input %x: f32[2,16,5,7]
         %y = Softmax(%x) {{axis={}, log={}}}
         output %y "y"
-      }})", axis, log), {4e-6, 2e-6});
+      }})",
+                                           axis, log),
+                               {4e-6, 2e-6});
     }
   }
 }
@@ -240,7 +262,9 @@ TEST(RegionTest, SmallReductions) {
       const %axes: i64[2] = [1, -2]
       %y = Reduce(%x, %axes) {{kind={}, keep_dims=false}}
       output %y "y"
-    }})", kind), {4e-6, 4e-6});
+    }})",
+                                         kind),
+                             {4e-6, 4e-6});
   }
 }
 
@@ -324,7 +348,8 @@ std::string YoloTail(int64_t batch, int64_t anchors, int64_t classes, std::strin
     %scores = Unary(%c) {{kind=sigmoid}}
     %y = Concat(%scaled, %scores) {{axis=1}}
     output %y "output0"
-  }})", batch, anchors, classes, type, 64 + classes);
+  }})",
+                     batch, anchors, classes, type, 64 + classes);
 }
 
 // The sum of 16 products of up to 15 times softmax, times strides up to 1 here.
@@ -338,8 +363,10 @@ TEST(RegionTest, YoloTail) {
       }
     }
   }
-  ExpectRegion(YoloTail(1, 8400, 80, "f32"), kTailTolerance, {Layout::kChannelsLast, Layout::kRowMajor}, {Layout::kRowMajor});
-  ExpectRegion(YoloTail(1, 84, 1, "f32"), kTailTolerance, {Layout::kChannelsLast, Layout::kRowMajor}, {Layout::kChannelsLast});
+  ExpectRegion(YoloTail(1, 8400, 80, "f32"), kTailTolerance, {Layout::kChannelsLast, Layout::kRowMajor},
+               {Layout::kRowMajor});
+  ExpectRegion(YoloTail(1, 84, 1, "f32"), kTailTolerance, {Layout::kChannelsLast, Layout::kRowMajor},
+               {Layout::kChannelsLast});
 }
 
 TEST(RegionTest, WorkItemsDoNotDependOnTheThreadCount) {
@@ -361,7 +388,8 @@ TEST(RegionTest, ReasonsForWhatIsNotSupported) {
     for (const Value* output : region.body->outputs()) types.push_back(output->type());
     return kFamily.Supports(MakeRun(test, types)->problem, test.device);
   };
-  EXPECT_EQ(reason(R"(graph "r" { input %x: f32[2,65] %y = Softmax(%x) {axis=1} output %y "y" })"), "Softmax over 65 elements");
+  EXPECT_EQ(reason(R"(graph "r" { input %x: f32[2,65] %y = Softmax(%x) {axis=1} output %y "y" })"),
+            "Softmax over 65 elements");
   EXPECT_EQ(reason(R"(graph "r" { input %x: f64[2] %y = Unary(%x) {kind=neg} output %y "y" })"), "f64 value y");
   EXPECT_NE(reason(R"(graph "r" { input %x: f32[2,65] %y = Reduce(%x) output %y "y" })"), "");
 }

@@ -21,10 +21,12 @@ TEST(SoftmaxFamilyTest, EveryAxisLayoutAndLength) {
             op.axis = layout == Layout::kRowMajor ? -1 : 1;
             op.log = log;
             const Shape shape = op.axis == 1 ? Shape{2, length, 3} : Shape{2, 3, length};
-            const FamilyCase test{&op, {RandomOperand(dtype, shape, 2, -20, 20)}, {layout}, {Layout::kShuffled}, device};
+            const FamilyCase test{
+                &op, {RandomOperand(dtype, shape, 2, -20, 20)}, {layout}, {Layout::kShuffled}, device};
             // exp is good to 2e-7 and its sum to 1e-6; the difference x - max to half a unit of 40.
             const Tolerance tolerance = {dtype == DType::kBFloat16 ? 1.0 / 128 : 5e-6, log ? 1e-5 : 1e-9};
-            ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kSoftmax, test, tolerance)) << length << " layout " << static_cast<int>(layout);
+            ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kSoftmax, test, tolerance))
+                << length << " layout " << static_cast<int>(layout);
           }
         }
       }
@@ -41,10 +43,13 @@ TEST(LayerNormFamilyTest, MatchesReference) {
           op.axis = axis;
           const Shape shape = {3, 5, 7, 33};
           const Shape row(shape.begin() + (axis < 0 ? 3 : axis), shape.end());
-          FamilyCase test{&op, {RandomOperand(dtype, shape, 2), RandomOperand(dtype, row, 3)}, {layout}, {Layout::kPitched}};
+          FamilyCase test{
+              &op, {RandomOperand(dtype, shape, 2), RandomOperand(dtype, row, 3)}, {layout}, {Layout::kPitched}};
           if (has_bias) test.inputs.push_back(RandomOperand(dtype, {33}, 4));
           test.output_count = 1;
-          ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kLayerNorm, test, {dtype == DType::kBFloat16 ? 1.0 / 128 : 5e-6, 5e-6})) << "axis " << axis;
+          ASSERT_NO_FATAL_FAILURE(
+              ExpectFamilyMatches(kLayerNorm, test, {dtype == DType::kBFloat16 ? 1.0 / 128 : 5e-6, 5e-6}))
+              << "axis " << axis;
         }
       }
     }

@@ -66,14 +66,17 @@ inline Tensor RandomOperand(DType dtype, const Shape& shape, uint64_t seed, doub
   Tensor tensor(DType::kFloat64, shape);
   for (int64_t i = 0; i < tensor.elems(); ++i) {
     const double value = real(generator);
-    tensor.data<double>()[i] = IsFloat(dtype) ? value : dtype == DType::kBool ? value > 0 : dtype == DType::kUInt8 ? std::floor(std::abs(value) * 9) : std::floor(value * 9);
+    tensor.data<double>()[i] = IsFloat(dtype)           ? value
+                               : dtype == DType::kBool  ? value > 0
+                               : dtype == DType::kUInt8 ? std::floor(std::abs(value) * 9)
+                                                        : std::floor(value * 9);
   }
   return tensor.CastTo(dtype);
 }
 
 struct FamilyCase {
   const Op* op = nullptr;
-  std::vector<Tensor> inputs;  ///< null: absent
+  std::vector<Tensor> inputs;                         ///< null: absent
   std::vector<Layout> input_layouts, output_layouts;  ///< the last counts for all that follow
   CpuDevice device = CpuDevice::Detect();
   size_t output_count = 100;  ///< the op's outputs beyond are absent
@@ -99,7 +102,8 @@ inline std::unique_ptr<FamilyRun> MakeRun(const FamilyCase& test, const std::vec
   run->problem.op = test.op;
   for (size_t i = 0; i < test.inputs.size(); ++i) {
     const Tensor& tensor = test.inputs[i];
-    run->inputs.push_back(tensor.is_null() ? PlacedOperand{} : Place(tensor.dtype(), tensor.shape(), LayoutAt(test.input_layouts, i)));
+    run->inputs.push_back(tensor.is_null() ? PlacedOperand{}
+                                           : Place(tensor.dtype(), tensor.shape(), LayoutAt(test.input_layouts, i)));
     PlacedOperand& placed = run->inputs.back();
     run->input_memory.push_back(std::make_unique<GuardedBuffer>(static_cast<size_t>(placed.size), kGuardFill));
     std::byte* data = run->input_memory.back()->data() + placed.offset;
@@ -138,7 +142,8 @@ inline void ExpectGapsIntact(const FamilyRun& run, size_t output) {
   }
   for (int64_t i = 0; i < placed.size; ++i) {
     if (touched.data()[i] == std::byte{0}) {
-      ASSERT_EQ(static_cast<int>(run.output_memory[output]->data()[i]), kGuardFill) << "byte " << i << " beside output " << output;
+      ASSERT_EQ(static_cast<int>(run.output_memory[output]->data()[i]), kGuardFill)
+          << "byte " << i << " beside output " << output;
     }
   }
 }
@@ -158,7 +163,8 @@ inline void ExpectClose(const Tensor& got, const Tensor& want, const Tolerance& 
     }
     const double g = got.AsDouble(i), w = want.AsDouble(i);
     if (std::isnan(w) ? std::isnan(g) : g == w) continue;
-    ASSERT_LE(std::abs(g - w), tolerance.absolute + tolerance.relative * std::abs(w)) << "element " << i << ": " << g << ", not " << w;
+    ASSERT_LE(std::abs(g - w), tolerance.absolute + tolerance.relative * std::abs(w))
+        << "element " << i << ": " << g << ", not " << w;
   }
 }
 
@@ -193,7 +199,8 @@ inline std::vector<CpuDevice> TestDevices() {
   std::vector<CpuDevice> devices = {CpuDevice::Detect()};
   if (devices[0].features.avx512) {
     devices.push_back(devices[0]);
-    devices[1].features.avx512 = devices[1].features.avx512_bf16 = devices[1].features.avx512_vnni = devices[1].features.amx_bf16 = false;
+    devices[1].features.avx512 = devices[1].features.avx512_bf16 = devices[1].features.avx512_vnni =
+        devices[1].features.amx_bf16 = false;
   }
   return devices;
 }

@@ -60,8 +60,10 @@ TEST(TransposedConvTest, FewerOutputsThanTheStride) {
 
 TEST(TransposedConvTest, DilationPadsGroups) {
   CheckEverywhere({.x = {1, 6, 7, 5}, .weights = {6, 8, 3, 3}, .strides = {1, 1}, .pads = {1, 2, 0, 1}, .groups = 2});
-  CheckEverywhere({.x = {1, 4, 7, 5}, .weights = {4, 8, 3, 4}, .strides = {4, 3}, .dilations = {2, 2}, .pads = {1, 0, 2, 3}});
-  CheckEverywhere({.x = {1, 4, 6, 6}, .weights = {4, 8, 3, 3}, .strides = {2, 3}, .dilations = {3, 6}, .pads = {2, 2, 2, 2}});
+  CheckEverywhere(
+      {.x = {1, 4, 7, 5}, .weights = {4, 8, 3, 4}, .strides = {4, 3}, .dilations = {2, 2}, .pads = {1, 0, 2, 3}});
+  CheckEverywhere(
+      {.x = {1, 4, 6, 6}, .weights = {4, 8, 3, 3}, .strides = {2, 3}, .dilations = {3, 6}, .pads = {2, 2, 2, 2}});
   CheckEverywhere({.x = {2, 4, 9}, .weights = {4, 8, 3}, .strides = {2}, .pads = {1, 0}, .output_padding = {1}});
 }
 
