@@ -15,6 +15,7 @@
 #include "passes/lower_dfl.h"
 #include "passes/lower_einsum.h"
 #include "passes/merge_sibling_convs.h"
+#include "passes/promote_float16.h"
 #include "passes/recognise_activations.h"
 #include "passes/remove_no_ops.h"
 #include "passes/simplify_arithmetic.h"
@@ -26,6 +27,8 @@ namespace tenon {
 std::vector<PassGroup> MakePassList() {
   using Repeat = PassGroup::Repeat;
   return {
+      // Every other pass sees the types that will be computed with.
+      {"types", Repeat::kOnce, {{"promote_float16", PromoteFloat16}}},
       // Cleans up what exporters leave. Each of these makes work for the others (a folded shape makes a Reshape a
       // no-op,
       // without which two Concats meet), so they repeat.
