@@ -19,10 +19,8 @@ struct PredictOptions {
   ModelOptions model;
   HeadOptions head;
   std::vector<std::string> images;
-  double conf = 0.25, iou = 0.7;
-  int max_det = 300;
   std::string save_dir = "runs/predict";
-  bool save_txt = false, save_conf = false, no_save = false, agnostic_nms = false;
+  bool save_txt = false, save_conf = false, no_save = false;
 };
 
 /// "2 person, 1 forklift", classes in the order of their numbers.
@@ -108,10 +106,8 @@ CommandResult Predict(const PredictOptions& options, const GlobalOptions& global
   const LoadedModel model = LoadModel(options.model, global);
   Detector detector(model, options.head, global.threads);
   DetectOptions detect = DetectOptions::Predict();
-  detect.conf = options.conf;
-  detect.nms = {.iou = options.iou,
-                .max_detections = options.max_det,
-                .classes = options.agnostic_nms ? ClassMode::kAgnostic : ClassMode::kAware};
+  detect.conf = options.head.conf;
+  detect.nms = options.head.Nms();
   Outputs outputs(options);
   ImageLoader loader(files.paths,
                      {.preprocess = detector.preprocess(), .rule = LetterboxRule::kPredict, .keep = KeepImage::kYes});
@@ -154,16 +150,6 @@ void AddPredict(CLI::App& app, CommandBody& body) {
   AddModelFlags(*command, options->model);
   AddHeadFlags(*command, options->head);
   command->add_option("images", options->images, "image files, folders, globs, or a .txt list")->required();
-  command->add_option("--conf", options->conf, "lowest score shown")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command->add_option("--iou", options->iou, "NMS: overlap above which the weaker box goes")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command->add_option("--max-det", options->max_det, "detections per image")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_flag("--agnostic-nms", options->agnostic_nms, "boxes of different classes suppress each other");
   command->add_option("--save-dir", options->save_dir, "folder for the drawn images")->capture_default_str();
   command->add_flag("--save-txt", options->save_txt, "label files too, under SAVE_DIR/labels");
   command->add_flag("--save-conf", options->save_conf, "scores in the label files");

@@ -13,13 +13,10 @@ namespace {
 
 struct ValOptions {
   ModelOptions model;
-  HeadOptions head;
+  HeadOptions head{.conf = 0.001};
   DatasetOptions data;
-  double conf = 0.001, iou = 0.7;
-  int max_det = 300;
   std::string metrics = "ultralytics";
   std::string save_json;
-  bool agnostic_nms = false;
 };
 
 void ReportProblems(const Dataset& dataset) {
@@ -45,11 +42,9 @@ std::string Table(const ValReport& report) {
 /// Runs the detector over the data set; images that can't be read are named and counted.
 void EvaluateImages(Detector& detector, const Dataset& dataset, const ValOptions& options, const GlobalOptions& global,
                     DetectionEvaluator& evaluator, SpeedMs& speed) {
-  const DetectOptions detect{
-      .conf = options.conf,
-      .nms = {.iou = options.iou,
-              .max_detections = static_cast<int>(std::max<int64_t>(options.max_det, dataset.most_truths_in_an_image)),
-              .classes = options.agnostic_nms ? ClassMode::kAgnostic : ClassMode::kAware}};
+  DetectOptions detect{.conf = options.head.conf, .nms = options.head.Nms()};
+  detect.nms.max_detections =
+      static_cast<int>(std::max<int64_t>(options.head.max_det, dataset.most_truths_in_an_image));
   std::vector<std::string> paths;
   for (const Sample& sample : dataset.samples) paths.push_back(sample.image_path);
   ImageLoader loader(paths, {.preprocess = detector.preprocess(),
@@ -126,16 +121,6 @@ void AddVal(CLI::App& app, CommandBody& body) {
   command->add_option("--fraction", options->data.fraction, "use only the first part of the images")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command->add_option("--conf", options->conf, "lowest score that counts")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command->add_option("--iou", options->iou, "NMS: overlap above which the weaker box goes")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command->add_option("--max-det", options->max_det, "detections per image")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_flag("--agnostic-nms", options->agnostic_nms, "boxes of different classes suppress each other");
   command->add_option("--metrics", options->metrics, "ultralytics or coco")->capture_default_str();
   command->add_option("--save-json", options->save_json, "detections in COCO's result form");
   command->callback(

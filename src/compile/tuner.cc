@@ -10,6 +10,7 @@
 #include "backends/cpu/tactic_list.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "engine/validate.h"
 
 namespace tenon {
 namespace {
@@ -179,9 +180,7 @@ std::vector<int64_t> ExternalBytes(const Program& program, MemoryKind kind) {
   const auto visit = [&](const ProgramOperand& operand) {
     if (operand.memory != kind) return;
     if (static_cast<size_t>(operand.index) >= sizes.size()) sizes.resize(operand.index + 1, 0);
-    int64_t extent = SizeOf(operand.dtype);
-    for (size_t d = 0; d < operand.shape.size(); ++d) extent += (operand.shape[d] - 1) * operand.strides_bytes[d];
-    sizes[operand.index] = std::max(sizes[operand.index], operand.offset_bytes + extent);
+    sizes[operand.index] = std::max(sizes[operand.index], operand.offset_bytes + ExtentBytes(operand));
   };
   for (const ProgramStep& step : program.steps) {
     for (const auto& operand : step.inputs) visit(operand);
