@@ -101,7 +101,7 @@ void Conv::VisitAttrs(AttrVisitor& visitor) {
 }
 
 std::vector<TensorType> Conv::Infer(std::span<const InferInput> inputs) const {
-  CheckOperandCount(kName, inputs, 2, 4);
+  CheckOperandCount(kName, inputs, 2, 5);
   TensorType out{epilogue.out, std::nullopt};
   std::optional<int64_t> channels;
   if (inputs[1].type->shape) {
@@ -121,8 +121,8 @@ std::vector<TensorType> Conv::Infer(std::span<const InferInput> inputs) const {
 
 std::vector<Tensor> Conv::Evaluate(std::span<const Tensor> inputs) const {
   const Shape out = *InferTensors(*this, inputs)[0].shape;
-  const Tensor x = epilogue.RoundOperand(inputs[0]);
-  const Tensor weights = epilogue.RoundOperand(inputs[1]);
+  const Tensor x = epilogue.RoundX(inputs[0]);
+  const Tensor weights = epilogue.RoundWeights(inputs[1]);
   const ConvSizes s{.batch = out[0],
                     .groups = groups,
                     .in_channels = weights.shape()[1],
@@ -139,7 +139,7 @@ std::vector<Tensor> Conv::Evaluate(std::span<const Tensor> inputs) const {
       AccumulatePlane(s, in, weights.data<double>() + oc * s.in_channels * s.taps(), plane);
     }
   }
-  Tensor y = epilogue.Apply(sums, OperandOrNull(inputs, 2), 1, OperandOrNull(inputs, 3));
+  Tensor y = epilogue.Apply(sums, 1, inputs);
   if (upsample == 1) return {y};
   return {y, RepeatPixels(y)};
 }

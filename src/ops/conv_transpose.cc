@@ -88,6 +88,7 @@ void ConvTranspose::VisitAttrs(AttrVisitor& visitor) {
 
 std::vector<TensorType> ConvTranspose::Infer(std::span<const InferInput> inputs) const {
   CheckOperandCount(kName, inputs, 2, 4);
+  if (epilogue.is_int8()) ThrowInvalid("ConvTranspose: compute=i8 is not there");
   TensorType out{epilogue.out, std::nullopt};
   std::optional<int64_t> channels;
   if (inputs[1].type->shape) TransposeWindow(*this, *inputs[1].type->shape);
@@ -101,8 +102,8 @@ std::vector<TensorType> ConvTranspose::Infer(std::span<const InferInput> inputs)
 
 std::vector<Tensor> ConvTranspose::Evaluate(std::span<const Tensor> inputs) const {
   const Shape out = *InferTensors(*this, inputs)[0].shape;
-  const Tensor x = epilogue.RoundOperand(inputs[0]);
-  const Tensor weights = epilogue.RoundOperand(inputs[1]);
+  const Tensor x = epilogue.RoundX(inputs[0]);
+  const Tensor weights = epilogue.RoundWeights(inputs[1]);
   const TransposeSizes s{
       .in = SpatialAs3D(x.shape()), .out = SpatialAs3D(out), .window = TransposeWindow(*this, weights.shape()).As3D()};
   const int64_t in_size = s.in[0] * s.in[1] * s.in[2], out_size = s.out[0] * s.out[1] * s.out[2];
@@ -119,7 +120,7 @@ std::vector<Tensor> ConvTranspose::Evaluate(std::span<const Tensor> inputs) cons
       }
     }
   }
-  return {epilogue.Apply(sums, OperandOrNull(inputs, 2), 1, OperandOrNull(inputs, 3))};
+  return {epilogue.Apply(sums, 1, inputs)};
 }
 
 Cost ConvTranspose::EstimateCost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {

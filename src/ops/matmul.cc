@@ -64,12 +64,12 @@ Tensor BatchedProduct(const Tensor& a, const Tensor& b) {
 void MatMul::VisitAttrs(AttrVisitor& visitor) { epilogue.VisitAttrs(visitor); }
 
 std::vector<TensorType> MatMul::Infer(std::span<const InferInput> inputs) const {
-  CheckOperandCount(kName, inputs, 2, 4);
+  CheckOperandCount(kName, inputs, 2, 5);
   TensorType out{epilogue.out, std::nullopt};
   std::optional<int64_t> channels;
   if (inputs[1].type->shape && !inputs[1].type->shape->empty()) {
-    if (inputs[1].type->shape->size() == 1 && !IsAbsent(inputs, 2))
-      ThrowInvalid("MatMul: a bias needs a second operand of rank 2 or more");
+    if (inputs[1].type->shape->size() == 1 && !(IsAbsent(inputs, 2) && IsAbsent(inputs, 4)))
+      ThrowInvalid("MatMul: a bias or weight scales need a second operand of rank 2 or more");
     channels = inputs[1].type->shape->back();
   }
   if (inputs[0].type->shape && inputs[1].type->shape)
@@ -81,11 +81,10 @@ std::vector<TensorType> MatMul::Infer(std::span<const InferInput> inputs) const 
 std::vector<Tensor> MatMul::Evaluate(std::span<const Tensor> inputs) const {
   InferTensors(*this, inputs);
   const MatMulShapes shapes = ResolveShapes(inputs[0].shape(), inputs[1].shape());
-  const Tensor product = BatchedProduct(epilogue.RoundOperand(inputs[0]).Reshaped(shapes.a),
-                                        epilogue.RoundOperand(inputs[1]).Reshaped(shapes.b));
+  const Tensor product = BatchedProduct(epilogue.RoundX(inputs[0]).Reshaped(shapes.a),
+                                        epilogue.RoundWeights(inputs[1]).Reshaped(shapes.b));
   const int64_t channel_axis = std::max<int64_t>(static_cast<int64_t>(shapes.out.size()) - 1, 0);
-  return {
-      epilogue.Apply(product.Reshaped(shapes.out), OperandOrNull(inputs, 2), channel_axis, OperandOrNull(inputs, 3))};
+  return {epilogue.Apply(product.Reshaped(shapes.out), channel_axis, inputs)};
 }
 
 Cost MatMul::EstimateCost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {

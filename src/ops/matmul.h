@@ -5,7 +5,7 @@ namespace tenon {
 
 /// Batched matrix product as numpy.matmul (ONNX MatMul); ONNX Gemm is imported as MatMul (+ Mul, Add, Transpose) so
 /// that alpha, beta, transA, transB need no case here. Inputs: a [...,M,K], b [...,K,N], bias [N] (optional),
-/// residual (optional, shape of the output).
+/// residual (optional, shape of the output), weight scales [N] (with compute=i8 alone, see Epilogue).
 struct MatMul : OpBase<MatMul> {
   static constexpr std::string_view kName = "MatMul";
   Epilogue epilogue;

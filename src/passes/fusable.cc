@@ -1,5 +1,7 @@
 #include "passes/fusable.h"
 
+#include <algorithm>
+
 #include "ops/conv.h"
 #include "ops/matmul.h"
 #include "ops/operands.h"
@@ -42,7 +44,7 @@ std::optional<std::vector<double>> PerChannelValues(const Value* value, const Sh
 
 std::vector<Value*> PaddedOperands(const Node& node) {
   std::vector<Value*> operands = node.inputs();
-  operands.resize(kResidualOperand + 1, nullptr);
+  operands.resize(std::max(operands.size(), kResidualOperand + 1), nullptr);
   return operands;
 }
 

@@ -6,9 +6,10 @@
 
 namespace tenon {
 
-// Conv, ConvTranspose and MatMul as one thing: operands x, weights, bias, residual, and an epilogue.
+// Conv, ConvTranspose and MatMul as one thing: operands x, weights, bias, residual, weight scales (INT8 alone),
+// and an epilogue.
 
-inline constexpr size_t kWeightsOperand = 1, kBiasOperand = 2, kResidualOperand = 3;
+inline constexpr size_t kWeightsOperand = 1, kBiasOperand = 2, kResidualOperand = 3, kWeightScaleOperand = 4;
 
 /// The epilogue of a Conv, ConvTranspose or MatMul; null for another op.
 Epilogue* EpilogueOf(Op& op);
@@ -26,7 +27,7 @@ bool HasPlainEpilogue(const Node& node);
 /// for other values.
 std::optional<std::vector<double>> PerChannelValues(const Value* value, const Shape& shape, int64_t axis);
 
-/// Operands padded with nulls up to the residual.
+/// Operands, padded with nulls at least up to the residual.
 std::vector<Value*> PaddedOperands(const Node& node);
 
 }  // namespace tenon

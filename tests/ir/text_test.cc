@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/conv.h"
 #include "ops/evaluate.h"
 #include "ops/op_list.h"
 #include "ops/pointwise.h"
@@ -33,6 +34,22 @@ TEST(TextTest, PrintAndParseRoundTrip) {
   EXPECT_EQ(Print(*graph), kText);
   EXPECT_EQ(Print(*graph->Clone()), kText);
   EXPECT_EQ(graph->nodes().front()->sources().size(), 2u);
+}
+
+TEST(TextTest, QuantizedConvRoundTrip) {
+  constexpr const char* kQuantized = R"(graph "q" {
+  input %x: u8[1,1,2,2]
+  const %w: i8[2,1,1,1] = [1, -127]
+  const %s: f32[2] = [0.5, 0.25]
+  %y: u8[1,2,2,2] = Conv(%x, %w, _, _, %s) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0], activation=silu, compute=i8, out=u8, x_scale=0.02, x_zero_point=114, y_scale=0.1, y_zero_point=3} name "conv"
+  output %y "y"
+}
+)";
+  const auto graph = Parse(kQuantized, &MakeOp);
+  Verify(*graph);
+  EXPECT_EQ(Print(*graph), kQuantized);
+  EXPECT_EQ(graph->nodes().front()->As<Conv>()->epilogue.quantization,
+            (Quantization{.x = {0.02f, 114}, .y = {0.1f, 3}}));
 }
 
 TEST(TextTest, SpecialFloatsSurvive) {

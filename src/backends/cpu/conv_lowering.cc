@@ -80,6 +80,7 @@ bool FitsInt(const Shape& shape) {
 }
 
 std::string LowerEpilogue(const StepProblem& step, const Epilogue& op, ConvProblem& problem) {
+  if (op.is_int8()) return "integer sums";
   problem.compute = op.compute;
   problem.epilogue.activation = {op.activation, op.alpha, op.beta};
   problem.epilogue.post_activation = {op.post, 0, 0};
