@@ -6,7 +6,9 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "cli/command.h"
-#include "cli/detector.h"
+#include "cli/head_options.h"
+#include "cli/model_source.h"
+#include "verify/detector.h"
 #include "vision/draw.h"
 #include "vision/image_files.h"
 
@@ -104,7 +106,7 @@ CommandResult Predict(const PredictOptions& options, const GlobalOptions& global
                   .where = options.images.front(),
                   .expected = "image files, folders, globs or a .txt list"});
   const LoadedModel model = LoadModel(options.model, global);
-  Detector detector(model, options.head, global.threads);
+  Detector detector(model.engine, options.head.head, global.threads);
   DetectOptions detect = DetectOptions::Predict();
   detect.conf = options.head.conf;
   detect.nms = options.head.Nms();

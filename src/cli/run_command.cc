@@ -1,13 +1,12 @@
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <map>
 #include <random>
 #include <thread>
 
-#include "base/interrupt.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/latency_options.h"
 #include "cli/model_source.h"
 #include "cli/npy.h"
 
@@ -15,15 +14,14 @@ namespace tenon::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 struct RunOptions {
   ModelOptions model;
   std::vector<std::string> inputs;
   uint32_t seed = 0;
   std::string save_outputs;
-  double warmup_ms = 200, duration_s = 3;
-  int iterations = 10, streams = 1;
+  LatencyOptions latency;
+  int streams = 1;
   bool save_times = false;
 };
 
@@ -80,42 +78,25 @@ struct Stream {
   Context context;
   std::vector<Tensor> outputs;
   std::vector<void*> pointers;
-  std::vector<double> times_ms;
+  LatencyMeasurement measured;
 
   Stream(const Engine& engine, int threads) : context(engine.CreateContext({.threads = threads})) {
     for (const TensorInfo& info : engine.outputs()) outputs.emplace_back(info.dtype, info.shape);
     for (Tensor& output : outputs) pointers.push_back(output.raw());
   }
-  double RunOnce(std::span<const void* const> inputs) {
-    const auto start = Clock::now();
-    context.Run(inputs, pointers);
-    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  void Measure(std::span<const void* const> inputs, const LatencyOptions& options) {
+    const Runnable runnable{"", [&] { context.Run(inputs, pointers); }};
+    measured = MeasureLatency({&runnable, 1}, options);
   }
 };
 
-double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-void Measure(Stream& stream, std::span<const void* const> inputs, const RunOptions& options) {
-  const auto warmup = Clock::now();
-  do {
-    CheckInterrupt();
-    stream.RunOnce(inputs);
-  } while (SecondsSince(warmup) * 1e3 < options.warmup_ms);
-  const auto start = Clock::now();
-  for (int i = 0; i < options.iterations || SecondsSince(start) < options.duration_s; ++i) {
-    CheckInterrupt();
-    stream.times_ms.push_back(stream.RunOnce(inputs));
-  }
-}
-
-/// Runs all streams side by side; the first error of any of them is thrown here. Returns the wall time in seconds.
-double MeasureAll(std::vector<Stream>& streams, std::span<const void* const> inputs, const RunOptions& options) {
+/// Runs all streams side by side; the first error of any of them is thrown here.
+void MeasureAll(std::vector<Stream>& streams, std::span<const void* const> inputs, const LatencyOptions& options) {
   std::vector<std::exception_ptr> errors(streams.size());
-  const auto start = Clock::now();
   std::vector<std::thread> threads;
   const auto work = [&](size_t i) {
     try {
-      Measure(streams[i], inputs, options);
+      streams[i].Measure(inputs, options);
     } catch (...) {
       errors[i] = std::current_exception();
     }
@@ -126,11 +107,6 @@ double MeasureAll(std::vector<Stream>& streams, std::span<const void* const> inp
   for (const auto& error : errors) {
     if (error) std::rethrow_exception(error);
   }
-  return SecondsSince(start);
-}
-
-double Percentile(const std::vector<double>& sorted, double fraction) {
-  return sorted[std::min(sorted.size() - 1, static_cast<size_t>(fraction * static_cast<double>(sorted.size())))];
 }
 
 std::string FileName(std::string name) {
@@ -164,36 +140,30 @@ CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
   std::vector<Stream> streams;
   const int cores = ChosenCpu(global).threads;
   for (int i = 0; i < options.streams; ++i) streams.emplace_back(model.engine, std::max(1, cores / options.streams));
-  const double wall_s = MeasureAll(streams, pointers, options);
+  MeasureAll(streams, pointers, options.latency);
 
   std::vector<double> times;
-  for (const Stream& stream : streams) times.insert(times.end(), stream.times_ms.begin(), stream.times_ms.end());
+  double runs_per_s = 0;
+  for (const Stream& stream : streams) {
+    const LatencyMeasurement::Row& row = stream.measured.rows[0];
+    times.insert(times.end(), row.times_ms.begin(), row.times_ms.end());
+    runs_per_s += static_cast<double>(row.stats.runs) / stream.measured.wall_s;
+  }
+  const LatencyStats stats = SummariseTimes(times);
+  const Shape input_shape = model.engine.inputs().empty() ? Shape{} : model.engine.inputs()[0].shape;
+  const double images_per_s = runs_per_s * (input_shape.empty() ? 1 : static_cast<double>(input_shape[0]));
   CommandResult result;
   if (options.save_times) result.json["times_ms"] = times;
-  std::sort(times.begin(), times.end());
-  double sum = 0;
-  for (const double time : times) sum += time;
-  const double batch = model.engine.inputs().empty() || model.engine.inputs()[0].shape.empty()
-                           ? 1
-                           : static_cast<double>(model.engine.inputs()[0].shape[0]);
-  result.json["latency_ms"] = {{"median", Percentile(times, 0.5)},
-                               {"p90", Percentile(times, 0.9)},
-                               {"p95", Percentile(times, 0.95)},
-                               {"p99", Percentile(times, 0.99)},
-                               {"min", times.front()},
-                               {"mean", sum / static_cast<double>(times.size())}};
-  // Over the measured runs alone: the wall time has the warm-up in it.
-  const double measured_s = std::min(wall_s, sum / 1e3 / static_cast<double>(streams.size()));
-  result.json["throughput_ips"] = static_cast<double>(times.size()) * batch / measured_s;
+  result.json["latency_ms"] = ToJson(stats);
+  result.json["throughput_ips"] = images_per_s;
   result.json["iterations"] = times.size();
+  result.json["load"] = ToJson(streams[0].measured.load);
   result.json["outputs"] = SaveOutputs(model.engine, streams[0], options.save_outputs);
-  const auto& latency = result.json["latency_ms"];
   result.text = fmt::format(
       "latency ms: median {:.3f}, p90 {:.3f}, p95 {:.3f}, p99 {:.3f}, min {:.3f}, mean {:.3f} ({} runs)\nthroughput: "
-      "{:.1f} images/s\n",
-      latency["median"].get<double>(), latency["p90"].get<double>(), latency["p95"].get<double>(),
-      latency["p99"].get<double>(), latency["min"].get<double>(), latency["mean"].get<double>(), times.size(),
-      result.json["throughput_ips"].get<double>());
+      "{:.1f} images/s\nmachine: {}\n",
+      stats.median, stats.p90, stats.p95, stats.p99, stats.min, stats.mean, stats.runs, images_per_s,
+      streams[0].measured.load.ToString());
   for (const auto& output : result.json["outputs"]) {
     result.text += fmt::format("output {}: {} {}{}\n", output["name"].get<std::string>(),
                                output["dtype"].get<std::string>(), ToString(output["shape"].get<Shape>()),
@@ -211,15 +181,7 @@ void AddRun(CLI::App& app, CommandBody& body) {
   command->add_option("--inputs", options->inputs, "NAME=FILE.npy, repeatable; others are random");
   command->add_option("--seed", options->seed, "of random inputs")->capture_default_str();
   command->add_option("--save-outputs", options->save_outputs, "folder for one .npy per output");
-  command->add_option("--warmup-ms", options->warmup_ms, "untimed runs before")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--duration-s", options->duration_s, "measure at least so long")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--iterations", options->iterations, "and at least so many runs")
-      ->check(CLI::Range(1, 100'000'000))
-      ->capture_default_str();
+  AddLatencyFlags(*command, options->latency);
   command->add_flag("--all-times", options->save_times, "the time of every run in the JSON, as times_ms");
   command->add_option("--streams", options->streams, "contexts that run side by side and share the threads")
       ->check(CLI::Range(1, 1024))

@@ -1,12 +1,11 @@
 #include <filesystem>
 
 #include "base/file.h"
-#include "base/interrupt.h"
 #include "base/log.h"
 #include "cli/command.h"
-#include "cli/detector.h"
-#include "evaluate/detection_evaluator.h"
-#include "vision/dataset.h"
+#include "cli/head_options.h"
+#include "cli/model_source.h"
+#include "verify/accuracy.h"
 
 namespace tenon::cli {
 namespace {
@@ -39,70 +38,20 @@ std::string Table(const ValReport& report) {
   return text;
 }
 
-/// Runs the detector over the data set; images that can't be read are named and counted.
-void EvaluateImages(Detector& detector, const Dataset& dataset, const ValOptions& options, const GlobalOptions& global,
-                    DetectionEvaluator& evaluator, SpeedMs& speed) {
-  DetectOptions detect{.conf = options.head.conf, .nms = options.head.Nms()};
-  detect.nms.max_detections =
-      static_cast<int>(std::max<int64_t>(options.head.max_det, dataset.most_truths_in_an_image));
-  std::vector<std::string> paths;
-  for (const Sample& sample : dataset.samples) paths.push_back(sample.image_path);
-  ImageLoader loader(paths, {.preprocess = detector.preprocess(),
-                             .rule = LetterboxRule::kVal,
-                             .threads = 1,
-                             .depth = static_cast<int>(std::max<int64_t>(8, 2 * detector.batch()))});
-  Progress progress("val", "images", static_cast<int64_t>(paths.size()), global.progress());
-  std::vector<LoadedImage> batch;
-  int64_t readable = 0;
-  const auto flush = [&] {
-    if (batch.empty()) return;
-    std::vector<const LoadedImage*> images;
-    for (const auto& image : batch) images.push_back(&image);
-    const auto detections = detector.Run(images, detect);
-    for (size_t i = 0; i < batch.size(); ++i) evaluator.Add(batch[i].index, detections[i], batch[i].plan);
-    batch.clear();
-  };
-  while (auto image = loader.Next()) {
-    CheckInterrupt();
-    progress.Advance();
-    if (!image->error.empty()) {
-      Log().warn("{}", image->error);
-      evaluator.AddUnreadable(image->error);
-      continue;
-    }
-    speed.preprocess += image->preprocess_ms;
-    ++readable;
-    batch.push_back(std::move(*image));
-    if (static_cast<int64_t>(batch.size()) == detector.batch()) flush();
-  }
-  flush();
-  if (readable == 0)
-    ThrowInvalid({.what = "no image could be read",
-                  .where = dataset.source,
-                  .got = fmt::format("{} unreadable images", paths.size())});
-  speed.preprocess /= static_cast<double>(readable);
-  speed.inference = detector.inference_ms / static_cast<double>(readable);
-  speed.postprocess = detector.postprocess_ms / static_cast<double>(readable);
-}
-
 CommandResult Val(const ValOptions& options, const GlobalOptions& global) {
   const MetricKind kind = ParseMetricKind(options.metrics);
   const Dataset dataset = LoadDataset(options.data);
   ReportProblems(dataset);
   const LoadedModel model = LoadModel(options.model, global);
-  Detector detector(model, options.head, global.threads);
-  if (static_cast<int>(dataset.names.size()) != detector.head().num_classes) {
-    ThrowInvalid({.what = "the data set's classes are not the model's",
-                  .where = dataset.source,
-                  .got = fmt::format("{} classes", dataset.names.size()),
-                  .expected = std::to_string(detector.head().num_classes)});
-  }
+  Detector detector(model.engine, options.head.head, global.threads);
   DetectionEvaluator evaluator(dataset);
-  SpeedMs speed;
-  EvaluateImages(detector, dataset, options, global, evaluator, speed);
+  const EvaluationRun run = EvaluateImages(
+      detector, dataset, {.conf = options.head.conf, .nms = options.head.Nms(), .progress = global.progress()},
+      [&](const ImageDetections& image) { evaluator.Add(image.sample, image.detections, image.plan); });
+  for (const std::string& error : run.unreadable) evaluator.AddUnreadable(error);
   ValReport report = evaluator.Finish(kind);
   report.model = options.model.model;
-  report.speed_ms = speed;
+  report.speed_ms = run.speed;
   if (!options.save_json.empty()) WriteTextFileAtomically(options.save_json, evaluator.CocoPredictions().dump());
   return {.json = ToJson(report), .text = Table(report)};
 }

@@ -3,30 +3,21 @@
 #include <string>
 #include <vector>
 
-#include "cli/model_source.h"
+#include "tenon/tenon.hpp"
 #include "vision/detect.h"
 #include "vision/loader.h"
 
-namespace tenon::cli {
+namespace tenon {
 
-/// Flags of commands that turn outputs into boxes.
-struct HeadOptions {
-  std::string head;    ///< --head: how the model spells boxes, where metadata and shapes don't tell
-  double conf = 0.25;  ///< lowest score; val's default is lower
-  double iou = 0.7;
-  int max_det = 300;
-  bool agnostic_nms = false;
-
-  NmsOptions Nms() const;
-};
-void AddHeadFlags(CLI::App& command, HeadOptions& options);
-
-/// An engine with one image input, run on letterboxed images in batches.
+/// An engine with one image input, run on letterboxed images in batches, its outputs decoded to boxes.
 class Detector {
  public:
+  /// @param head_flag how the outputs spell boxes (ParseHeadFlag); empty: recognised from metadata and shapes
+  /// @param threads that one run uses; 0: all cores
   /// Throws Error(kInvalidInput) when the model is no detector.
-  Detector(const LoadedModel& model, const HeadOptions& head, int threads);
+  Detector(const Engine& engine, const std::string& head_flag, int threads);
 
+  const Engine& engine() const { return engine_; }
   const Head& head() const { return head_; }
   const Preprocess& preprocess() const { return preprocess_; }
   int64_t batch() const { return batch_; }
@@ -46,4 +37,4 @@ class Detector {
   std::vector<std::vector<float>> outputs_;
 };
 
-}  // namespace tenon::cli
+}  // namespace tenon

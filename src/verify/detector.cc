@@ -1,11 +1,11 @@
-#include "cli/detector.h"
+#include "verify/detector.h"
 
 #include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
 
-namespace tenon::cli {
+namespace tenon {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -43,30 +43,11 @@ const TensorInfo& ImageInput(const Engine& engine) {
 
 }  // namespace
 
-NmsOptions HeadOptions::Nms() const {
-  return {.iou = iou, .max_detections = max_det, .classes = agnostic_nms ? ClassMode::kAgnostic : ClassMode::kAware};
-}
-
-void AddHeadFlags(CLI::App& command, HeadOptions& options) {
-  command.add_option("--head", options.head,
-                     "how the outputs spell boxes: v8, v5, end2end, yolox, rtdetr, rtdetr-topk (default: recognised)");
-  command.add_option("--conf", options.conf, "lowest score that counts")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command.add_option("--iou", options.iou, "NMS: overlap above which the weaker box goes")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command.add_option("--max-det", options.max_det, "detections per image")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_flag("--agnostic-nms", options.agnostic_nms, "boxes of different classes suppress each other");
-}
-
-Detector::Detector(const LoadedModel& model, const HeadOptions& head, int threads)
-    : engine_(model.engine), context_(engine_.CreateContext({.threads = threads})) {
+Detector::Detector(const Engine& engine, const std::string& head_flag, int threads)
+    : engine_(engine), context_(engine_.CreateContext({.threads = threads})) {
   const TensorInfo& input = ImageInput(engine_);
   batch_ = input.shape[0];
-  const auto forced = head.head.empty() ? std::nullopt : std::optional(ParseHeadFlag(head.head));
+  const auto forced = head_flag.empty() ? std::nullopt : std::optional(ParseHeadFlag(head_flag));
   head_ = RecogniseHead(engine_.metadata(), OutputShapes(engine_), static_cast<int>(input.shape[2]),
                         static_cast<int>(input.shape[3]), forced);
   preprocess_ = DefaultPreprocess(head_);
@@ -105,4 +86,4 @@ std::vector<std::vector<Detection>> Detector::Run(std::span<const LoadedImage* c
   return detections;
 }
 
-}  // namespace tenon::cli
+}  // namespace tenon

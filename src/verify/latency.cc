@@ -1,0 +1,73 @@
+#include "verify/latency.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "base/interrupt.h"
+
+namespace tenon {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+void WarmUp(std::span<const Runnable> runnables, double seconds) {
+  const auto start = Clock::now();
+  do {
+    for (const Runnable& runnable : runnables) {
+      CheckInterrupt();
+      runnable.run();
+    }
+  } while (SecondsSince(start) < seconds);
+}
+
+}  // namespace
+
+LatencyStats SummariseTimes(std::vector<double> times_ms) {
+  if (times_ms.empty()) return {};
+  std::sort(times_ms.begin(), times_ms.end());
+  const size_t count = times_ms.size();
+  const auto percentile = [&](double p) {
+    return times_ms[std::min(count - 1, static_cast<size_t>(p * static_cast<double>(count)))];
+  };
+  return {.runs = static_cast<int64_t>(count),
+          .median = percentile(0.5),
+          .p90 = percentile(0.9),
+          .p95 = percentile(0.95),
+          .p99 = percentile(0.99),
+          .min = times_ms.front(),
+          .mean = std::accumulate(times_ms.begin(), times_ms.end(), 0.0) / static_cast<double>(count)};
+}
+
+std::string LatencyMeasurement::Note() const {
+  return fmt::format("warm-up {:.0f} ms, {:.1f} s, {} runs; {}", options.warmup_ms, wall_s,
+                     rows.empty() ? 0 : rows[0].stats.runs, load.ToString());
+}
+
+LatencyMeasurement MeasureLatency(std::span<const Runnable> runnables, const LatencyOptions& options) {
+  LatencyMeasurement result{.options = options};
+  if (runnables.empty()) return result;
+  for (const Runnable& runnable : runnables) result.rows.push_back({.name = runnable.name});
+  const auto count = static_cast<double>(runnables.size());
+  WarmUp(runnables, options.warmup_ms / 1e3 * count);
+  const HostLoadMeter meter;
+  const auto start = Clock::now();
+  for (int64_t round = 0; round < options.iterations || SecondsSince(start) < options.duration_s * count; ++round) {
+    for (size_t i = 0; i < runnables.size(); ++i) {
+      CheckInterrupt();
+      const auto run_start = Clock::now();
+      runnables[i].run();
+      result.rows[i].times_ms.push_back(SecondsSince(run_start) * 1e3);
+    }
+  }
+  result.wall_s = SecondsSince(start);
+  result.load = meter.Finish();
+  for (auto& row : result.rows) row.stats = SummariseTimes(row.times_ms);
+  return result;
+}
+
+}  // namespace tenon
