@@ -15,9 +15,13 @@ build:  ## build/tenon
 demo: build  ## the main job on the bundled example: export, val, predict
 	@scripts/demo.sh
 
-test: deps  ## builds and runs every test; the last line is the count
-	@scripts/build.sh release $(JOBS)
-	@scripts/test.sh build $(JOBS)
+# Parts of the suite that run under the sanitizers each time; `make test PRESET=tsan` (asan-ubsan, debug) runs all of it.
+TSAN_PART = base_tests
+
+test: deps  ## builds and runs every test of PRESET (release, with a part in tsan); the last line is the count
+	@scripts/build.sh $(PRESET) $(JOBS)
+	@[ $(PRESET) != release ] || scripts/sanitize.sh tsan $(JOBS) $(TSAN_PART)
+	@scripts/test.sh build$(if $(filter-out release,$(PRESET)),-$(PRESET)) $(JOBS)
 
 bench:  ## speed beside ONNX Runtime and OpenVINO; wants a quiet machine
 	@scripts/deps.sh build bench
