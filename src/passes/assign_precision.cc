@@ -23,6 +23,12 @@ bool ComputesInHalf(const Node& node) {
   return dense && node.output()->dtype() == DType::kFloat32 && node.input(0)->dtype() == DType::kFloat32;
 }
 
+/// A Conv of integers whose result is real.
+bool IsIntegerConv(const Node& node) {
+  const Epilogue* epilogue = EpilogueOf(node.op());
+  return epilogue && epilogue->is_int8() && epilogue->out == DType::kFloat32;
+}
+
 /// Ops whose results have the type of operand 0 and lose nothing by staying in it.
 bool KeepsType(const Node& node) {
   return node.op().op_class() == OpClass::kIndex || node.op().op_class() == OpClass::kReduction || node.As<Pool>() ||
@@ -90,6 +96,9 @@ class PrecisionAssigner {
     std::vector<Value*> operands = node->inputs();
     if (dense_.contains(node)) {
       AssignDense(node, *op, operands);
+    } else if (IsIntegerConv(*node)) {
+      // Its epilogue stores either float type and reads a residual of either.
+      EpilogueOf(*op)->out = feeds_dense_.contains(node) ? context_.half_type : DType::kFloat32;
     } else if (!KeepsType(*node)) {
       for (Value*& operand : operands) operand = AsFull(operand, node);
     } else if (!feeds_dense_.contains(node)) {

@@ -1,6 +1,11 @@
 #include "passes/constant_folding.h"
 
+#include <algorithm>
+
+#include "ops/conv.h"
+#include "ops/quantize.h"
 #include "ops/shape.h"
+#include "passes/quantized_values.h"
 #include "passes/rewrite.h"
 
 namespace tenon {
@@ -39,10 +44,19 @@ bool IsTooLarge(const Node& node) {
   return false;
 }
 
+/// Weights that stay in 8 bits because their op reads an activation that was in 8 bits too.
+bool IsQuantizedWeights(const Node& node) {
+  if (!node.As<DequantizeLinear>() || SizeOf(node.input(0)->dtype()) != 1) return false;
+  const std::vector<Node*>& users = node.output()->users();
+  return !users.empty() && std::all_of(users.begin(), users.end(), [&](const Node* user) {
+    return user->As<Conv>() && user->input(1) == node.output() && IsDequantized(user->input(0));
+  });
+}
+
 std::optional<std::vector<Tensor>> FoldNode(const Node& node) {
   if (auto value = ValueOfShape(node)) return std::vector<Tensor>{*std::move(value)};
   const auto operands = ConstantOperands(node);
-  if (!operands || IsTooLarge(node)) return {};
+  if (!operands || IsTooLarge(node) || IsQuantizedWeights(node)) return {};
   try {
     return node.op().Evaluate(*operands);
   } catch (const Error& error) {

@@ -9,12 +9,14 @@
 #include "passes/fold_pads.h"
 #include "passes/fuse_attention.h"
 #include "passes/fuse_epilogue.h"
+#include "passes/fuse_quantized.h"
 #include "passes/fuse_regions.h"
 #include "passes/fuse_upsample.h"
 #include "passes/hoist_activations.h"
 #include "passes/lower_dfl.h"
 #include "passes/lower_einsum.h"
 #include "passes/merge_sibling_convs.h"
+#include "passes/move_quantization.h"
 #include "passes/promote_float16.h"
 #include "passes/recognise_activations.h"
 #include "passes/remove_no_ops.h"
@@ -71,6 +73,20 @@ std::vector<PassGroup> MakePassList() {
        {{"simplify_concats", SimplifyConcats},
         {"remove_no_ops", RemoveNoOps},
         {"simplify_reshapes", SimplifyReshapes},
+        {"dead_code", RemoveDeadCode}}},
+      // Q and DQ, from the model or from calibration, go to where kernels take them. Merging makes equal Qs of one
+      // tensor one, so that it can be stored in 8 bits alone.
+      {"quantise",
+       Repeat::kToFixedPoint,
+       {{"unsign_activations", UnsignActivations},
+        {"move_quantization", MoveQuantization},
+        {"common_subexpressions", MergeCommonSubexpressions},
+        {"dead_code", RemoveDeadCode}}},
+      {"fuse_quantised",
+       Repeat::kOnce,
+       {{"fuse_quantized", FuseQuantized},
+        {"fold_quantized_weights", FoldQuantizedWeights},
+        {"constant_folding", FoldConstants},  // Qs of constants that a Concat reads
         {"dead_code", RemoveDeadCode}}},
       // The graph's structure stands: types, then kernels of what no op took. Casts become part of regions.
       {"finish",

@@ -22,7 +22,8 @@ std::string ConstantText(const Tensor& tensor) {
 
 Tensor RandomInput(const TensorType& type, std::mt19937_64& generator) {
   Tensor values(DType::kFloat32, *type.shape);
-  std::uniform_real_distribution<float> uniform(-2, 2);
+  const bool is_stored = type.dtype == DType::kUInt8;
+  std::uniform_real_distribution<float> uniform(is_stored ? 0 : -2, is_stored ? 255 : 2);
   for (int64_t i = 0; i < values.elems(); ++i) values.data<float>()[i] = uniform(generator);
   return values.CastTo(type.dtype);
 }

@@ -23,7 +23,7 @@ void ExpectRewrite(PassFunction pass, const std::string& before, const std::stri
 /// Runs the pass: it must say and leave the graph unchanged.
 void ExpectUnchanged(PassFunction pass, const std::string& text, const PassContext& context = {});
 
-/// Both graphs on the same random inputs (uniform in [-2, 2)).
+/// Both graphs on the same random inputs (uniform in [-2, 2), u8 in [0, 255)).
 void ExpectSameResults(const Graph& before, const Graph& after, double tolerance);
 
 }  // namespace tenon

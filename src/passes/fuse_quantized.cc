@@ -1,0 +1,146 @@
+#include "passes/fuse_quantized.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ops/conv.h"
+#include "ops/quantize.h"
+#include "passes/fusable.h"
+#include "passes/quantized_values.h"
+#include "passes/rewrite.h"
+
+namespace tenon {
+namespace {
+
+/// The largest product of a u8 less its zero point and an i8.
+constexpr int64_t kLargestProduct = 255 * 128;
+
+struct QuantizedWeights {
+  Tensor elements;  ///< i8
+  Tensor scales;    ///< f32 [OC]
+};
+
+bool AllElementsAre(const Tensor& tensor, int64_t number) {
+  for (int64_t i = 0; i < tensor.elems(); ++i) {
+    if (tensor.AsInt(i) != number) return false;
+  }
+  return true;
+}
+
+/// u8 around 128 as i8 around 0.
+Tensor Recentred(const Tensor& weights) {
+  Tensor result(DType::kInt8, weights.shape());
+  for (int64_t i = 0; i < weights.elems(); ++i) result.data<int8_t>()[i] = static_cast<int8_t>(weights.AsInt(i) - 128);
+  return result;
+}
+
+/// One scale per output channel from one element or one per index of axis 0; nothing for others.
+std::optional<Tensor> ChannelScales(const DequantizeLinear& op, const Value* scale, int64_t channels) {
+  if (!scale->is_constant() || op.block_size != 0 || scale->constant().rank() > 1) return {};
+  const Tensor given = scale->constant().CastTo(DType::kFloat32);
+  if (given.elems() != 1 && (op.axis != 0 || given.elems() != channels)) return {};
+  std::vector<float> scales(static_cast<size_t>(channels), given.data<float>()[0]);
+  if (given.elems() != 1) std::copy_n(given.data<float>(), channels, scales.begin());
+  if (!std::all_of(scales.begin(), scales.end(), [](float s) { return std::isfinite(s); })) return {};
+  return Tensor::Of<float>({channels}, scales);
+}
+
+std::optional<QuantizedWeights> WeightsOf(const Value* value) {
+  const Node* node = ProducerOf<DequantizeLinear>(value);
+  if (!node || value->dtype() != DType::kFloat32 || !node->input(0)->is_constant()) return {};
+  const Tensor& stored = node->input(0)->constant();
+  if ((stored.dtype() != DType::kInt8 && stored.dtype() != DType::kUInt8) || stored.rank() < 1 || stored.elems() == 0)
+    return {};
+  const int64_t centre = stored.dtype() == DType::kUInt8 ? 128 : 0;
+  const Value* zero_point = node->input(2);
+  if (zero_point && !zero_point->is_constant()) return {};
+  if (zero_point ? !AllElementsAre(zero_point->constant(), centre) : centre != 0) return {};
+  auto scales = ChannelScales(*node->As<DequantizeLinear>(), node->input(1), stored.shape()[0]);
+  if (!scales) return {};
+  return QuantizedWeights{centre == 0 ? stored : Recentred(stored), *std::move(scales)};
+}
+
+bool SumsFit32Bits(const Shape& weights) { return ElemCount(weights) / weights[0] <= INT32_MAX / kLargestProduct; }
+
+/// The u8 type of a value that DequantizeLinear makes.
+std::optional<AffineScale> UnsignedSource(const Value* value) {
+  const auto type = DequantizedFrom(value);
+  if (!type || type->dtype != DType::kUInt8) return {};
+  return type->affine;
+}
+
+/// The one Q to u8 that reads the node's only result.
+Node* StoringQuantizer(const Graph& graph, const Node& node) {
+  Node* reader = SoleUser(graph, node.output());
+  const auto type = reader && reader->As<QuantizeLinear>() ? QuantizedTypeOf(reader) : std::nullopt;
+  return type && type->dtype == DType::kUInt8 && reader->input(0) == node.output() ? reader : nullptr;
+}
+
+bool IsPlainFloatConv(const Node& node) {
+  const Conv* conv = node.As<Conv>();
+  if (!conv || node.outputs().size() != 1 || conv->epilogue.compute != DType::kFloat32 ||
+      conv->epilogue.out != DType::kFloat32)
+    return false;
+  const Value* bias = node.input(kBiasOperand);
+  return !bias || (bias->is_constant() && bias->dtype() == DType::kFloat32);
+}
+
+bool FuseConv(Graph& graph, Node* node) {
+  if (!IsPlainFloatConv(*node)) return false;
+  const auto x = UnsignedSource(node->input(0));
+  const auto weights = x ? WeightsOf(node->input(kWeightsOperand)) : std::nullopt;
+  if (!weights || !SumsFit32Bits(weights->elements.shape())) return false;
+
+  Conv conv = *node->As<Conv>();
+  conv.epilogue.compute = DType::kInt8;
+  conv.epilogue.quantization = {.x = *x};
+  std::vector<Value*> operands = PaddedOperands(*node);
+  operands.resize(kWeightScaleOperand + 1, nullptr);
+  operands[0] = node->input(0)->producer()->input(0);
+  if (const auto residual = UnsignedSource(operands[kResidualOperand])) {
+    conv.epilogue.quantization.residual = *residual;
+    operands[kResidualOperand] = operands[kResidualOperand]->producer()->input(0);
+  }
+  const std::string weights_name = node->input(kWeightsOperand)->name();
+  operands[kWeightsOperand] = graph.AddConstant(weights->elements, weights_name + ".i8");
+  operands[kWeightScaleOperand] = graph.AddConstant(weights->scales, weights_name + ".scale");
+  Value* result = node->output();
+  if (Node* quantizer = StoringQuantizer(graph, *node)) {
+    conv.epilogue.out = DType::kUInt8;
+    conv.epilogue.quantization.y = QuantizedTypeOf(quantizer)->affine;
+    result = quantizer->output();
+  }
+  ReplaceByNode(graph, result, conv.Clone(), std::move(operands), node);
+  return true;
+}
+
+}  // namespace
+
+bool FuseQuantized(Graph& graph, const PassContext&) {
+  std::vector<Node*> convs;
+  bool changed = false;
+  for (Node* node : graph.NodeList()) {
+    if (node->As<Conv>()) convs.push_back(node);
+  }
+  // Fusing erases the Conv and nodes below it that are no Convs.
+  for (Node* conv : convs) changed |= FuseConv(graph, conv);
+  return changed;
+}
+
+bool FoldQuantizedWeights(Graph& graph, const PassContext&) {
+  bool changed = false;
+  for (Node* node : graph.NodeList()) {
+    if (!node->As<DequantizeLinear>() || graph.IsOutput(node->output())) continue;
+    const bool is_constant = std::all_of(node->inputs().begin(), node->inputs().end(),
+                                         [](const Value* input) { return !input || input->is_constant(); });
+    if (!is_constant) continue;
+    std::vector<Tensor> operands;
+    for (const Value* input : node->inputs()) operands.push_back(input ? input->constant() : Tensor());
+    Value* folded = graph.AddConstant(node->op().Evaluate(operands)[0], node->output()->name() + ".f32");
+    ReplaceValue(graph, node->output(), folded);
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace tenon
