@@ -16,6 +16,6 @@ mkdir -p runs
 for model in "${models[@]}"; do
   for flag in "" --half; do
     build/tenon export "$model" $flag -o runs/bench.tenon --quiet >/dev/null
-    echo "$(basename "$model") $flag"; build/step_bench runs/bench.tenon
+    echo "$(basename "$model") $flag"; build/tenon profile runs/bench.tenon --quiet
   done
 done

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <random>
 #include <thread>
 
 #include "base/log.h"
@@ -9,6 +8,7 @@
 #include "cli/latency_options.h"
 #include "cli/model_source.h"
 #include "cli/npy.h"
+#include "cli/random_input.h"
 
 namespace tenon::cli {
 namespace {
@@ -24,17 +24,6 @@ struct RunOptions {
   int streams = 1;
   bool save_times = false;
 };
-
-/// Uniform in [0, 1) for floats, as images are; 0 or 1 for the rest.
-Tensor RandomTensor(const TensorInfo& info, uint32_t seed) {
-  Tensor values(DType::kFloat32, info.shape);
-  std::mt19937 random(seed);
-  for (int64_t i = 0; i < values.elems(); ++i) {
-    const float unit = static_cast<float>(random() >> 8) / 16777216.0f;
-    values.data<float>()[i] = IsFloat(info.dtype) ? unit : static_cast<float>(unit >= 0.5f);
-  }
-  return values.CastTo(info.dtype);
-}
 
 std::map<std::string, Tensor> ReadInputs(const std::vector<std::string>& arguments) {
   std::map<std::string, Tensor> tensors;
