@@ -5,12 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <utility>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 
 namespace tenon {
 namespace {
@@ -27,18 +30,61 @@ struct Descriptor {
   ThrowInvalid({.what = what, .where = path, .got = std::strerror(error)});
 }
 
-/// Unlinks the temporary file unless it was renamed into place.
-struct TemporaryFile {
-  std::string path;
-  bool keep = false;
-  ~TemporaryFile() {
-    if (!keep) unlink(path.c_str());
+/// A file on its way to `path`. Where the file system can, it has no name while it is written: then nothing is left of
+/// it whatever ends the process. Otherwise it has a temporary name, which the destructor unlinks.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& path) : path_(path), file_{OpenUnnamed(path)} {
+    if (file_.fd >= 0) return;
+    temporary_ = path + ".XXXXXX";
+    file_.fd = mkostemp(temporary_.data(), O_CLOEXEC);
+    if (file_.fd < 0) ThrowSystem("can't write the file", path, errno);
   }
+  ~TemporaryFile() {
+    if (!temporary_.empty()) unlink(temporary_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  int fd() const { return file_.fd; }
+
+  /// Puts the file in the place of `path`, in one step for whoever looks.
+  void Commit() {
+    if (temporary_.empty()) LinkUnnamed();
+    if (rename(temporary_.c_str(), path_.c_str()) != 0) ThrowSystem("can't write the file", path_, errno);
+    temporary_.clear();
+  }
+
+ private:
+  static int OpenUnnamed(const std::string& path) {
+    if (access("/proc/self/fd", X_OK) != 0) return -1;  // the only way to give the file a name later
+    const auto folder = std::filesystem::path(path).parent_path();
+    return open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  }
+
+  void LinkUnnamed() {
+    static std::atomic<int> counter{0};
+    const std::string source = fmt::format("/proc/self/fd/{}", file_.fd);
+    while (true) {
+      const std::string name = fmt::format("{}.{}.{}", path_, getpid(), ++counter);
+      if (linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+        temporary_ = name;
+        return;
+      }
+      if (errno != EEXIST) ThrowSystem("can't write the file", path_, errno);
+    }
+  }
+
+  const std::string& path_;
+  Descriptor file_;
+  std::string temporary_;  ///< its name, while it has one
 };
 
 void WriteAll(int fd, std::span<const std::byte> bytes, const std::string& path) {
+  constexpr size_t kPiece = 4 << 20;  // so that Ctrl-C is looked for now and then
   while (!bytes.empty()) {
-    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    CheckInterrupt();
+    const ssize_t written = write(fd, bytes.data(), std::min(bytes.size(), kPiece));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) ThrowSystem("can't write the file", path, errno);
     bytes = bytes.subspan(static_cast<size_t>(written));
@@ -83,16 +129,12 @@ std::string ReadTextFile(const std::string& path) {
 }
 
 void WriteFileAtomically(const std::string& path, std::span<const std::span<const std::byte>> chunks) {
-  // mkstemp in the target's folder: rename is atomic only within one file system.
-  std::string temporary = path + ".XXXXXX";
-  Descriptor file{mkostemp(temporary.data(), O_CLOEXEC)};
-  if (file.fd < 0) ThrowSystem("can't write the file", path, errno);
-  TemporaryFile guard{temporary};
-  for (const auto& chunk : chunks) WriteAll(file.fd, chunk, path);
-  fchmod(file.fd, 0644);
-  if (fsync(file.fd) != 0) ThrowSystem("can't write the file", path, errno);
-  if (rename(temporary.c_str(), path.c_str()) != 0) ThrowSystem("can't write the file", path, errno);
-  guard.keep = true;
+  TemporaryFile file(path);  // in the target's folder: rename is atomic only within one file system
+  for (const auto& chunk : chunks) WriteAll(file.fd(), chunk, path);
+  fchmod(file.fd(), 0644);
+  if (fsync(file.fd()) != 0) ThrowSystem("can't write the file", path, errno);
+  CheckInterrupt();
+  file.Commit();
 }
 
 void WriteTextFileAtomically(const std::string& path, std::string_view text) {

@@ -28,7 +28,8 @@ class MappedFile {
 std::string ReadTextFile(const std::string& path);
 
 /// Writes the chunks one after another under a temporary name in the same folder, syncs, and renames: the file is
-/// either the old one or the whole new one. Throws Error(kInvalidInput) with the reason (full disk, no permission).
+/// either the old one or the whole new one. Throws Error(kInvalidInput) with the reason (full disk, no permission),
+/// Error(kInterrupted) after Ctrl-C, with the old file as it was.
 void WriteFileAtomically(const std::string& path, std::span<const std::span<const std::byte>> chunks);
 void WriteTextFileAtomically(const std::string& path, std::string_view text);
 

@@ -1,10 +1,13 @@
 #include "base/progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 namespace tenon {
 namespace {
@@ -19,12 +22,40 @@ std::string TimeText(double seconds) {
 
 }  // namespace
 
+ProgressTarget ProgressTarget::Stderr() {
+  const char* term = std::getenv("TERM");
+  ProgressTarget target;
+  if (!isatty(STDERR_FILENO) || (term && std::string_view(term) == "dumb")) return target;
+  target.bar = true;
+  target.interval = std::chrono::milliseconds(100);
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) target.columns = size.ws_col;
+  return target;
+}
+
+std::string ProgressText(const std::string& title, const std::string& unit, int64_t done, int64_t total, double seconds,
+                         const ProgressTarget& target) {
+  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+  const double left = rate > 0 ? static_cast<double>(std::max<int64_t>(0, total - done)) / rate : 0;
+  const std::string figures =
+      fmt::format("{}/{} {}, {:.1f} {}/s, {} left", done, total, unit, rate, unit, rate > 0 ? TimeText(left) : "?");
+  if (!target.bar) return fmt::format("{}: {}", title, figures);
+  constexpr int kWidth = 24, kLeast = 4;
+  // One column stays free: a full line would wrap.
+  const int room = target.columns - 1 - static_cast<int>(title.size() + figures.size()) - 4;
+  const int width = std::min(kWidth, room);
+  if (width < kLeast) return fmt::format("{}: {}", title, figures).substr(0, std::max(0, target.columns - 1));
+  const int filled = static_cast<int>(static_cast<double>(width) * static_cast<double>(std::min(done, total)) /
+                                      static_cast<double>(std::max<int64_t>(total, 1)));
+  return fmt::format("{} [{:#<{}}{:<{}}] {}", title, "", filled, "", width - filled, figures);
+}
+
 Progress::Progress(std::string title, std::string unit, int64_t total, Mode mode)
     : title_(std::move(title)),
       unit_(std::move(unit)),
       total_(total),
       quiet_(mode == Mode::kQuiet || total <= 0),
-      terminal_(isatty(STDERR_FILENO)),
+      target_(ProgressTarget::Stderr()),
       start_(Clock::now()),
       last_print_(start_) {}
 
@@ -32,8 +63,7 @@ Progress::~Progress() { Finish(); }
 
 void Progress::Advance(int64_t count) {
   done_ += count;
-  const auto interval = terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10'000);
-  if (quiet_ || Clock::now() - last_print_ < interval) return;
+  if (quiet_ || Clock::now() - last_print_ < target_.interval) return;
   last_print_ = Clock::now();
   Print();
 }
@@ -41,24 +71,16 @@ void Progress::Advance(int64_t count) {
 void Progress::Finish() {
   if (finished_) return;
   finished_ = true;
-  if (quiet_ || !terminal_) return;
+  if (quiet_ || !target_.bar) return;
   Print();
   std::fputc('\n', stderr);
 }
 
 void Progress::Print() {
+  if (target_.bar) target_.columns = ProgressTarget::Stderr().columns;  // the window may have another size now
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-  const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
-  const double left = rate > 0 ? static_cast<double>(total_ - done_) / rate : 0;
-  const std::string figures =
-      fmt::format("{}/{} {}, {:.1f} {}/s, {} left", done_, total_, unit_, rate, unit_, TimeText(left));
-  if (!terminal_) {
-    fmt::print(stderr, "{}: {}\n", title_, figures);
-    return;
-  }
-  constexpr int kWidth = 24;
-  const int filled = static_cast<int>(kWidth * std::min(done_, total_) / total_);
-  fmt::print(stderr, "\r{} [{:#<{}}{:<{}}] {}\x1b[K", title_, "", filled, "", kWidth - filled, figures);
+  const std::string text = ProgressText(title_, unit_, done_, total_, seconds, target_);
+  fmt::print(stderr, "{}{}{}", target_.bar ? "\r" : "", text, target_.bar ? "\x1b[K" : "\n");
   std::fflush(stderr);
 }
 

@@ -74,7 +74,8 @@ CompileResult AddDevice(const ModelOptions& options, const GlobalOptions& global
     return result;
   }
   TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache));
-  AddPlanForCpu(*result.engine, device, {.effort = options.effort, .verbose = global.verbose}, cache);
+  AddPlanForCpu(*result.engine, device,
+                {.effort = options.effort, .verbose = global.verbose, .progress = global.progress()}, cache);
   SaveTimingCache(cache, options.timing_cache);
   return result;
 }

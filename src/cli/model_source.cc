@@ -42,7 +42,7 @@ ImportOptions ToImportOptions(const ModelOptions& options) {
 
 /// The engine with a plan for this machine added, from the cache of such builds or built now.
 std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, const ModelOptions& options,
-                                           const CpuDevice& device) {
+                                           const GlobalOptions& global, const CpuDevice& device) {
   const Digest digest = HashString(HashFile(options.model).ToString() + device.Fingerprint());
   const fs::path cached = CacheFolder() / "engines" / (digest.ToString() + ".tenon");
   if (fs::exists(cached)) {
@@ -54,7 +54,7 @@ std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, c
     }
   }
   TimingCache timing = TimingCache::Load(TimingCachePath(options.timing_cache));
-  AddPlanForCpu(*model, device, {.effort = options.effort}, timing);
+  AddPlanForCpu(*model, device, {.effort = options.effort, .progress = global.progress()}, timing);
   SaveTimingCache(timing, options.timing_cache);
   std::error_code ignored;  // the write says why it failed
   fs::create_directories(cached.parent_path(), ignored);
@@ -125,7 +125,7 @@ CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& glob
   if (options.int8) ThrowInvalid("--int8 comes with a later release of Tenon: use --half");
   CompileOptions full = compile;
   full.precision = options.half ? Precision::kHalf : Precision::kFp32;
-  full.tune = {.effort = options.effort, .verbose = global.verbose};
+  full.tune = {.effort = options.effort, .verbose = global.verbose, .progress = global.progress()};
   auto graph = ImportOnnx(options.model, ToImportOptions(options));
   full.source_digest = HashFile(options.model);
   TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache));
@@ -149,7 +149,7 @@ LoadedModel LoadModel(const ModelOptions& options, const GlobalOptions& global) 
   if (is_engine) {
     RefusePrecisionFlags(options);
     auto model = ReadEngine(options.model);
-    if (options.build && !FindPlan(*model, cpu)) model = BuildPlanHere(model, options, cpu);
+    if (options.build && !FindPlan(*model, cpu)) model = BuildPlanHere(model, options, global, cpu);
     return {MakeCpuEngine(model, cpu), model, {}};
   }
   if (fs::path(options.model).extension() == ".tenon") ReadEngine(options.model);  // says what is wrong with it

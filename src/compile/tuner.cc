@@ -135,6 +135,7 @@ class Trial {
         if (operand.is_constant) inputs[k] = operand.constant.raw();
       }
       args.inputs = inputs.data();
+      CheckInterrupt();
       const auto start = std::chrono::steady_clock::now();
       Launch(*ready.kernel, args, pool_, scratch_.data(), scratch_per_thread_);
       times_us[i] = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
@@ -209,14 +210,15 @@ void TimeCandidates(std::vector<Task>& tasks, const std::vector<TuneStep>& steps
   trial.BindBuffers(ExternalBytes(program, MemoryKind::kInput), ExternalBytes(program, MemoryKind::kOutput));
   std::vector<double> times_us(steps.size());
   const int rounds = kEfforts[options.effort].rounds;
+  Progress progress("tuning", "runs", static_cast<int64_t>(runs) * (rounds + 1), options.progress);
   for (int round = 0; round < rounds + 1; ++round) {  // the first one warms up
     for (size_t run = 0; run < runs; ++run) {
-      CheckInterrupt();
       const auto pick = [&](size_t step) {
         const Task& task = tasks[task_of[step]];
         return task.known ? 0 : (run + static_cast<size_t>(round) * 7 + step) % task.candidates.size();
       };
       trial.Run(pick, times_us);
+      progress.Advance();
       for (size_t i = 0; round > 0 && i < steps.size(); ++i) {
         Task& task = tasks[task_of[i]];
         if (!task.known) task.times_us[pick(i)].push_back(times_us[i]);

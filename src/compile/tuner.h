@@ -4,6 +4,7 @@
 
 #include "backends/cpu/cpu_device.h"
 #include "backends/kernel.h"
+#include "base/progress.h"
 #include "compile/timing_cache.h"
 #include "engine/program.h"
 
@@ -13,6 +14,7 @@ namespace tenon {
 struct TuneOptions {
   int effort = 2;
   bool verbose = false;  ///< logs each refusal and each candidate's time
+  Progress::Mode progress = Progress::Mode::kQuiet;
 };
 
 /// A step to choose a tactic for. `problem` has the constants' elements; `step` the operands' memory.

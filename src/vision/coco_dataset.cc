@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 
 namespace tenon::internal {
 namespace {
@@ -112,7 +113,11 @@ Dataset LoadCocoDataset(const DatasetOptions& options) {
   Dataset dataset{.source = options.data, .split = options.split};
   const fs::path folder = options.images.empty() ? fs::absolute(options.data).parent_path() : fs::path(options.images);
   try {
-    const json root = json::parse(ReadTextFile(options.data));
+    const auto interruptible = [](int, json::parse_event_t, json&) {
+      CheckInterrupt();  // COCO's own files take many seconds
+      return true;
+    };
+    const json root = json::parse(ReadTextFile(options.data), interruptible);
     const std::map<int64_t, int> class_of = ReadCategories(root, dataset);
     CocoImages images = ReadImages(root, folder, options.data);
     ReadAnnotations(root, class_of, images, dataset);

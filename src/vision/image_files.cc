@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "vision/image.h"
 
 namespace tenon {
@@ -38,6 +39,7 @@ bool HasForeignImageSuffix(const std::string& path) {
 }
 
 void AddFile(const std::string& path, ImageFiles& out) {
+  CheckInterrupt();  // a folder on a network drive takes its time
   if (HasImageSuffix(path)) {
     out.paths.push_back(path);
   } else if (HasForeignImageSuffix(path)) {

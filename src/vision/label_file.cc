@@ -7,6 +7,8 @@
 #include <cmath>
 #include <optional>
 
+#include "base/interrupt.h"
+
 namespace tenon {
 namespace {
 
@@ -114,6 +116,7 @@ int64_t RemoveDuplicates(std::vector<Entry>& entries) {
 }  // namespace
 
 LabelFile ParseLabels(std::string_view text, const std::string& file_name, const LabelRules& rules) {
+  CheckInterrupt();  // a data set has a hundred thousand of these
   LabelFile result;
   std::vector<Entry> entries;
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/interrupt.h"
 #include "vision/image.h"
 
 namespace tenon {
@@ -57,7 +58,9 @@ void ImageLoader::Work() {
 std::optional<LoadedImage> ImageLoader::Next() {
   std::unique_lock lock(mutex_);
   if (taken_ >= paths_.size()) return std::nullopt;
-  arrival_.wait(lock, [&] { return ready_.contains(taken_); });
+  // Looked up now and then: one huge image must not hold up Ctrl-C.
+  while (!arrival_.wait_for(lock, std::chrono::milliseconds(100), [&] { return ready_.contains(taken_); }))
+    CheckInterrupt();
   LoadedImage loaded = std::move(ready_.extract(taken_).mapped());
   ++taken_;
   lock.unlock();

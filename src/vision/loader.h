@@ -43,7 +43,8 @@ class ImageLoader {
   ImageLoader& operator=(const ImageLoader&) = delete;
 
   size_t size() const { return paths_.size(); }
-  /// The next image, in the order of the paths; nothing after the last. Never throws for an image's sake.
+  /// The next image, in the order of the paths; nothing after the last. Never throws for an image's sake;
+  /// Error(kInterrupted) after Ctrl-C.
   std::optional<LoadedImage> Next();
 
  private:
