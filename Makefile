@@ -41,7 +41,9 @@ fuzz:  ## runs each fuzz target for SECONDS (10)
 	@scripts/build.sh fuzz $(JOBS)
 	@scripts/fuzz.sh build-fuzz $(or $(SECONDS),10)
 
-install: build  ## the program, into PREFIX (/usr/local)
+install:  ## the program, the shared library and its headers, into PREFIX (/usr/local)
+	@scripts/deps.sh build
+	@scripts/build.sh release $(JOBS) tenon tenon_shared
 	@cmake --install build --prefix $(or $(PREFIX),/usr/local)
 
 clean:

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mapfile -t sources < <(git ls-files -co --exclude-standard 'src/*.h' 'src/*.cc' 'include/*.hpp' 'include/*.h' 'tests/*.h' \
-  'tests/*.cc' 'bench/*.cc' 'bench/*.h' 'fuzz/*.cc' 'fuzz/*.h' 'examples/*.cpp')
+  'tests/*.cc' 'bench/*.cc' 'bench/*.h' 'fuzz/*.cc' 'fuzz/*.h' 'examples/*.cpp' 'examples/*.c' 'tests/*.c')
 if [ "$1" = format ]; then
   clang-format -i "${sources[@]}"
   exit 0

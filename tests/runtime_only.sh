@@ -1,10 +1,10 @@
 #!/bin/bash
-# A program that only runs engines must hold no code of the compiler, and the runtime must link without it.
-# usage: runtime_only.sh PROGRAM
+# libtenon.so, and so every program that only runs engines, must hold no code of the compiler, and need no library of it.
+# usage: runtime_only.sh LIBRARY
 set -euo pipefail
 symbols=$(nm -C "$1")
-# Something that must be there, so that a stripped program doesn't pass.
-grep -q 'tenon::Engine::Load' <<<"$symbols" || { echo "no symbols in $1"; exit 1; }
+# Something that must be there, so that a stripped library doesn't pass.
+grep -q 'tenon::ReadEngine' <<<"$symbols" || { echo "no symbols in $1"; exit 1; }
 if grep -E 'tenon::(ImportOnnx|RunPasses|MakePassList|CompileForCpu|PlanViews|ChooseTactics)|onnx::ModelProto' <<<"$symbols"; then
   echo "$1 holds code of the compiler"
   exit 1

@@ -1,26 +1,77 @@
-/// Tenon's C++ API: load an engine and run it.
+/// Tenon's C++ API: load an engine and run it. C++20.
 ///
 ///   tenon::Engine engine = tenon::Engine::Load("best.tenon");
 ///   tenon::Context context = engine.CreateContext();
 ///   context.Run({image}, {scores});
+///
+/// Header-only, over the C API (tenon.h): no C++ type crosses the library's border, so program and library may be built
+/// with different compilers. Errors are thrown as tenon::Error.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tenon/error.hpp"
+#include "tenon/tenon.h"
 #include "tenon/types.hpp"
 
 namespace tenon {
 
 namespace internal {
-class Executable;
-class Execution;
-struct EngineAccess;
+inline void Check(tenon_status status) {
+  if (status != TENON_OK) throw Error(static_cast<ErrorCode>(status), tenon_last_error());
+}
+
+struct Free {
+  void operator()(tenon_engine* engine) const { tenon_engine_free(engine); }
+  void operator()(tenon_context* context) const { tenon_context_free(context); }
+};
+using EngineHandle = std::unique_ptr<tenon_engine, Free>;
+using ContextHandle = std::unique_ptr<tenon_context, Free>;
+
+/// An engine's handle and what it says of itself, read once.
+struct EngineState {
+  explicit EngineState(EngineHandle engine) : handle(std::move(engine)) {
+    tenon_engine_info info = TENON_ENGINE_INFO_INIT;
+    Check(tenon_engine_get_info(handle.get(), &info));
+    ReadTensors(tenon_engine_get_input, info.input_count, inputs, input_bytes);
+    ReadTensors(tenon_engine_get_output, info.output_count, outputs, output_bytes);
+    for (size_t i = 0; i < info.metadata_count; ++i) {
+      const char *key = nullptr, *value = nullptr;
+      Check(tenon_engine_get_metadata(handle.get(), i, &key, &value));
+      metadata.emplace(key, value);
+    }
+    precision = info.precision;
+    device = info.device;
+    weights_bytes = static_cast<int64_t>(info.weights_bytes);
+    step_count = info.step_count;
+  }
+
+  EngineHandle handle;
+  std::vector<TensorInfo> inputs, outputs;
+  std::vector<size_t> input_bytes, output_bytes;
+  std::map<std::string, std::string> metadata;
+  std::string precision, device;
+  int64_t weights_bytes = 0;
+  size_t step_count = 0;
+
+ private:
+  template <class Get>
+  void ReadTensors(Get get, size_t count, std::vector<TensorInfo>& tensors, std::vector<size_t>& sizes) {
+    for (size_t i = 0; i < count; ++i) {
+      tenon_tensor_info info = TENON_TENSOR_INFO_INIT;
+      Check(get(handle.get(), i, &info));
+      tensors.push_back({info.name, static_cast<DType>(info.dtype), Shape(info.dims, info.dims + info.rank)});
+      sizes.push_back(info.size_bytes);
+    }
+  }
+};
 }  // namespace internal
 
 struct ContextOptions {
@@ -28,29 +79,56 @@ struct ContextOptions {
 };
 
 /// What a run needs of its own: activations and threads. Movable. One run at a time per context; contexts of one engine
-/// run side by side and share the weights.
+/// run side by side and share the weights. Keeps what it needs of its engine.
 class Context {
  public:
-  ~Context();
-  Context(Context&&) noexcept;
-  Context& operator=(Context&&) noexcept;
-
   /// Runs the engine once. Buffers are the caller's: dense, row-major, of the types and shapes of Engine::inputs() and
   /// outputs(), in that order; they are read and written in place, without a copy, whatever their alignment.
   /// Throws Error(kInvalidInput) when their number is wrong or one is null.
-  void Run(std::span<const void* const> inputs, std::span<void* const> outputs);
-  void Run(std::initializer_list<const void*> inputs, std::initializer_list<void*> outputs);
+  void Run(std::span<const void* const> inputs, std::span<void* const> outputs) {
+    Bind(inputs, outputs);
+    internal::Check(tenon_context_run(handle_.get()));
+  }
+  void Run(std::initializer_list<const void*> inputs, std::initializer_list<void*> outputs) {
+    Run(std::span(inputs.begin(), inputs.size()), std::span(outputs.begin(), outputs.size()));
+  }
   /// As Run, and gives the time of each step in microseconds.
-  void RunTimed(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>& step_us);
+  void RunTimed(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>& step_us) {
+    Bind(inputs, outputs);
+    step_us.resize(engine_->step_count);
+    internal::Check(tenon_context_run_timed(handle_.get(), step_us.data(), step_us.size()));
+  }
 
   /// Bytes of activations and scratch memory that this context holds.
-  int64_t memory_bytes() const;
-  int threads() const;
+  int64_t memory_bytes() const { return static_cast<int64_t>(Info().memory_bytes); }
+  int threads() const { return Info().threads; }
 
  private:
   friend class Engine;
-  explicit Context(std::unique_ptr<internal::Execution> execution);
-  std::unique_ptr<internal::Execution> execution_;
+  Context(std::shared_ptr<const internal::EngineState> engine, internal::ContextHandle handle)
+      : engine_(std::move(engine)), handle_(std::move(handle)) {}
+
+  static void CheckCount(const char* what, size_t got, size_t expected) {
+    if (got == expected) return;
+    throw Error(ErrorCode::kInvalidInput, std::string("wrong number of ") + what + " buffers: got " +
+                                              std::to_string(got) + ", expected " + std::to_string(expected));
+  }
+  void Bind(std::span<const void* const> inputs, std::span<void* const> outputs) {
+    CheckCount("input", inputs.size(), engine_->inputs.size());
+    CheckCount("output", outputs.size(), engine_->outputs.size());
+    for (size_t i = 0; i < inputs.size(); ++i)
+      internal::Check(tenon_context_bind_input(handle_.get(), i, inputs[i], engine_->input_bytes[i]));
+    for (size_t i = 0; i < outputs.size(); ++i)
+      internal::Check(tenon_context_bind_output(handle_.get(), i, outputs[i], engine_->output_bytes[i]));
+  }
+  tenon_context_info Info() const {
+    tenon_context_info info = TENON_CONTEXT_INFO_INIT;
+    internal::Check(tenon_context_get_info(handle_.get(), &info));
+    return info;
+  }
+
+  std::shared_ptr<const internal::EngineState> engine_;
+  internal::ContextHandle handle_;
 };
 
 /// A compiled model, ready to run on this machine. Cheap to copy (a handle); safe to use from many threads.
@@ -58,23 +136,44 @@ class Engine {
  public:
   /// Maps the file, checks it, and takes the plan for this machine. Throws Error(kInvalidInput) when the file is
   /// damaged, Error(kUnsupportedDevice) when it has no plan for this machine (the message lists those it has).
-  static Engine Load(const std::string& path);
+  static Engine Load(const std::string& path) {
+    tenon_engine* engine = nullptr;
+    internal::Check(tenon_engine_load(path.c_str(), &engine));
+    return Adopt(engine);
+  }
+  /// As Load, from an engine file's bytes, of any alignment. They are copied.
+  static Engine Load(std::span<const std::byte> bytes) {
+    tenon_engine* engine = nullptr;
+    internal::Check(tenon_engine_load_memory(bytes.data(), bytes.size(), &engine));
+    return Adopt(engine);
+  }
+  /// Takes over a handle of the C API, and frees it in the end.
+  static Engine Adopt(tenon_engine* engine) {
+    return Engine(std::make_shared<const internal::EngineState>(internal::EngineHandle(engine)));
+  }
 
-  const std::vector<TensorInfo>& inputs() const;
-  const std::vector<TensorInfo>& outputs() const;
+  const std::vector<TensorInfo>& inputs() const { return state_->inputs; }
+  const std::vector<TensorInfo>& outputs() const { return state_->outputs; }
   /// The source model's metadata: names, task, stride, imgsz, ...
-  const std::map<std::string, std::string>& metadata() const;
+  const std::map<std::string, std::string>& metadata() const { return state_->metadata; }
   /// "fp32", "half", "int8"
-  const std::string& precision() const;
+  const std::string& precision() const { return state_->precision; }
   /// "cpu", "reference"
-  const std::string& device() const;
+  const std::string& device() const { return state_->device; }
+  /// Bytes of weights; held once, whatever the number of contexts.
+  int64_t weights_bytes() const { return state_->weights_bytes; }
 
-  Context CreateContext(const ContextOptions& options = {}) const;
+  Context CreateContext(const ContextOptions& options = {}) const {
+    tenon_context_options c_options = TENON_CONTEXT_OPTIONS_INIT;
+    c_options.threads = options.threads;
+    tenon_context* context = nullptr;
+    internal::Check(tenon_context_create(state_->handle.get(), &c_options, &context));
+    return {state_, internal::ContextHandle(context)};
+  }
 
  private:
-  friend struct internal::EngineAccess;
-  explicit Engine(std::shared_ptr<const internal::Executable> executable);
-  std::shared_ptr<const internal::Executable> executable_;
+  explicit Engine(std::shared_ptr<const internal::EngineState> state) : state_(std::move(state)) {}
+  std::shared_ptr<const internal::EngineState> state_;
 };
 
 }  // namespace tenon

@@ -1,6 +1,7 @@
 #include "base/thread_pool.h"
 
 #include <algorithm>
+#include <system_error>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -26,10 +27,23 @@ void Pause() {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { WorkerLoop(i); });
+  try {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { WorkerLoop(i); });
+  } catch (const std::system_error& error) {
+    Stop();  // threads that are neither joined nor detached would end the process
+    ThrowInvalid({.what = "can't start a thread",
+                  .got = error.what(),
+                  .expected = fmt::format("{} threads", threads),
+                  .hint = "Ask for fewer threads, or raise the process's limits."});
+  } catch (...) {
+    Stop();
+    throw;
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { Stop(); }
+
+void ThreadPool::Stop() {
   stop_ = true;
   wake_.fetch_add(1);
   wake_.notify_all();

@@ -11,7 +11,7 @@ namespace tenon {
 /// taken dynamically, so a thread that lost its core costs only the item it holds. One thread may call Run at a time.
 class ThreadPool {
  public:
-  /// `threads` includes the caller: 1 means no extra thread.
+  /// `threads` includes the caller: 1 means no extra thread. Throws Error(kInvalidInput) when one can't be started.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -31,6 +31,7 @@ class ThreadPool {
   using Invoke = void (*)(const void* work, int64_t item, int thread);
   void RunJob(int64_t items, Invoke invoke, const void* work);
   void WorkerLoop(int thread);
+  void Stop();
   /// Takes one item of the current job and runs it; false when none is left.
   bool RunOneItem(int thread);
 

@@ -9,6 +9,7 @@
 #include "ir/text.h"
 #include "onnx/importer.h"
 #include "ops/evaluate.h"
+#include "runtime/load.h"
 #include "vision/names.h"
 
 namespace tenon::cli {
@@ -53,14 +54,11 @@ void AddCommon(const std::vector<TensorInfo>& inputs, const std::vector<TensorIn
 }
 
 nlohmann::ordered_json PlanJson(const Program& plan) {
-  int64_t weights = 0;
-  for (const Tensor& constant : plan.constants) weights += constant.size_bytes();
-  for (const Blob& blob : plan.packed) weights += static_cast<int64_t>(blob.size_bytes);
   return {{"fingerprint", plan.fingerprint},
           {"device", plan.device},
           {"precision", plan.precision},
           {"steps", plan.steps.size()},
-          {"memory_bytes", {{"weights", weights}, {"activations", plan.arena_bytes}, {"workspace", 0}}}};
+          {"memory_bytes", {{"weights", WeightsBytes(plan)}, {"activations", plan.arena_bytes}, {"workspace", 0}}}};
 }
 
 /// One line per step: what it is, its tactic, and the source nodes that it covers.

@@ -26,6 +26,9 @@ int64_t WriteEngine(const EngineModel& engine, const std::string& path);
 /// (ValidateProgram). Weights stay in the mapping. Throws Error(kInvalidInput) for anything damaged.
 std::shared_ptr<EngineModel> ReadEngine(const std::string& path);
 
+/// As above, from a file's bytes in 64-byte aligned memory, where the weights stay. `name` stands for the path in errors.
+std::shared_ptr<EngineModel> ReadEngine(const Blob& bytes, const std::string& name);
+
 /// Whether the file starts like an engine; false when it can't be read.
 bool IsEngineFile(const std::string& path);
 

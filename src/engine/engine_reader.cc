@@ -22,10 +22,10 @@ namespace {
 
 std::string Text(const flatbuffers::String* text) { return text ? text->str() : std::string(); }
 
-/// Turns the verified index into an EngineModel whose big data stays in the mapped file.
+/// Turns the verified index into an EngineModel whose big data stays in the file's bytes.
 class Reader {
  public:
-  Reader(std::string path, std::shared_ptr<MappedFile> file) : path_(std::move(path)), file_(std::move(file)) {}
+  Reader(std::string path, Blob file) : path_(std::move(path)), file_(std::move(file)) {}
 
   std::shared_ptr<EngineModel> Run() {
     const fb::Engine& index = CheckHeader();
@@ -58,7 +58,7 @@ class Reader {
   }
 
   const fb::Engine& CheckHeader() {
-    const auto bytes = file_->bytes();
+    const auto bytes = file_.bytes();
     EngineHeader header;
     if (bytes.size() < sizeof(header)) ThrowDamaged(path_, fmt::format("{} bytes", bytes.size()), "at least 64");
     std::memcpy(&header, bytes.data(), sizeof(header));
@@ -85,7 +85,7 @@ class Reader {
   }
 
   void CheckSections(const fb::Engine& index) {
-    const uint64_t file_bytes = file_->bytes().size();
+    const uint64_t file_bytes = file_.bytes().size();
     uint64_t end = 0;
     for (flatbuffers::uoffset_t i = 0; index.sections() && i < index.sections()->size(); ++i) {
       const fb::Section& section = *index.sections()->Get(i);
@@ -93,7 +93,7 @@ class Reader {
           section.offset() % kSectionAlignment != 0) {
         ThrowDamaged(path_, fmt::format("{} bytes", file_bytes), "more: it is cut off");
       }
-      const auto bytes = file_->bytes().subspan(section.offset(), section.size());
+      const auto bytes = file_.bytes().subspan(section.offset(), section.size());
       if (HashBytes(bytes) != Digest{section.digest_high(), section.digest_low()})
         ThrowDamaged(path_, fmt::format("section {} whose digest is wrong", i));
       sections_.push_back(bytes);
@@ -107,10 +107,10 @@ class Reader {
     return sections_[number];
   }
 
-  /// The section's bytes, keeping the mapping alive.
+  /// The section's bytes, keeping the file's alive.
   Blob SectionBlob(uint32_t number) {
     const auto bytes = SectionBytes(number);
-    return {std::shared_ptr<const std::byte>(file_, bytes.data()), bytes.size()};
+    return {std::shared_ptr<const std::byte>(file_.data, bytes.data()), bytes.size()};
   }
 
   DType ReadDType(uint8_t value) {
@@ -206,14 +206,19 @@ class Reader {
   }
 
   std::string path_;
-  std::shared_ptr<MappedFile> file_;
+  Blob file_;
   std::vector<std::span<const std::byte>> sections_;
 };
 
 }  // namespace
 
 std::shared_ptr<EngineModel> ReadEngine(const std::string& path) {
-  return Reader(path, std::make_shared<MappedFile>(path)).Run();
+  const auto file = std::make_shared<MappedFile>(path);
+  return ReadEngine(Blob{std::shared_ptr<const std::byte>(file, file->bytes().data()), file->bytes().size()}, path);
+}
+
+std::shared_ptr<EngineModel> ReadEngine(const Blob& bytes, const std::string& name) {
+  return Reader(name, bytes).Run();
 }
 
 bool IsEngineFile(const std::string& path) {

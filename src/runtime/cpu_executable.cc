@@ -1,6 +1,3 @@
-#include <algorithm>
-#include <thread>
-
 #include "backends/cpu/cpu_program.h"
 #include "base/error.h"
 #include "runtime/executable.h"
@@ -32,10 +29,11 @@ class CpuExecutable final : public internal::Executable {
     metadata = model.metadata;
     precision = program_->program().precision;
     device = "cpu";
+    weights_bytes = WeightsBytes(program_->program());
+    step_count = program_->program().steps.size();
   }
-  std::unique_ptr<internal::Execution> NewExecution(const ContextOptions& options) const override {
-    const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-    return std::make_unique<CpuContextExecution>(program_, options.threads > 0 ? options.threads : cores);
+  std::unique_ptr<internal::Execution> NewExecution(int threads) const override {
+    return std::make_unique<CpuContextExecution>(program_, threads);
   }
 
  private:
@@ -50,6 +48,13 @@ std::string PlanList(const EngineModel& model) {
 
 }  // namespace
 
+int64_t WeightsBytes(const Program& program) {
+  int64_t bytes = 0;
+  for (const Tensor& constant : program.constants) bytes += constant.size_bytes();
+  for (const Blob& blob : program.packed) bytes += static_cast<int64_t>(blob.size_bytes);
+  return bytes;
+}
+
 std::shared_ptr<const Program> FindPlan(const EngineModel& model, const CpuDevice& device) {
   const std::string fingerprint = device.Fingerprint();
   for (const auto& plan : model.plans) {
@@ -58,7 +63,8 @@ std::shared_ptr<const Program> FindPlan(const EngineModel& model, const CpuDevic
   return nullptr;
 }
 
-Engine MakeCpuEngine(std::shared_ptr<const EngineModel> model, const CpuDevice& device) {
+std::shared_ptr<const internal::Executable> NewCpuExecutable(std::shared_ptr<const EngineModel> model,
+                                                             const CpuDevice& device) {
   const std::shared_ptr<const Program> plan = FindPlan(*model, device);
   if (!plan) {
     ThrowUnsupported({.what = "the engine has no plan for this machine",
@@ -66,7 +72,11 @@ Engine MakeCpuEngine(std::shared_ptr<const EngineModel> model, const CpuDevice& 
                       .got = "plans for " + PlanList(*model),
                       .hint = "Use --build to make one here, or tenon export --add-device on a machine of this kind."});
   }
-  return internal::EngineAccess::Make(std::make_shared<CpuExecutable>(*model, plan, device));
+  return std::make_shared<CpuExecutable>(*model, plan, device);
+}
+
+Engine MakeCpuEngine(std::shared_ptr<const EngineModel> model, const CpuDevice& device) {
+  return Engine::Adopt(internal::NewHandle(NewCpuExecutable(std::move(model), device)));
 }
 
 }  // namespace tenon

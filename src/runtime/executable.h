@@ -9,7 +9,7 @@
 
 namespace tenon::internal {
 
-/// One stream of runs on a device; what a Context holds.
+/// One stream of runs on a device; what a tenon_context holds.
 class Execution {
  public:
   virtual ~Execution() = default;
@@ -18,24 +18,26 @@ class Execution {
                    std::vector<double>* step_us) = 0;
   virtual int64_t memory_bytes() const = 0;
   virtual int threads() const = 0;
-
-  size_t input_count = 0, output_count = 0;
 };
 
-/// A model made ready for one device; what an Engine holds. Immutable.
+/// A model made ready for one device; what a tenon_engine holds. Immutable.
 class Executable {
  public:
   virtual ~Executable() = default;
-  virtual std::unique_ptr<Execution> NewExecution(const ContextOptions& options) const = 0;
+  /// `threads`: at least 1. The execution keeps what it needs of the executable.
+  virtual std::unique_ptr<Execution> NewExecution(int threads) const = 0;
 
   std::vector<TensorInfo> inputs, outputs;
   std::map<std::string, std::string> metadata;
   std::string precision, device;
+  int64_t weights_bytes = 0;
+  size_t step_count = 0;
 };
 
-/// Makes the public handle from what the library built itself.
-struct EngineAccess {
-  static Engine Make(std::shared_ptr<const Executable> executable) { return Engine(std::move(executable)); }
-};
+/// Bytes of a buffer for the tensor.
+int64_t SizeBytes(const TensorInfo& tensor);
+
+/// The C API's handle of an executable; tenon_engine_free frees it.
+tenon_engine* NewHandle(std::shared_ptr<const Executable> executable);
 
 }  // namespace tenon::internal

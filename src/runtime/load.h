@@ -4,6 +4,7 @@
 #include "backends/cpu/cpu_device.h"
 #include "engine/program.h"
 #include "ir/graph.h"
+#include "runtime/executable.h"
 #include "tenon/tenon.hpp"
 
 namespace tenon {
@@ -11,7 +12,12 @@ namespace tenon {
 /// The plan that fits the device; null when the engine has none.
 std::shared_ptr<const Program> FindPlan(const EngineModel& model, const CpuDevice& device);
 
+/// Bytes of the program's constants, packed ones included.
+int64_t WeightsBytes(const Program& program);
+
 /// Makes the model's plan for `device` ready to run. Throws Error(kUnsupportedDevice) when there is none.
+std::shared_ptr<const internal::Executable> NewCpuExecutable(std::shared_ptr<const EngineModel> model,
+                                                             const CpuDevice& device);
 Engine MakeCpuEngine(std::shared_ptr<const EngineModel> model, const CpuDevice& device);
 
 /// Runs a graph on the reference evaluator: slow, the definition of right.

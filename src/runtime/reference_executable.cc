@@ -53,8 +53,10 @@ class ReferenceExecutable final : public internal::Executable {
     metadata = graph_->metadata;
     precision = "fp32";
     device = "reference";
+    step_count = graph_->nodes().size();
+    for (const Value* constant : graph_->Constants()) weights_bytes += constant->constant().size_bytes();
   }
-  std::unique_ptr<internal::Execution> NewExecution(const ContextOptions&) const override {
+  std::unique_ptr<internal::Execution> NewExecution(int) const override {
     return std::make_unique<ReferenceExecution>(graph_);
   }
 
@@ -65,7 +67,7 @@ class ReferenceExecutable final : public internal::Executable {
 }  // namespace
 
 Engine MakeReferenceEngine(std::shared_ptr<const Graph> graph) {
-  return internal::EngineAccess::Make(std::make_shared<ReferenceExecutable>(std::move(graph)));
+  return Engine::Adopt(internal::NewHandle(std::make_shared<ReferenceExecutable>(std::move(graph))));
 }
 
 }  // namespace tenon

@@ -50,6 +50,7 @@ AlignedBuffer::AlignedBuffer(int64_t size_bytes) : size_bytes_(size_bytes) {
   if (huge) madvise(memory, rounded, MADV_HUGEPAGE);
   std::memset(memory, 0, rounded);  // pages are there before the first run is timed
   data_.reset(static_cast<std::byte*>(memory));
+  allocated_bytes_ = static_cast<int64_t>(rounded);
 }
 
 void AlignedBuffer::Free::operator()(std::byte* data) const { std::free(data); }

@@ -17,13 +17,14 @@ class AlignedBuffer {
   explicit AlignedBuffer(int64_t size_bytes);
   std::byte* data() const { return data_.get(); }
   int64_t size_bytes() const { return size_bytes_; }
+  int64_t allocated_bytes() const { return allocated_bytes_; }  ///< size_bytes, rounded up to whole pages
 
  private:
   struct Free {
     void operator()(std::byte* data) const;
   };
   std::unique_ptr<std::byte, Free> data_;
-  int64_t size_bytes_ = 0;
+  int64_t size_bytes_ = 0, allocated_bytes_ = 0;
 };
 
 /// A step's op and operands as kernels take them, its plain constants too. The op is made anew from its text.
@@ -83,7 +84,7 @@ class CpuExecution {
   /// Runs all steps. `step_us`, where given, gets the time of each step in microseconds.
   void Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us = nullptr);
   int threads() const { return pool_.threads(); }
-  int64_t memory_bytes() const { return arena_.size_bytes() + scratch_.size_bytes(); }
+  int64_t memory_bytes() const { return arena_.allocated_bytes() + scratch_.allocated_bytes(); }
 
  private:
   std::shared_ptr<const CpuProgram> program_;
