@@ -57,6 +57,15 @@ eval "cc -std=c99 -pedantic -Wall -Wextra -Werror $(pkg-config --cflags tenon) '
 eval "c++ -std=c++20 -Wall -Wextra -Werror $(pkg-config --cflags tenon) '$source/examples/cpp/detect.cpp' \
   -o '$work/by_pkg_config/detect' $(pkg-config --libs tenon)"
 check_examples "$work/by_pkg_config"
+# The examples of docs/api.md: as they stand there.
+awk '/^```c$/ {out = "api.c"} /^```cpp$/ {out = "api.cpp"} /^```$/ {out = ""} out && !/^```/ {print > dir "/" out}' dir="$work" "$source/docs/api.md"
+eval "cc -std=c99 -pedantic -Wall -Wextra -Werror $(pkg-config --cflags tenon) '$work/api.c' -o '$work/api_c' $(pkg-config --libs tenon)"
+eval "c++ -std=c++20 -Wall -Wextra -Werror $(pkg-config --cflags tenon) '$work/api.cpp' -o '$work/api_cpp' $(pkg-config --libs tenon)"
+for program in api_c api_cpp; do
+  LD_LIBRARY_PATH=$libdir "$work/$program" "$work/forklift.tenon" >"$work/$program.txt"
+  grep -q '^output0: ' "$work/$program.txt" || fail "$program of docs/api.md: $(cat "$work/$program.txt")"
+done
+cmp "$work/api_c.txt" "$work/api_cpp.txt" || fail "the C and the C++ example of docs/api.md differ"
 ldd "$work/by_pkg_config/run_engine" | grep -q 'libtenon.so.0' || fail "the example doesn't use the shared library"
 
 cp -r "$source/examples/CMakeLists.txt" "$source/examples/c" "$source/examples/cpp" "$work"
