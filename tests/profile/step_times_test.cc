@@ -24,8 +24,10 @@ class ScriptedExecution final : public internal::Execution {
 
 class ScriptedExecutable final : public internal::Executable {
  public:
-  explicit ScriptedExecutable(std::vector<std::vector<double>> script) : script_(std::move(script)) {}
-  std::unique_ptr<internal::Execution> NewExecution(const ContextOptions&) const override {
+  explicit ScriptedExecutable(std::vector<std::vector<double>> script) : script_(std::move(script)) {
+    step_count = script_.at(0).size();
+  }
+  std::unique_ptr<internal::Execution> NewExecution(int) const override {
     return std::make_unique<ScriptedExecution>(script_);
   }
 
@@ -34,7 +36,7 @@ class ScriptedExecutable final : public internal::Executable {
 };
 
 StepTimes MeasureScript(std::vector<std::vector<double>> script, StepTimesOptions options) {
-  const Engine engine = internal::EngineAccess::Make(std::make_shared<ScriptedExecutable>(std::move(script)));
+  const Engine engine = Engine::Adopt(internal::NewHandle(std::make_shared<ScriptedExecutable>(std::move(script))));
   Context context = engine.CreateContext();
   options.warmup_ms = 0;
   return MeasureStepTimes(context, {}, {}, options);
