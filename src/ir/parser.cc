@@ -319,6 +319,8 @@ void GraphReader::ReadNode() {
   }
   if (outputs.size() > node->outputs().size())
     in_.Fail(fmt::format("at most {} outputs of {}", node->outputs().size(), op_name));
+  // Out of the way first: the name that one output was given by itself may be the next one's in the text.
+  for (Value* output : node->outputs()) graph_->Rename(output, "%");
   for (size_t i = 0; i < node->outputs().size(); ++i) {
     if (i >= outputs.size() || outputs[i].name.empty()) {
       graph_->DropOutput(node, i);

@@ -52,6 +52,18 @@ TEST(TextTest, QuantizedConvRoundTrip) {
             (Quantization{.x = {0.02f, 114}, .y = {0.1f, 3}}));
 }
 
+TEST(TextTest, NumberedOutputsKeepTheirNames) {
+  // While it is read, a node's outputs have numbers of their own, which may be those of the text in another order.
+  const std::string text = R"(graph "numbers" {
+  input %0: f32[1,4,2,2]
+  %2: f32[1,2,2,2], %1: f32[1,2,2,2] = Split(%0) {axis=1, num_outputs=2}
+  output %1 "y0"
+  output %2 "y1"
+}
+)";
+  EXPECT_EQ(Print(*Parse(text, &MakeOp)), text);
+}
+
 TEST(TextTest, SpecialFloatsSurvive) {
   Graph graph;
   const float infinity = std::numeric_limits<float>::infinity();
