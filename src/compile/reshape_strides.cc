@@ -5,6 +5,7 @@ namespace tenon {
 std::optional<std::vector<int64_t>> ReshapeStrides(const Shape& from, const std::vector<int64_t>& strides,
                                                    const Shape& to) {
   if (ElemCount(from) != ElemCount(to)) return std::nullopt;
+  if (ElemCount(to) == 0) return std::vector<int64_t>(to.size(), 0);  // there is nothing to find: any strides do
   // Dimensions of 1 say nothing about memory; what is left is matched in groups of equal element count.
   std::vector<size_t> dims;
   for (size_t d = 0; d < from.size(); ++d) {
