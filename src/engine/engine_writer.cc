@@ -16,6 +16,7 @@ using flatbuffers::Offset;
 class SectionList {
  public:
   uint32_t Add(std::span<const std::byte> bytes) {
+    if (bytes.empty()) bytes = {};  // wherever it is: read and written again, a file stays the same
     const auto [found, added] =
         index_.emplace(std::pair(bytes.data(), bytes.size()), static_cast<uint32_t>(bytes_.size()));
     if (added) bytes_.push_back(bytes);
