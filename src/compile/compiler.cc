@@ -127,11 +127,13 @@ class ProgramBuilder {
     const Place& place = views_.placements.at(value);
     const Storage& storage = views_.storages[place.storage];
     ProgramOperand operand{.dtype = value->dtype(), .shape = value->shape(), .strides_bytes = place.strides_bytes};
-    operand.offset_bytes = place.offset_bytes;
+    // Nothing is there of an empty tensor: its place may lie past the end of what it is a view of.
+    const bool empty = ElemCount(value->shape()) == 0;
+    operand.offset_bytes = empty ? 0 : place.offset_bytes;
     switch (storage.kind) {
       case Storage::Kind::kArena:
         operand.memory = MemoryKind::kArena;
-        operand.offset_bytes += arena_offsets_[place.storage];
+        if (!empty) operand.offset_bytes += arena_offsets_[place.storage];
         break;
       case Storage::Kind::kInput:
         operand.memory = MemoryKind::kInput;
@@ -186,12 +188,10 @@ class ProgramBuilder {
     ProgramStep& step = program_.steps[index];
     const StepProblem& problem = problems_[index];
     const KernelFamily& family = *FindCpuKernelFamily(step.family);
-    bool packs = false;
     for (size_t i = 0; i < problem.inputs.size(); ++i) {
       if (!problem.inputs[i].is_constant) continue;
       const Value* value = nodes_[index]->input(i);
       if (family.PacksInput(problem, i)) {
-        packs = true;
         packed_at_.try_emplace(value, static_cast<int32_t>(index), static_cast<int32_t>(i));
         continue;
       }
@@ -200,9 +200,11 @@ class ProgramBuilder {
       step.inputs[i].memory = MemoryKind::kConstant;
       step.inputs[i].index = found->second;
     }
-    if (!packs) return;
+    // A family may want packed bytes without a constant operand: the zeros that stand for an absent bias.
+    const std::vector<std::byte> packed = family.Pack(problem, step.tactic, device_);
+    if (packed.empty()) return;
     step.packed = static_cast<int32_t>(program_.packed.size());
-    program_.packed.push_back(Blob::Copy(family.Pack(problem, step.tactic, device_)));
+    program_.packed.push_back(Blob::Copy(packed));
   }
 
   Graph& graph_;
@@ -241,9 +243,11 @@ Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine, c
                   .where = "step " + step.name});
   }
   const StepDescription description = DescribeStep(program, step);
-  return family->Unpack(description.problem, step.tactic, device,
-                        program.packed.at(static_cast<size_t>(step.packed)).bytes(),
-                        static_cast<size_t>(constant.input));
+  // Kernels take weights of other types as FP32: the graph's constant has its own type.
+  return family
+      ->Unpack(description.problem, step.tactic, device, program.packed.at(static_cast<size_t>(step.packed)).bytes(),
+               static_cast<size_t>(constant.input))
+      .CastTo(constant.dtype);
 }
 
 std::vector<TensorInfo> Infos(const std::vector<Value*>& values, const std::vector<std::string>& names) {
