@@ -183,12 +183,32 @@ class Planner {
           places[other] = std::move(*place);
           queue.push_back(other);
         } else {
-          fixes.push_back({link.node, forward ? 0 : link.index, forward});
+          fixes.push_back(Separate(link, forward));
           cost += 10.0 * static_cast<double>(ElemCount(other->shape()) * SizeOf(other->dtype()));
         }
       }
     }
     return cost;
+  }
+
+  /// The copy that gives the far side of a reshape a layout of its own: on the near side, as its layout stands; on the
+  /// far side where the near one is such a copy already, for then it is the far side that the reshape can't serve.
+  Fix Separate(const ViewLink& link, bool forward) const {
+    const bool copied = IsCopyFor(*link.outer, *link.node);
+    const auto& users = link.inner->users();
+    const bool copied_behind = users.size() == 1 && !graph_.IsOutput(link.inner) && IsCopy(*users[0]);
+    const bool on_input = forward ? !copied : copied_behind;
+    return {link.node, on_input ? 0 : link.index, on_input};
+  }
+
+  static bool IsCopy(const Node& node) {
+    const auto* unary = node.As<Unary>();
+    return unary && unary->kind == UnaryKind::kIdentity;
+  }
+  /// The value is a copy that nobody but `reader` reads: any layout suits it.
+  bool IsCopyFor(const Value& value, const Node& reader) const {
+    return value.producer() && IsCopy(*value.producer()) && value.users().size() == 1 && value.users()[0] == &reader &&
+           !graph_.IsOutput(&value);
   }
 
   double HintCost(const Value& value, const Place& place, std::vector<Fix>& fixes) const {
