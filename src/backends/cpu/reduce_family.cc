@@ -132,8 +132,8 @@ class LanesKernel final : public Kernel {
 
  private:
   static Combine CombineOf(ReduceKind kind) {
-    if (kind == ReduceKind::kMax) return Combine::kMax;
-    return kind == ReduceKind::kMin ? Combine::kMin : Combine::kSum;
+    if (kind == ReduceKind::kMax) return Combine::kMaxOrNan;
+    return kind == ReduceKind::kMin ? Combine::kMinOrNan : Combine::kSum;
   }
 
   void Reduce(const std::byte* in, std::byte* out, int64_t lanes, std::byte* scratch) const {
@@ -157,6 +157,9 @@ class LanesKernel final : public Kernel {
   float scale_ = 1;
   int64_t chunk_ = 16, chunks_ = 1, kept_ = 1, units_per_item_ = 1;
 };
+
+float LargerOrNan(float a, float b) { return a < b || std::isnan(b) ? b : a; }
+float SmallerOrNan(float a, float b) { return b < a || std::isnan(b) ? b : a; }
 
 /// One output element at a time, from all its inputs as a dense array.
 class ElementKernel final : public Kernel {
@@ -197,9 +200,9 @@ class ElementKernel final : public Kernel {
       case ReduceKind::kMean:
         return static_cast<float>(double{SumRow(x, count_)} / static_cast<double>(count_));
       case ReduceKind::kMax:
-        return FoldRow(x, count_, -kInfinity, Larger, Larger);
+        return FoldRow(x, count_, -kInfinity, LargerOrNan, LargerOrNan);
       case ReduceKind::kMin:
-        return FoldRow(x, count_, kInfinity, Smaller, Smaller);
+        return FoldRow(x, count_, kInfinity, SmallerOrNan, SmallerOrNan);
       case ReduceKind::kProd:
         return FoldRow(x, count_, 1, std::multiplies<float>(), std::multiplies<float>());
       case ReduceKind::kL1:

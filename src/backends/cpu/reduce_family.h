@@ -8,6 +8,7 @@ namespace tenon {
 class ReduceFamily final : public KernelFamily {
  public:
   std::string_view name() const override { return "reduce"; }
+  int version() const override { return 2; }
   std::string Supports(const StepProblem& problem, const CpuDevice& device) const override;
   std::vector<std::string> Candidates(const StepProblem& problem, const CpuDevice& device) const override;
   std::unique_ptr<Kernel> Create(const StepProblem& problem, const std::string& tactic,

@@ -82,8 +82,8 @@ class CombineEmitter {
     using namespace Xbyak::util;
     const float infinity = std::numeric_limits<float>::infinity();
     for (int v = 0; v < vectors; ++v) {
-      if (kind_ == Combine::kMax || kind_ == Combine::kMin) {
-        code_.LoadConst(code_.Vec(v), kind_ == Combine::kMax ? -infinity : infinity);
+      if (kind_ == Combine::kMax || kind_ == Combine::kMaxOrNan || kind_ == Combine::kMinOrNan) {
+        code_.LoadConst(code_.Vec(v), kind_ == Combine::kMinOrNan ? infinity : -infinity);
       } else {
         code_.Zero(code_.Vec(v));
       }
@@ -114,10 +114,31 @@ class CombineEmitter {
         return code_.vaddps(sum, sum, x_);
       case Combine::kMax:
         return code_.vmaxps(sum, x_, sum);  // the second source is what stays beside a NaN
-      case Combine::kMin:
-        return code_.vminps(sum, x_, sum);
+      case Combine::kMaxOrNan:
+      case Combine::kMinOrNan:
+        return AccumulateOrNan(sum);
       case Combine::kWeighted:
         return code_.vfmadd231ps(sum, x_, weight_);
+    }
+  }
+
+  /// Where either is NaN, all ones: a NaN.
+  void AccumulateOrNan(const Xmm& sum) {
+    constexpr int kUnordered = 3;
+    if (code_.is_avx512()) {
+      code_.vcmpps(code_.k2, sum, x_, kUnordered);
+    } else {
+      code_.vcmpps(weight_, sum, x_, kUnordered);
+    }
+    if (kind_ == Combine::kMaxOrNan) {
+      code_.vmaxps(sum, sum, x_);
+    } else {
+      code_.vminps(sum, sum, x_);
+    }
+    if (code_.is_avx512()) {
+      code_.vpternlogd(sum | code_.k2, sum, sum, 0xff);
+    } else {
+      code_.vorps(sum, sum, weight_);
     }
   }
 

@@ -9,9 +9,10 @@
 namespace tenon::cpu {
 
 enum class Combine : uint8_t {
-  kSum,  ///< scale * (row 0 + row 1 + ...)
-  kMax,  ///< ignores NaN; of no rows: -infinity
-  kMin,
+  kSum,       ///< scale * (row 0 + row 1 + ...)
+  kMax,       ///< ignores NaN; of no rows: -infinity
+  kMaxOrNan,  ///< NaN where there is one
+  kMinOrNan,  ///< the same; of no rows: infinity
   kWeighted,  ///< weights[0] * row 0 + weights[1] * row 1 + ...
 };
 

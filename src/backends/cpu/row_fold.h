@@ -22,7 +22,6 @@ float FoldRow(const float* x, int64_t n, float start, const Take& take, const Jo
 
 inline float Plus(float a, float b) { return a + b; }
 inline float Larger(float a, float b) { return a < b ? b : a; }
-inline float Smaller(float a, float b) { return b < a ? b : a; }
 
 inline float SumRow(const float* x, int64_t n) { return FoldRow(x, n, 0, Plus, Plus); }
 

@@ -147,6 +147,21 @@ TEST(ResizeFamilyTest, DamagedTacticsAreErrors) {
   EXPECT_NO_THROW(kResize.Create(run->problem, "0x1p+1 0x1p+1", test.device));
 }
 
+TEST(ReduceFamilyTest, MaximumAndMinimumOfNanAreNan) {
+  for (const CpuDevice& device : TestDevices()) {
+    for (const Layout layout : {Layout::kChannelsLast, Layout::kRowMajor}) {
+      for (const ReduceKind kind : {ReduceKind::kMax, ReduceKind::kMin}) {
+        Tensor x = RandomOperand(DType::kFloat32, {2, 21, 5, 7}, 1);
+        for (const int64_t at : {0, 34, 36, 500}) x.data<float>()[at] = NAN;  // first, last of a plane, within one
+        Reduce op;
+        op.kind = kind;
+        FamilyCase test{&op, {x, Tensor::Of<int64_t>({2}, {2, 3})}, {layout}, {layout}, device};
+        ASSERT_NO_FATAL_FAILURE(ExpectFamilyMatches(kReduce, test, {}));
+      }
+    }
+  }
+}
+
 TEST(ReduceFamilyTest, EveryKindOverManyAxes) {
   const std::vector<std::vector<int64_t>> axes_of = {{2, 3}, {1}, {-1}, {0, 2}, {0, 1, 2, 3}, {}};
   for (const CpuDevice& device : TestDevices()) {
