@@ -48,7 +48,9 @@ void ForEachTap(const PoolSizes& s, const std::array<AxisTaps, 3>& taps, F&& f) 
 Pooled PoolMax(const PoolSizes& s, const std::array<AxisTaps, 3>& taps, const double* plane) {
   Pooled best{-std::numeric_limits<double>::infinity(), -1};
   ForEachTap(s, taps, [&](int64_t i) {
-    if (plane[i] > best.value || best.index < 0) best = {plane[i], i};
+    // NaN counts as the smallest, as in ONNX Runtime: the index is that of a number where there is one.
+    const double value = std::isnan(plane[i]) ? -std::numeric_limits<double>::infinity() : plane[i];
+    if (value > best.value || best.index < 0) best = {value, i};
   });
   return best;
 }

@@ -9,7 +9,8 @@ enum class PoolKind { kMax, kAverage, kLp };
 inline constexpr std::array<std::string_view, 3> kPoolNames = {"max", "average", "lp"};
 
 /// ONNX MaxPool, AveragePool (1-D to 3-D). auto_pad is resolved at import into `pads`. Global pools are imported as
-/// Reduce over the spatial axes. Outputs: y, and for max the indices (i64, flat; usually dropped).
+/// Reduce over the spatial axes. Outputs: y, and for max the indices (i64, flat; usually dropped); a maximum leaves NaN
+/// out.
 struct Pool : OpBase<Pool> {
   static constexpr std::string_view kName = "Pool";
   PoolKind kind = PoolKind::kMax;

@@ -101,6 +101,7 @@ Tensor ApplyTaps(const Tensor& x, int64_t at, const ResizeTaps& taps, double ext
         continue;
       }
       for (int64_t t = i * taps.count; t < (i + 1) * taps.count; ++t) {
+        if (taps.weight[t] == 0) continue;  // not read: a NaN there says nothing of this element
         const double* row = slab + taps.index[t] * split.inner;
         for (int64_t k = 0; k < split.inner; ++k) to[k] += taps.weight[t] * row[k];
       }
