@@ -13,7 +13,7 @@ build_packages=(
   libopencv-imgproc-dev libpng-dev libprotobuf-dev protobuf-compiler libspdlog-dev libwebp-dev libxbyak-dev libxxhash-dev
   libyaml-cpp-dev nlohmann-json3-dev
 )
-test_packages=(libgtest-dev libgmock-dev zlib1g-dev python3 python3-pip python3-venv)
+test_packages=(libgtest-dev libgmock-dev librapidcheck-dev zlib1g-dev python3 python3-pip python3-venv)
 bench_packages=(python3 python3-venv)
 dev_packages=(clang clang-format clang-tidy libclang-rt-dev)
 
