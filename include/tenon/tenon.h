@@ -3,10 +3,14 @@
  *
  *   tenon_engine* engine = NULL;
  *   tenon_context* context = NULL;
- *   if (tenon_engine_load("best.tenon", &engine) != TENON_OK || tenon_context_create(engine, NULL, &context) !=
- * TENON_OK || tenon_context_bind_input(context, 0, image, image_bytes) != TENON_OK ||
- *       tenon_context_bind_output(context, 0, scores, scores_bytes) != TENON_OK || tenon_context_run(context) !=
- * TENON_OK) fprintf(stderr, "error: %s\n", tenon_last_error()); tenon_context_free(context); tenon_engine_free(engine);
+ *   tenon_status status = tenon_engine_load("best.tenon", &engine);
+ *   if (status == TENON_OK) status = tenon_context_create(engine, NULL, &context);
+ *   if (status == TENON_OK) status = tenon_context_bind_input(context, 0, image, image_bytes);
+ *   if (status == TENON_OK) status = tenon_context_bind_output(context, 0, scores, scores_bytes);
+ *   if (status == TENON_OK) status = tenon_context_run(context);
+ *   if (status != TENON_OK) fprintf(stderr, "error: %s\n", tenon_last_error());
+ *   tenon_context_free(context);
+ *   tenon_engine_free(engine);
  *
  * Errors. Functions that can fail give a tenon_status and leave a sentence in tenon_last_error(). No argument makes
  * them crash by being null, out of range or an unreadable file; no C++ exception leaves them. After a failure the
