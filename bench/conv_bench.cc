@@ -188,7 +188,7 @@ double TimeTactic(const Pack& pack, Team& team, const ConvProblem& problem, cons
   AlignedBytes input(in_size), output(problem.output.n_stride);
   FillRandom(input.data, in_size, problem.input.dtype);
   std::vector<float> weights(problem.WeightCount(), 0.01f), bias(problem.oc, 0.1f);
-  const auto packed = pack(problem, tactic, BestIsa(features), weights, bias);
+  const auto packed = pack(problem, tactic, features, weights, bias);
   AlignedBytes aligned(packed.size());
   std::memcpy(aligned.data, packed.data(), packed.size());
   const Convolution conv(problem, tactic, features);

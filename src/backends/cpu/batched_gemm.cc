@@ -122,8 +122,8 @@ std::vector<ConvTactic> GemmCandidates(const GemmProblem& problem, const CpuFeat
   return unique;
 }
 
-std::vector<std::byte> PackGemm(const GemmProblem& problem, const ConvTactic& tactic, Isa isa, std::span<const float> b,
-                                std::span<const float> bias) {
+std::vector<std::byte> PackGemm(const GemmProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
+                                std::span<const float> b, std::span<const float> bias) {
   const int64_t k = problem.k, n = problem.n;
   std::vector<float> transposed(ElemCount({n, k}));  // a convolution's weights are [OC, IC]
   if (problem.b_is_packed) {
@@ -131,19 +131,19 @@ std::vector<std::byte> PackGemm(const GemmProblem& problem, const ConvTactic& ta
     for (int64_t i = 0; i < k; ++i) {
       for (int64_t j = 0; j < n; ++j) transposed[j * k + i] = b[i * n + j];
     }
-    return PackConv(AsConv(problem), tactic, isa, transposed, bias);
+    return PackConv(AsConv(problem), tactic, features, transposed, bias);
   }
-  const ConvPacking packing(AsConv(problem), tactic.vectors, isa);
+  const ConvPacking packing(AsConv(problem), tactic.vectors, features);
   std::vector<std::byte> packed(packing.size - packing.bias_offset);
   TENON_CHECK(bias.size() * 4 <= packed.size(), "{} elements of bias", bias.size());
   if (!bias.empty()) std::memcpy(packed.data(), bias.data(), bias.size() * 4);
   return packed;
 }
 
-std::vector<float> UnpackGemmB(const GemmProblem& problem, const ConvTactic& tactic, Isa isa,
+std::vector<float> UnpackGemmB(const GemmProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                std::span<const std::byte> packed) {
   const int64_t k = problem.k, n = problem.n;
-  const std::vector<float> transposed = UnpackConvWeights(AsConv(problem), tactic, isa, packed);
+  const std::vector<float> transposed = UnpackConvWeights(AsConv(problem), tactic, features, packed);
   std::vector<float> b(transposed.size());
   for (int64_t i = 0; i < k; ++i) {
     for (int64_t j = 0; j < n; ++j) b[i * n + j] = transposed[j * k + i];
@@ -151,9 +151,9 @@ std::vector<float> UnpackGemmB(const GemmProblem& problem, const ConvTactic& tac
   return b;
 }
 
-std::vector<float> UnpackGemmBias(const GemmProblem& problem, const ConvTactic& tactic, Isa isa,
+std::vector<float> UnpackGemmBias(const GemmProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                   std::span<const std::byte> packed) {
-  if (problem.b_is_packed) return UnpackConvBias(AsConv(problem), tactic, isa, packed);
+  if (problem.b_is_packed) return UnpackConvBias(AsConv(problem), tactic, features, packed);
   std::vector<float> bias(problem.n);
   TENON_CHECK(bias.size() * 4 <= packed.size(), "{} bytes of bias", packed.size());
   std::memcpy(bias.data(), packed.data(), bias.size() * 4);

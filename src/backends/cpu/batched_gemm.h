@@ -45,11 +45,11 @@ ConvProblem AsConv(const GemmProblem& problem);
 std::vector<ConvTactic> GemmCandidates(const GemmProblem& problem, const CpuFeatures& features, int threads);
 
 /// B (row-major [K,N] floats) and bias (empty: zeros), packed; B is empty where it is not packed ahead of time.
-std::vector<std::byte> PackGemm(const GemmProblem& problem, const ConvTactic& tactic, Isa isa, std::span<const float> b,
-                                std::span<const float> bias);
-std::vector<float> UnpackGemmB(const GemmProblem& problem, const ConvTactic& tactic, Isa isa,
+std::vector<std::byte> PackGemm(const GemmProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
+                                std::span<const float> b, std::span<const float> bias);
+std::vector<float> UnpackGemmB(const GemmProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                std::span<const std::byte> packed);
-std::vector<float> UnpackGemmBias(const GemmProblem& problem, const ConvTactic& tactic, Isa isa,
+std::vector<float> UnpackGemmBias(const GemmProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                   std::span<const std::byte> packed);
 
 /// Packs the columns of one block of a B [k, n] in memory as `packing` wants its weights; zero beyond the matrix.

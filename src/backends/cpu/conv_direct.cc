@@ -10,7 +10,7 @@ DirectConv::DirectConv(const ConvProblem& problem, const ConvTactic& tactic, con
     : problem_(Flatten(problem)),
       tactic_(tactic),
       isa_(BestIsa(features)),
-      packing_(problem, tactic.vectors, isa_),
+      packing_(problem, tactic.vectors, features),
       tiling_(TileRow(RowOf(problem_), tactic.pixels)) {
   if (!FitsRegisters(isa_, tactic.pixels, tactic.vectors)) {
     ThrowInvalid({.what = "a tactic needs more registers than there are", .got = tactic.ToString()});
@@ -22,6 +22,11 @@ DirectConv::DirectConv(const ConvProblem& problem, const ConvTactic& tactic, con
 
 GemmTile DirectConv::MakeTile(const ChannelBlock& block, const TileVariant& variant) const {
   const View& in = problem_.input;
+  TileEpilogue epilogue = MakeTileEpilogue(problem_);
+  if (problem_.is_int8()) {
+    epilogue.sums = Sums::kInteger;
+    epilogue.multiplier_bytes = packing_.multiplier_offset - packing_.bias_offset;
+  }
   return {.shape = {.pixels = variant.pixels, .vectors = block.vectors, .tail_lanes = block.tail_lanes},
           .dot = packing_.dot,
           .input_dtype = in.dtype,
@@ -31,7 +36,22 @@ GemmTile DirectConv::MakeTile(const ChannelBlock& block, const TileVariant& vari
           .column_bytes = problem_.dilation_w * in.w_stride,
           .row_bytes = problem_.dilation_h * in.h_stride,
           .channel_bytes = in.c_stride,
-          .epilogue = MakeTileEpilogue(problem_)};
+          .start_offsets = StartOffsets(variant),
+          .epilogue = epilogue};
+}
+
+std::vector<int64_t> DirectConv::StartOffsets(const TileVariant& variant) const {
+  std::vector<int64_t> offsets;
+  for (int p = 0; problem_.is_int8() && p < variant.pixels; ++p) {
+    KernelRange seen;
+    for (int k = 0; k < static_cast<int>(variant.columns.size()); ++k) {
+      if (p < variant.columns[k].begin || p >= variant.columns[k].end) continue;
+      if (seen.size() == 0) seen.begin = k;
+      seen.end = k + 1;
+    }
+    offsets.push_back(RangeIndex(packing_.columns, seen) * packing_.channels_bytes);
+  }
+  return offsets;
 }
 
 // Blocks of the same width share their code.
@@ -107,6 +127,8 @@ void DirectConv::RunRow(const ConvArgs& args, const Piece& piece, int row) const
     tile.input = reinterpret_cast<const void*>(input + x * p.stride_w * p.input.w_stride);
     tile.weights = args.packed + packing_.WeightOffset(piece.group, block) + rows.begin * kernel_row_bytes;
     tile.bias = reinterpret_cast<const float*>(args.packed + packing_.BiasOffset(piece.group, block));
+    if (p.is_int8())
+      tile.starts = args.packed + packing_.StartOffset(piece.group, block, RangeIndex(packing_.rows, rows));
     SetOutputs(p, args, piece.image, oc, row, x, tile);
     tile.tiles = end - begin;
     tile.kernel_rows = rows.size();

@@ -11,9 +11,11 @@
 namespace tenon::cpu {
 
 /// Where things lie in packed weights: per group and block of output channels [kh][kw][step][vector][lane], then all
-/// biases, padded to whole vectors. Depends on the problem, the vector width and `tactic.vectors` alone.
+/// biases, padded to whole vectors; for INT8 then all multipliers and, per range of kernel rows and range of kernel
+/// columns that outputs see, all first sums: -zero point * the sum of these weights. Depends on the problem, the
+/// features and `tactic.vectors` alone.
 struct ConvPacking {
-  ConvPacking(const ConvProblem& problem, int vectors, Isa isa);
+  ConvPacking(const ConvProblem& problem, int vectors, const CpuFeatures& features);
 
   Dot dot;
   int lanes = 0;
@@ -23,25 +25,39 @@ struct ConvPacking {
   int64_t position_bytes = 0;  ///< one vector of output channels at one kernel position
   int64_t column_bytes = 0;    ///< one vector of output channels, all kernel positions
   int64_t bias_offset = 0;
+  int64_t channels_bytes = 0;  ///< one word for each output channel, in whole vectors
+  int64_t multiplier_offset = 0, start_offset = 0;
+  std::vector<KernelRange> rows, columns;  ///< INT8: as outputs see them
   int64_t size = 0;
   std::vector<ChannelBlock> blocks;
 
   int64_t WeightOffset(int group, const ChannelBlock& block) const {
     return (int64_t{group} * group_vectors + block.first_vector) * column_bytes;
   }
-  int64_t BiasOffset(int group, const ChannelBlock& block) const {
-    return bias_offset + (int64_t{group} * group_vectors + block.first_vector) * lanes * 4;
+  int64_t BiasOffset(int group, const ChannelBlock& block) const { return bias_offset + ChannelOffset(group, block); }
+  /// The first sums of a block where the kernel rows rows[row_range] are seen; those of the column ranges follow,
+  /// channels_bytes apart.
+  int64_t StartOffset(int group, const ChannelBlock& block, int row_range) const {
+    return start_offset + row_range * static_cast<int64_t>(columns.size()) * channels_bytes +
+           ChannelOffset(group, block);
+  }
+
+ private:
+  int64_t ChannelOffset(int group, const ChannelBlock& block) const {
+    return (int64_t{group} * group_vectors + block.first_vector) * lanes * 4;
   }
 };
 
-/// Packs weights [OC, IC/groups, KH, KW] and a bias (empty: zeros); BF16 rounds to nearest even.
+/// Packs weights [OC, IC/groups, KH, KW] and a bias (empty: zeros); BF16 rounds to nearest even. INT8 takes the
+/// weights as whole numbers and has a scale for every output channel.
 /// Throws Error(kInvalidInput) when the sizes don't fit the problem or overflow.
-std::vector<std::byte> PackConv(const ConvProblem& problem, const ConvTactic& tactic, Isa isa,
-                                std::span<const float> weights, std::span<const float> bias);
+std::vector<std::byte> PackConv(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
+                                std::span<const float> weights, std::span<const float> bias,
+                                std::span<const float> weight_scales = {});
 /// The weights [OC, IC/groups, KH, KW] back, as rounded.
-std::vector<float> UnpackConvWeights(const ConvProblem& problem, const ConvTactic& tactic, Isa isa,
+std::vector<float> UnpackConvWeights(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                      std::span<const std::byte> packed);
-std::vector<float> UnpackConvBias(const ConvProblem& problem, const ConvTactic& tactic, Isa isa,
+std::vector<float> UnpackConvBias(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                   std::span<const std::byte> packed);
 
 /// Direct convolution on one register-tile generator. Immutable; Run may be called by many threads at once.
@@ -69,6 +85,7 @@ class DirectConv {
   int channel_blocks() const { return static_cast<int>(packing_.blocks.size()); }
   void Generate();
   GemmTile MakeTile(const ChannelBlock& block, const TileVariant& variant) const;
+  std::vector<int64_t> StartOffsets(const TileVariant& variant) const;
   Piece PieceOf(int64_t item) const;
   void RunRow(const ConvArgs& args, const Piece& piece, int row) const;
 

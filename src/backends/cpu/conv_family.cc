@@ -90,14 +90,14 @@ bool DirectConvFamily::PacksInput(const StepProblem& step, size_t input) const {
 
 std::vector<std::byte> DirectConvFamily::Pack(const StepProblem& step, const std::string& tactic,
                                               const CpuDevice& device) const {
-  return PackConv(Lowered(step), ConvTactic::Parse(tactic), BestIsa(device.features),
-                  ConstantFloats(step, kWeightsOperand), ConstantFloats(step, kBiasOperand));
+  return PackConv(Lowered(step), ConvTactic::Parse(tactic), device.features, ConstantFloats(step, kWeightsOperand),
+                  ConstantFloats(step, kBiasOperand));
 }
 
 Tensor DirectConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
                                 std::span<const std::byte> packed, size_t input) const {
   const auto unpack = input == kWeightsOperand ? UnpackConvWeights : UnpackConvBias;
-  return AsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), BestIsa(device.features), packed));
+  return AsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), device.features, packed));
 }
 
 std::unique_ptr<Kernel> DirectConvFamily::Create(const StepProblem& step, const std::string& tactic,
@@ -121,14 +121,14 @@ bool DepthwiseConvFamily::PacksInput(const StepProblem& step, size_t input) cons
 
 std::vector<std::byte> DepthwiseConvFamily::Pack(const StepProblem& step, const std::string& tactic,
                                                  const CpuDevice& device) const {
-  return PackDepthwise(Lowered(step), ConvTactic::Parse(tactic), BestIsa(device.features),
-                       ConstantFloats(step, kWeightsOperand), ConstantFloats(step, kBiasOperand));
+  return PackDepthwise(Lowered(step), ConvTactic::Parse(tactic), device.features, ConstantFloats(step, kWeightsOperand),
+                       ConstantFloats(step, kBiasOperand));
 }
 
 Tensor DepthwiseConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
                                    std::span<const std::byte> packed, size_t input) const {
   const auto unpack = input == kWeightsOperand ? UnpackDepthwiseWeights : UnpackDepthwiseBias;
-  return AsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), BestIsa(device.features), packed));
+  return AsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), device.features, packed));
 }
 
 std::unique_ptr<Kernel> DepthwiseConvFamily::Create(const StepProblem& step, const std::string& tactic,
@@ -152,15 +152,14 @@ bool TransposedConvFamily::PacksInput(const StepProblem& step, size_t input) con
 
 std::vector<std::byte> TransposedConvFamily::Pack(const StepProblem& step, const std::string& tactic,
                                                   const CpuDevice& device) const {
-  return PackTransposed(LoweredTranspose(step), ConvTactic::Parse(tactic), BestIsa(device.features),
+  return PackTransposed(LoweredTranspose(step), ConvTactic::Parse(tactic), device.features,
                         ConstantFloats(step, kWeightsOperand), ConstantFloats(step, kBiasOperand));
 }
 
 Tensor TransposedConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
                                     std::span<const std::byte> packed, size_t input) const {
   const auto unpack = input == kWeightsOperand ? UnpackTransposedWeights : UnpackTransposedBias;
-  return AsOperand(step, input,
-                   unpack(LoweredTranspose(step), ConvTactic::Parse(tactic), BestIsa(device.features), packed));
+  return AsOperand(step, input, unpack(LoweredTranspose(step), ConvTactic::Parse(tactic), device.features, packed));
 }
 
 std::unique_ptr<Kernel> TransposedConvFamily::Create(const StepProblem& step, const std::string& tactic,

@@ -1,10 +1,12 @@
 #include "backends/cpu/conv_problem.h"
 
 #include <algorithm>
+#include <cmath>
+
 namespace tenon::cpu {
 namespace {
 
-bool IsStorable(DType dtype) { return dtype == DType::kFloat32 || dtype == DType::kBFloat16; }
+bool IsHalfOrFloat(DType dtype) { return dtype == DType::kFloat32 || dtype == DType::kBFloat16; }
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -24,8 +26,27 @@ bool UsesBFloat16(const ConvProblem& p) {
 }
 
 /// Channels next to each other; a single channel has no neighbour.
-bool IsDense(const View& view, int channels) {
-  return IsStorable(view.dtype) && (channels == 1 || view.c_stride == SizeOf(view.dtype));
+bool IsDense(const View& view, int channels) { return channels == 1 || view.c_stride == SizeOf(view.dtype); }
+
+/// Tensors that are added or stored.
+bool IsStorable(const ConvProblem& problem, const View& view) {
+  const bool has_type = IsHalfOrFloat(view.dtype) || (problem.is_int8() && view.dtype == DType::kUInt8);
+  return has_type && IsDense(view, problem.oc);
+}
+
+bool IsValid(const ByteScale& scale) {
+  return std::isfinite(scale.scale) && std::isfinite(1.0f / scale.scale) && scale.scale > 0 && scale.zero_point >= 0 &&
+         scale.zero_point <= 255;
+}
+
+std::string WhyInputUnsupported(const ConvProblem& p) {
+  if (!p.is_int8()) return IsHalfOrFloat(p.input.dtype) && IsHalfOrFloat(p.compute) ? "" : "input or compute type";
+  if (p.input.dtype != DType::kUInt8) return "an INT8 convolution of other than u8";
+  if (!IsDense(p.input, p.ic)) return "input channels that are not next to each other";
+  if (double(p.group_ic()) * p.kh * p.kw * 255 * 128 >= INT32_MAX) return "sums beyond INT32";
+  const ByteScales& scales = p.scales;
+  if (!IsValid(scales.input) || !IsValid(scales.residual) || !IsValid(scales.output)) return "a scale or zero point";
+  return "";
 }
 
 }  // namespace
@@ -51,22 +72,24 @@ std::string WhyUnsupported(const ConvProblem& p, const CpuFeatures& features) {
   }
   if (p.kh < 0 || p.kw < 0) return "a negative kernel size";
   if (p.ic % p.groups != 0 || p.oc % p.groups != 0) return "channels not divisible by groups";
-  if (!IsStorable(p.input.dtype)) return "input type";
-  if (!IsStorable(p.compute)) return "compute type";
-  if (!IsDense(p.output, p.oc)) return "output type or channel stride";
-  if (p.epilogue.residual && !IsDense(*p.epilogue.residual, p.oc)) return "residual type or channel stride";
+  if (std::string why_not = WhyInputUnsupported(p); !why_not.empty()) return why_not;
+  if (!IsStorable(p, p.output)) return "output type or channel stride";
+  if (p.epilogue.residual && !IsStorable(p, *p.epilogue.residual)) return "residual type or channel stride";
   if (p.epilogue.extra_stores.size() + 1 > kMaxStoreTargets) return "too many outputs";
   for (const ExtraStore& extra : p.epilogue.extra_stores) {
-    if (!IsDense(extra.view, p.oc) || extra.scale < 1) return "type, channel stride or scale of a further output";
+    if (!IsStorable(p, extra.view) || extra.scale < 1) return "type, channel stride or scale of a further output";
   }
   return "";
 }
 
 TileEpilogue MakeTileEpilogue(const ConvProblem& problem) {
   const ConvEpilogue& epilogue = problem.epilogue;
-  TileEpilogue tile{
-      .activation = epilogue.activation, .residual = {}, .post_activation = epilogue.post_activation, .targets = {}};
-  if (epilogue.residual) tile.residual = {epilogue.residual->dtype, epilogue.residual->w_stride};
+  TileEpilogue tile;
+  tile.activation = epilogue.activation;
+  tile.post_activation = epilogue.post_activation;
+  tile.stored = problem.scales.output;
+  if (epilogue.residual)
+    tile.residual = {epilogue.residual->dtype, epilogue.residual->w_stride, problem.scales.residual};
   tile.targets.push_back(TargetOf(problem.output, 1));
   for (const ExtraStore& extra : epilogue.extra_stores) tile.targets.push_back(TargetOf(extra.view, extra.scale));
   return tile;

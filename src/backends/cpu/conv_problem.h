@@ -38,20 +38,31 @@ struct ConvEpilogue {
   std::vector<ExtraStore> extra_stores;
 };
 
+/// How the u8 tensors of an INT8 convolution hold real values; residual and output count only where they are u8.
+struct ByteScales {
+  ByteScale input, residual, output;
+};
+
 /// A 2-D convolution (cross-correlation, as ONNX's Conv) on views. Output pixel (y, x) reads input row
 /// y * stride_h - pad_top + kh * dilation_h, zero outside [0, ih), and columns likewise. Accumulates in FP32.
 /// Pads at bottom and right are implied by oh and ow; pads may be negative (a crop).
+///
+/// INT8: sum of (x - zero point) * w, exact in INT32, zero outside the image as well; then in FP32
+/// fma(sum, input scale * weight scale of the channel, bias) and the epilogue.
 struct ConvProblem {
   int n = 1, ic = 1, ih = 1, iw = 1, oc = 1, oh = 1, ow = 1, kh = 1, kw = 1;
   int stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1, pad_top = 0, pad_left = 0, groups = 1;
-  View input;   ///< FP32 or BF16, any channel stride
-  View output;  ///< FP32 or BF16, channel stride equal to the element size
+  View input;   ///< FP32 or BF16, any channel stride; INT8: u8, channel stride 1
+  View output;  ///< FP32, BF16 or u8 (with INT8), channel stride equal to the element size
   ConvEpilogue epilogue;
   /// kBFloat16 multiplies BF16 inputs with weights rounded to BF16; FP32 inputs are multiplied in FP32 all the same.
+  /// kInt8 multiplies u8 inputs with s8 weights.
   DType compute = DType::kFloat32;
+  ByteScales scales;
 
   int group_ic() const { return ic / groups; }
   int group_oc() const { return oc / groups; }
+  bool is_int8() const { return compute == DType::kInt8; }
   bool is_depthwise() const { return groups == ic && groups == oc && groups > 1; }
   int64_t WeightCount() const;
   double Flops() const;
@@ -63,6 +74,7 @@ struct KernelRange {
   int end = 0;
 
   int size() const { return end > begin ? end - begin : 0; }
+  friend bool operator==(const KernelRange&, const KernelRange&) = default;
 };
 
 /// Kernel positions k for which start + k * dilation is in [0, size).

@@ -42,9 +42,10 @@ std::vector<RegisterTile> RegisterTiles(Isa isa) {
 /// Cycles of all tiles of the problem on one core, roughly: what the arithmetic or the loads of a step take, whichever
 /// is more, and a fixed price for a tile's start and its epilogue. Every further block of channels reads the input
 /// again: about 1% each on yolov8n's layers.
-double TileCycles(const ConvProblem& problem, Isa isa, const RegisterTile& tile) {
+double TileCycles(const ConvProblem& problem, const CpuFeatures& features, const RegisterTile& tile) {
   constexpr double kTileCycles = 30, kEpilogueCycles = 12, kLoadsPerCycle = 1.6, kBlockShare = 0.01;
-  const int steps = CeilDiv(problem.group_ic(), ChannelsPerStep(DotOf(problem))) * problem.kh * problem.kw;
+  const Isa isa = BestIsa(features);
+  const int steps = CeilDiv(problem.group_ic(), ChannelsPerStep(DotOf(problem, features))) * problem.kh * problem.kw;
   const int tiles = CeilDiv(problem.ow, tile.pixels);
   const double pixels = static_cast<double>(problem.ow) / tiles;
   // Two multiply-adds a cycle and a latency of 4 need 8 accumulators; with AVX2's fewer spare registers, 10 in
@@ -96,7 +97,8 @@ ConvTactic ConvTactic::Parse(std::string_view text) {
   return tactic;
 }
 
-Dot DotOf(const ConvProblem& problem) {
+Dot DotOf(const ConvProblem& problem, const CpuFeatures& features) {
+  if (problem.is_int8()) return features.avx512_vnni ? Dot::kInt8 : Dot::kInt16;
   const bool both = problem.input.dtype == DType::kBFloat16 && problem.compute == DType::kBFloat16;
   return both ? Dot::kBFloat16 : Dot::kFloat32;
 }
@@ -137,7 +139,7 @@ std::vector<ConvTactic> ConvCandidates(const ConvProblem& problem, const CpuFeat
   const int total_vectors = CeilDiv(flat.group_oc(), LanesOf(isa));
   std::vector<std::pair<double, RegisterTile>> tiles;
   for (const RegisterTile& tile : RegisterTiles(isa)) {
-    if (tile.vectors <= total_vectors || tile.vectors == 1) tiles.push_back({TileCycles(flat, isa, tile), tile});
+    if (tile.vectors <= total_vectors || tile.vectors == 1) tiles.push_back({TileCycles(flat, features, tile), tile});
   }
   std::stable_sort(tiles.begin(), tiles.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
 

@@ -30,7 +30,7 @@ struct ConvTactic {
 };
 
 /// The dot instruction for a problem.
-Dot DotOf(const ConvProblem& problem);
+Dot DotOf(const ConvProblem& problem, const CpuFeatures& features);
 
 /// A 1x1 convolution over dense rows is one long row of pixels: no ragged rows. Other problems come back unchanged.
 ConvProblem Flatten(const ConvProblem& problem);

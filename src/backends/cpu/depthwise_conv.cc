@@ -45,7 +45,7 @@ void CheckSize(std::string_view what, size_t got, int64_t expected) {
 }
 
 bool Fits(Isa isa, const ConvTactic& tactic) {
-  return tactic.pixels * tactic.vectors + kMathTempCount + 1 <= RegistersOf(isa);
+  return tactic.pixels * tactic.vectors + kEpilogueTemps <= RegistersOf(isa);
 }
 
 }  // namespace
@@ -79,8 +79,9 @@ std::vector<ConvTactic> DepthwiseCandidates(const ConvProblem& problem, const Cp
   return candidates;
 }
 
-std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTactic& tactic, Isa isa,
+std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                      std::span<const float> weights, std::span<const float> bias) {
+  const Isa isa = BestIsa(features);
   CheckSize("weights", weights.size(), problem.WeightCount());
   if (!bias.empty()) CheckSize("bias", bias.size(), problem.oc);
   std::vector<std::byte> packed(PackedFloats(problem, isa) * 4);
@@ -94,8 +95,9 @@ std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTacti
   return packed;
 }
 
-std::vector<float> UnpackDepthwiseWeights(const ConvProblem& problem, const ConvTactic& tactic, Isa isa,
-                                          std::span<const std::byte> packed) {
+std::vector<float> UnpackDepthwiseWeights(const ConvProblem& problem, const ConvTactic& tactic,
+                                          const CpuFeatures& features, std::span<const std::byte> packed) {
+  const Isa isa = BestIsa(features);
   CheckSize("packed weights", packed.size(), PackedFloats(problem, isa) * 4);
   std::vector<float> weights(problem.WeightCount());
   ForEachWeight(problem, tactic, isa,
@@ -103,8 +105,9 @@ std::vector<float> UnpackDepthwiseWeights(const ConvProblem& problem, const Conv
   return weights;
 }
 
-std::vector<float> UnpackDepthwiseBias(const ConvProblem& problem, const ConvTactic&, Isa isa,
+std::vector<float> UnpackDepthwiseBias(const ConvProblem& problem, const ConvTactic&, const CpuFeatures& features,
                                        std::span<const std::byte> packed) {
+  const Isa isa = BestIsa(features);
   CheckSize("packed weights", packed.size(), PackedFloats(problem, isa) * 4);
   std::vector<float> bias(problem.oc);
   std::memcpy(bias.data(), &packed[PaddedChannels(problem, isa) * problem.kh * problem.kw * 4], bias.size() * 4);

@@ -18,12 +18,12 @@ std::vector<ConvTactic> DepthwiseCandidates(const ConvProblem& problem, const Cp
 
 /// Packs weights [C, 1, KH, KW] (rounded to problem.compute) and a bias (empty: zeros), as FP32: per block of channels
 /// [kh][kw][vector][lane], then the biases. Throws Error(kInvalidInput) when the sizes don't fit.
-std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTactic& tactic, Isa isa,
+std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                      std::span<const float> weights, std::span<const float> bias);
-std::vector<float> UnpackDepthwiseWeights(const ConvProblem& problem, const ConvTactic& tactic, Isa isa,
-                                          std::span<const std::byte> packed);
-std::vector<float> UnpackDepthwiseBias(const ConvProblem& problem, const ConvTactic& tactic, Isa isa,
-                                       std::span<const std::byte> packed);
+std::vector<float> UnpackDepthwiseWeights(const ConvProblem& problem, const ConvTactic& tactic,
+                                          const CpuFeatures& features, std::span<const std::byte> packed);
+std::vector<float> UnpackDepthwiseBias(const ConvProblem& problem, const ConvTactic& tactic,
+                                       const CpuFeatures& features, std::span<const std::byte> packed);
 
 /// Depthwise convolution (one input and one output channel a group), vectors over channels, FP32 arithmetic on FP32 or
 /// BF16 tensors. Immutable; Run may be called by many threads at once.

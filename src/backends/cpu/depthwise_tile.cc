@@ -19,7 +19,7 @@ class DepthwiseTileEmitter {
  public:
   DepthwiseTileEmitter(JitCode& code, const DepthwiseTile& tile)
       : code_(code), tile_(tile), pixels_(tile.shape.pixels), vectors_(tile.shape.vectors) {
-    TENON_CHECK(pixels_ * vectors_ + kMathTempCount + 1 <= code.registers());
+    TENON_CHECK(pixels_ * vectors_ + kEpilogueTemps <= code.registers());
     TENON_CHECK(tile.input_dtype == DType::kFloat32 || code.is_avx512());
     kernel_ = static_cast<int>(tile.columns.size());
     const int free = code.registers() - pixels_ * vectors_ - kInputs - 1;

@@ -22,12 +22,15 @@ class GemmTileEmitter {
   GemmTileEmitter(JitCode& code, const GemmTile& tile)
       : code_(code), tile_(tile), pixels_(tile.shape.pixels), vectors_(tile.shape.vectors) {
     TENON_CHECK(FitsRegisters(code.isa(), pixels_, vectors_));
-    TENON_CHECK(tile.input_dtype == DType::kBFloat16 || tile.dot == Dot::kFloat32);
-    TENON_CHECK(tile.input_dtype == DType::kFloat32 || code.is_avx512());
-    elem_bytes_ = tile.input_dtype == DType::kFloat32 ? 4 : 2;
+    TENON_CHECK((tile.input_dtype == DType::kUInt8) == IsInteger(tile.dot));
+    TENON_CHECK(tile.input_dtype != DType::kFloat32 || tile.dot == Dot::kFloat32);
+    TENON_CHECK(tile.input_dtype != DType::kBFloat16 || code.is_avx512());
+    TENON_CHECK(!IsInteger(tile.dot) || tile.channel_bytes == 1 || tile.channels == 1);
+    TENON_CHECK(IsInteger(tile.dot) == (tile.start_offsets.size() == static_cast<size_t>(pixels_)));
+    elem_bytes_ = static_cast<int>(SizeOf(tile.input_dtype));
     per_step_ = ChannelsPerStep(tile.dot);
     steps_ = (tile.channels + per_step_ - 1) / per_step_;
-    has_odd_step_ = tile.channels % per_step_ != 0;
+    has_ragged_step_ = tile.channels % per_step_ != 0;
   }
 
   size_t Emit() {
@@ -37,7 +40,7 @@ class GemmTileEmitter {
     EmitLoadArgs(code_, tile_.shape, tile_.epilogue);
     Label next_tile;
     code_.L(next_tile);
-    LoadBias();
+    IsInteger(tile_.dot) ? LoadStarts() : LoadBias();
     KernelRows();
     EmitEpilogue(code_, tile_.shape, tile_.epilogue);
     code_.add(reg::input, Displacement(pixels_ * tile_.pixel_bytes));
@@ -60,6 +63,19 @@ class GemmTileEmitter {
     for (int v = 0; v < vectors_; ++v) {
       code_.vmovups(Acc(0, v), code_.ptr[reg::bias + v * code_.vector_bytes()]);
       for (int p = 1; p < pixels_; ++p) code_.vmovaps(Acc(p, v), Acc(0, v));
+    }
+  }
+
+  /// Neighbouring pixels with the same taps begin with the same sums.
+  void LoadStarts() {
+    code_.mov(reg::temp, code_.ptr[reg::args + static_cast<int>(offsetof(TileArgs, starts))]);
+    for (int p = 0; p < pixels_; ++p) {
+      const bool is_same = p > 0 && tile_.start_offsets[p] == tile_.start_offsets[p - 1];
+      for (int v = 0; v < vectors_; ++v) {
+        const int64_t offset = tile_.start_offsets[p] + v * code_.vector_bytes();
+        is_same ? code_.vmovaps(Acc(p, v), Acc(p - 1, v))
+                : code_.vmovups(Acc(p, v), code_.ptr[reg::temp + Displacement(offset)]);
+      }
     }
   }
 
@@ -102,7 +118,8 @@ class GemmTileEmitter {
 
   /// In a dense row the channels of neighbouring columns follow each other: one long run.
   bool ColumnsAreOneRun() const {
-    return tile_.channel_bytes == elem_bytes_ && tile_.column_bytes == tile_.channels * elem_bytes_ && !has_odd_step_;
+    return tile_.channel_bytes == elem_bytes_ && tile_.column_bytes == tile_.channels * elem_bytes_ &&
+           !has_ragged_step_;
   }
 
   void ColumnRange(int begin, int count) {
@@ -125,7 +142,7 @@ class GemmTileEmitter {
 
   void ChannelRun(int steps) {
     constexpr int kUnroll = 4, kMostStraight = 8;
-    const int whole = has_odd_step_ ? steps - 1 : steps;
+    const int whole = has_ragged_step_ ? steps - 1 : steps;
     const int unroll = whole <= kMostStraight ? std::max(whole, 1) : kUnroll;
     const int rounds = whole / unroll;
     if (rounds > 1) {
@@ -143,8 +160,8 @@ class GemmTileEmitter {
     }
     const int rest = whole - rounds * unroll;
     Steps(rest);
-    if (has_odd_step_) Step(rest, StepKind::kHalf);
-    AddImmediate(kWeightCursor, (rest + (has_odd_step_ ? 1 : 0)) * StepWeightBytes());
+    if (has_ragged_step_) Step(rest, StepKind::kRagged);
+    AddImmediate(kWeightCursor, (rest + (has_ragged_step_ ? 1 : 0)) * StepWeightBytes());
   }
 
   void Advance(int steps) {
@@ -156,13 +173,15 @@ class GemmTileEmitter {
     for (int u = 0; u < count; ++u) Step(u, StepKind::kWhole);
   }
 
-  enum class StepKind : uint8_t { kWhole, kHalf };  // half: the second channel of the pair does not exist
+  enum class StepKind : uint8_t { kWhole, kRagged };  // ragged: not all channels of the step exist
+
+  Xbyak::Address WeightAt(int u, int v) const {
+    return code_.ptr[kWeightCursor + Displacement(u * StepWeightBytes() + v * code_.vector_bytes())];
+  }
 
   void Step(int u, StepKind kind) {
-    for (int v = 0; v < vectors_; ++v) {
-      code_.vmovups(Weight(v),
-                    code_.ptr[kWeightCursor + Displacement(u * StepWeightBytes() + v * code_.vector_bytes())]);
-    }
+    if (IsInteger(tile_.dot)) return IntegerStep(u, kind);
+    for (int v = 0; v < vectors_; ++v) code_.vmovups(Weight(v), WeightAt(u, v));
     const bool is_plain = kind == StepKind::kWhole && IsPlainBroadcast();
     for (int p = active_.begin; p < active_.end; ++p) {
       const int64_t offset = p * tile_.pixel_bytes + int64_t{u} * per_step_ * tile_.channel_bytes;
@@ -206,14 +225,68 @@ class GemmTileEmitter {
         return code_.vfmadd231ps(acc, weight, input);
       case Dot::kBFloat16:
         return code_.vdpbf16ps(acc, weight, input);
+      case Dot::kInt8:
+      case Dot::kInt16:
+        break;
     }
+    TENON_CHECK(false, "integers");
+  }
+
+  void IntegerStep(int u, StepKind kind) {
+    const bool is_int8 = tile_.dot == Dot::kInt8;
+    for (int v = 0; is_int8 && v < vectors_; ++v) code_.vmovups(Weight(v), WeightAt(u, v));
+    for (int p = active_.begin; p < active_.end; ++p) {
+      const Xmm input = NextBroadcast();
+      BroadcastBytes(input, u, p, kind);
+      for (int v = 0; v < vectors_; ++v) {
+        if (is_int8) {
+          code_.vpdpbusd(Acc(p, v), input, Weight(v));
+        } else {  // the weights' registers hold the products
+          code_.vpmaddwd(Weight(v), input, WeightAt(u, v));
+          code_.vpaddd(Acc(p, v), Acc(p, v), Weight(v));
+        }
+      }
+    }
+  }
+
+  /// The bytes of one step in every lane, as 16-bit words for kInt16. A lone byte may stand for further ones, whose
+  /// weights are zero.
+  void BroadcastBytes(const Xmm& to, int u, int p, StepKind kind) {
+    const int ragged = tile_.channels % per_step_;
+    const int bytes = kind == StepKind::kWhole || tile_.channels >= per_step_ ? per_step_ : ragged;
+    const int back = kind == StepKind::kRagged && bytes == per_step_ ? per_step_ - ragged : 0;
+    const Xbyak::RegExp at = kInputCursor + Displacement(p * tile_.pixel_bytes + int64_t{u} * per_step_ - back);
+    const Xmm half = tile_.dot == Dot::kInt8 ? to : code_.HalfVec(to.getIdx());
+    switch (bytes) {
+      case 1:
+        code_.vpbroadcastb(half, code_.byte[at]);
+        break;
+      case 2:
+        code_.vpbroadcastw(half, code_.word[at]);
+        break;
+      case 3:
+        BroadcastThreeBytes(half, at);
+        break;
+      default:
+        code_.vpbroadcastd(half, code_.dword[at]);
+    }
+    if (tile_.dot == Dot::kInt16) code_.vpmovzxbw(to, half);
+  }
+
+  void BroadcastThreeBytes(const Xmm& to, const Xbyak::RegExp& at) {
+    const Xbyak::Reg32 low = reg::temp.cvt32(), high = kHalf.cvt32();
+    code_.movzx(low, code_.word[at]);
+    code_.movzx(high, code_.byte[at + 2]);
+    code_.shl(high, 16);
+    code_.or_(low, high);
+    code_.vpbroadcastd(to, low);
   }
 
   JitCode& code_;
   const GemmTile& tile_;
   int pixels_, vectors_;
   int elem_bytes_ = 4, per_step_ = 1, steps_ = 0;
-  bool has_odd_step_ = false;
+  bool has_ragged_step_ = false;
   PixelRange active_;
   int turn_ = 0;
 };
@@ -223,7 +296,7 @@ class GemmTileEmitter {
 bool FitsRegisters(Isa isa, int pixels, int vectors) {
   if (pixels < 1 || vectors < 1) return false;
   const int free = RegistersOf(isa) - pixels * vectors;
-  return free >= vectors + 1 && free >= kMathTempCount + 1;
+  return free >= vectors + 1 && free >= kEpilogueTemps;
 }
 
 size_t EmitGemmTile(JitCode& code, const GemmTile& tile) { return GemmTileEmitter(code, tile).Emit(); }

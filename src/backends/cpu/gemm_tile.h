@@ -6,14 +6,27 @@
 namespace tenon::cpu {
 
 /// The dot instruction of a tile: what is multiplied, and how many channels one lane takes at a time.
-/// INT8 (vpdpbusd) and AMX tiles have their place here.
+/// AMX tiles have their place here.
 enum class Dot : uint8_t {
   kFloat32,   ///< vfmadd231ps, one channel
   kBFloat16,  ///< vdpbf16ps, two channels (AVX512_BF16)
+  kInt8,      ///< vpdpbusd of u8 and s8, four channels (AVX512_VNNI)
+  kInt16,     ///< the same sums where that is missing: vpmaddwd of u8 and s8 widened to 16 bits, two channels
 };
 
 /// Channels that one lane of the dot instruction takes at a time.
-constexpr int ChannelsPerStep(Dot dot) { return dot == Dot::kBFloat16 ? 2 : 1; }
+constexpr int ChannelsPerStep(Dot dot) {
+  return dot == Dot::kInt8 ? 4 : dot == Dot::kBFloat16 || dot == Dot::kInt16 ? 2 : 1;
+}
+/// Whether sums are exact INT32.
+constexpr bool IsInteger(Dot dot) { return dot == Dot::kInt8 || dot == Dot::kInt16; }
+
+/// Channel that step `step` begins with. The last step of INT8 dots takes the last channels whatever was taken before
+/// (with zeros for weights), so that one load serves it and nothing behind the pixel is read.
+constexpr int StepChannel(Dot dot, int channels, int step) {
+  const int per_step = ChannelsPerStep(dot), first = step * per_step, last = channels - per_step;
+  return IsInteger(dot) && first > last && last >= 0 ? last : first;
+}
 
 /// Pixels [begin, end) of a tile.
 struct PixelRange {
@@ -29,18 +42,21 @@ struct PixelRange {
 /// does not depend on the tile it is computed in.
 ///
 /// Weights are read in order: [kernel row][kernel column][step][vector][lane][ChannelsPerStep], steps =
-/// ceil(channels / ChannelsPerStep), zero where channels or output channels are missing.
+/// ceil(channels / ChannelsPerStep), zero where channels or output channels are missing or were taken before.
 struct GemmTile {
   TileShape shape;
   Dot dot = Dot::kFloat32;
-  DType input_dtype = DType::kFloat32;  ///< kFloat32 with Dot::kFloat32; kBFloat16 with either
+  DType input_dtype = DType::kFloat32;  ///< kFloat32 with Dot::kFloat32; kBFloat16 with either float dot; kUInt8
   int channels = 1;
   /// For every kernel column the pixels whose input exists; the others are skipped.
   std::vector<PixelRange> columns;
   int64_t pixel_bytes = 0;    ///< input, from one output pixel to the next
   int64_t column_bytes = 0;   ///< input, from one kernel column to the next
   int64_t row_bytes = 0;      ///< input, from one kernel row to the next
-  int64_t channel_bytes = 0;  ///< input, from one channel to the next
+  int64_t channel_bytes = 0;  ///< input, from one channel to the next; 1 for kUInt8
+  /// INT32 sums begin with vectors in memory: for every pixel the bytes from TileArgs::starts to its first one. Floats
+  /// begin with the bias.
+  std::vector<int64_t> start_offsets;
   TileEpilogue epilogue;
 };
 

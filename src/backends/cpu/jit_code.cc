@@ -17,9 +17,12 @@ JitCode::JitCode(Isa isa, size_t capacity_bytes)
     : Xbyak::CodeGenerator(capacity_bytes, Xbyak::DontSetProtectRWE), isa_(isa) {}
 
 int JitCode::PoolOffset(const std::vector<uint32_t>& words) {
-  const auto [it, is_new] = pool_offsets_.try_emplace(words, static_cast<int>(pool_.size() * 4));
-  if (is_new) pool_.insert(pool_.end(), words.begin(), words.end());
-  return it->second;
+  if (const auto known = pool_offsets_.find(words); known != pool_offsets_.end()) return known->second;
+  while (pool_.size() % words.size() != 0) pool_.push_back(0);  // so that no vector lies across two cache lines
+  const int offset = static_cast<int>(pool_.size() * 4);
+  pool_.insert(pool_.end(), words.begin(), words.end());
+  pool_offsets_[words] = offset;
+  return offset;
 }
 
 // AVX-512 broadcasts a single word inside the instruction; AVX2 can't and gets a whole vector.
@@ -33,6 +36,16 @@ Xbyak::Address JitCode::Const(float value) { return ConstBits(std::bit_cast<uint
 void JitCode::LoadConst(const Xbyak::Xmm& x, float value) {
   const int offset = PoolOffset(std::vector<uint32_t>(is_avx512() ? 1 : lanes(), std::bit_cast<uint32_t>(value)));
   vbroadcastss(x, ptr[Xbyak::util::rip + offset + pool_label_]);
+}
+
+Xbyak::Address JitCode::Table(std::span<const uint32_t> words) {
+  return ptr[Xbyak::util::rip + PoolOffset({words.begin(), words.end()}) + pool_label_];
+}
+
+Xbyak::Address JitCode::Table(std::span<const float> values) {
+  std::vector<uint32_t> words;
+  for (const float value : values) words.push_back(std::bit_cast<uint32_t>(value));
+  return Table(words);
 }
 
 Xbyak::Address JitCode::LaneMask(int lanes) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,10 @@ class JitCode : public Xbyak::CodeGenerator {
 
   /// Vector register i at full width.
   Xbyak::Xmm Vec(int i) const { return Xbyak::Xmm(is_avx512() ? Xbyak::Operand::ZMM : Xbyak::Operand::YMM, i); }
+  /// The same register as the operand type that permutations take.
+  Xbyak::Ymm PermVec(const Xbyak::Xmm& x) const {
+    return is_avx512() ? Xbyak::Zmm(x.getIdx()) : Xbyak::Ymm(x.getIdx());
+  }
   /// The lower half of vector register i.
   Xbyak::Xmm HalfVec(int i) const { return Xbyak::Xmm(is_avx512() ? Xbyak::Operand::YMM : Xbyak::Operand::XMM, i); }
   /// A full vector in memory.
@@ -46,6 +51,9 @@ class JitCode : public Xbyak::CodeGenerator {
   Xbyak::Address ConstBits(uint32_t bits);
   /// Loads `value` into every lane of x.
   void LoadConst(const Xbyak::Xmm& x, float value);
+  /// Words in memory, aligned to their size where that is a power of two.
+  Xbyak::Address Table(std::span<const uint32_t> words);
+  Xbyak::Address Table(std::span<const float> values);
   /// AVX2: mask of the first `lanes` lanes in memory, for vmaskmovps.
   Xbyak::Address LaneMask(int lanes);
   void Zero(const Xbyak::Xmm& x) { vxorps(Xbyak::Xmm(x.getIdx()), Xbyak::Xmm(x.getIdx()), Xbyak::Xmm(x.getIdx())); }

@@ -130,14 +130,14 @@ std::vector<std::byte> MatMulFamily::Pack(const StepProblem& step, const std::st
                                           const CpuDevice& device) const {
   const GemmProblem problem = Lowered(step);
   const std::vector<float> b = problem.b_is_packed ? ConstantFloats(step, kWeightsOperand) : std::vector<float>();
-  return PackGemm(problem, ConvTactic::Parse(tactic), BestIsa(device.features), b, ConstantFloats(step, kBiasOperand));
+  return PackGemm(problem, ConvTactic::Parse(tactic), device.features, b, ConstantFloats(step, kBiasOperand));
 }
 
 Tensor MatMulFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
                             std::span<const std::byte> packed, size_t input) const {
   const auto unpack = input == kWeightsOperand ? UnpackGemmB : UnpackGemmBias;
   return Tensor::Of<float>(OperandAt(step, input).shape,
-                           unpack(Lowered(step), ConvTactic::Parse(tactic), BestIsa(device.features), packed));
+                           unpack(Lowered(step), ConvTactic::Parse(tactic), device.features, packed));
 }
 
 std::unique_ptr<Kernel> MatMulFamily::Create(const StepProblem& step, const std::string& tactic,

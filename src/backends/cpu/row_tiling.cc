@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+
 namespace tenon::cpu {
 namespace {
 
@@ -44,6 +46,33 @@ RowGeometry RowOf(const ConvProblem& p) {
           .stride = p.stride_w,
           .dilation = p.dilation_w,
           .pad = p.pad_left};
+}
+
+RowGeometry ColumnOf(const ConvProblem& p) {
+  return {.outputs = p.oh,
+          .inputs = p.ih,
+          .kernel = p.kh,
+          .stride = p.stride_h,
+          .dilation = p.dilation_h,
+          .pad = p.pad_top};
+}
+
+std::vector<KernelRange> SeenRanges(const RowGeometry& row) {
+  std::vector<KernelRange> ranges;
+  for (int output = 0; output < row.outputs; ++output) {
+    KernelRange range = ValidKernelRange(int64_t{output} * row.stride - row.pad, row.kernel, row.dilation, row.inputs);
+    if (range.size() == 0) range = {};
+    // Ranges move from the kernel's end to its begin: equal ones are neighbours, but for those that are empty.
+    if (std::find(ranges.begin(), ranges.end(), range) == ranges.end()) ranges.push_back(range);
+  }
+  return ranges;
+}
+
+int RangeIndex(const std::vector<KernelRange>& ranges, KernelRange range) {
+  if (range.size() == 0) range = {};
+  const auto found = std::find(ranges.begin(), ranges.end(), range);
+  TENON_CHECK(found != ranges.end(), "kernel positions {} to {}", range.begin, range.end);
+  return static_cast<int>(found - ranges.begin());
 }
 
 int EvenSplit(int size, int parts, int index) { return static_cast<int>(int64_t{size} * index / parts); }

@@ -17,6 +17,8 @@ struct RowGeometry {
 };
 
 RowGeometry RowOf(const ConvProblem& problem);
+/// The same for one column, along h.
+RowGeometry ColumnOf(const ConvProblem& problem);
 
 /// Start of part `index` when `size` is split evenly into `parts`.
 int EvenSplit(int size, int parts, int index);
@@ -36,6 +38,11 @@ struct TileRun {
   int tiles = 0;
   int first_output = 0;
 };
+
+/// The ranges of kernel positions that outputs along one axis see, each once: {0, 0} for none.
+std::vector<KernelRange> SeenRanges(const RowGeometry& row);
+/// The index of the range in the list, which it must be in.
+int RangeIndex(const std::vector<KernelRange>& ranges, KernelRange range);
 
 struct RowTiling {
   std::vector<TileVariant> variants;

@@ -1,7 +1,10 @@
 #include "backends/cpu/tile_epilogue.h"
 
+#include <algorithm>
 #include <cstddef>
 
+#include "backends/cpu/byte_silu.h"
+#include "backends/cpu/byte_vectors.h"
 #include "backends/cpu/vector_math.h"
 #include "base/error.h"
 
@@ -20,33 +23,43 @@ RegExp TargetSlot(size_t target) {
 }
 
 int64_t ElemBytes(DType dtype) {
-  TENON_CHECK(dtype == DType::kFloat32 || dtype == DType::kBFloat16, "dtype {}", static_cast<int>(dtype));
-  return dtype == DType::kFloat32 ? 4 : 2;
+  TENON_CHECK(dtype == DType::kFloat32 || dtype == DType::kBFloat16 || dtype == DType::kUInt8, "dtype {}",
+              static_cast<int>(dtype));
+  return SizeOf(dtype);
+}
+
+/// Bytes in the last group of vectors of a pixel that is stored as u8.
+int LastGroupBytes(const TileShape& shape, int lanes) {
+  return (shape.vectors - 1) % kByteGroup * lanes + shape.tail_lanes;
 }
 
 class EpilogueEmitter {
  public:
   EpilogueEmitter(JitCode& code, const TileShape& shape, const TileEpilogue& epilogue)
       : code_(code), shape_(shape), epilogue_(epilogue), first_free_(shape.accumulators()) {
-    TENON_CHECK(first_free_ + kMathTempCount + 1 <= code.registers());
+    TENON_CHECK(first_free_ + kEpilogueTemps <= code.registers());
     TENON_CHECK(!epilogue.targets.empty() && epilogue.targets.size() <= kMaxStoreTargets);
     for (const StoreTarget& target : epilogue.targets) {
       any_bf16_ |= target.dtype == DType::kBFloat16;
-      all_bf16_ &= target.dtype == DType::kBFloat16;
+      any_bytes_ |= target.dtype == DType::kUInt8;
+      any_floats_ |= target.dtype == DType::kFloat32;
+      all_bytes_ &= target.dtype == DType::kUInt8;
     }
     TENON_CHECK(!any_bf16_ || code.is_avx512());
+    TENON_CHECK(epilogue.stored.scale > 0);
   }
 
   void Emit() {
-    const auto precision = all_bf16_ ? MathPrecision::kBFloat16 : MathPrecision::kFloat32;
-    const MathTemps temps{Free(0), Free(1), Free(2)};
     for (int p = 0; p < shape_.pixels; ++p) {
       for (int v = 0; v < shape_.vectors; ++v) {
-        EmitActivation(code_, epilogue_.activation, precision, Acc(p, v), temps);
+        const bool is_last = v == shape_.vectors - 1;
+        ScaleSums(p, v);
+        Activate(epilogue_.activation, Acc(p, v));
         if (epilogue_.residual) AddResidual(p, v);
-        EmitActivation(code_, epilogue_.post_activation, precision, Acc(p, v), temps);
-        StoreFloat32(p, v);
-        if (any_bf16_ && (v % 2 == 1 || v == shape_.vectors - 1)) StoreBFloat16(p, v);
+        Activate(epilogue_.post_activation, Acc(p, v));
+        if (any_floats_) StoreFloat32(p, v);
+        if (any_bf16_ && (v % 2 == 1 || is_last)) StoreBFloat16(p, v);
+        if (any_bytes_ && (v % kByteGroup == kByteGroup - 1 || is_last)) StoreBytes(p, v);
       }
     }
   }
@@ -59,8 +72,38 @@ class EpilogueEmitter {
     return Displacement(p * pixel_bytes + v * code_.lanes() * ElemBytes(dtype));
   }
 
+  int LanesIn(int v) const { return IsTail(v) ? shape_.tail_lanes : code_.lanes(); }
+
+  void ScaleSums(int p, int v) {
+    if (epilogue_.sums == Sums::kBiased) return;
+    const Xmm x = Acc(p, v);
+    const auto bias = reg::bias + v * code_.vector_bytes();
+    if (epilogue_.sums == Sums::kInteger) code_.vcvtdq2ps(x, x);
+    code_.vmovups(Free(0), code_.ptr[bias + Displacement(epilogue_.multiplier_bytes)]);
+    code_.vfmadd213ps(x, Free(0), code_.ptr[bias]);
+  }
+
+  void Activate(const ActivationSpec& activation, const Xmm& x) {
+    if (all_bytes_ && activation.kind == Activation::kSilu)
+      return EmitByteSilu(code_, x, {Free(0), Free(1), Free(2), Free(3)});
+    const auto precision = any_floats_ ? MathPrecision::kFloat32 : MathPrecision::kBFloat16;
+    EmitActivation(code_, activation, precision, x, {Free(0), Free(1), Free(2)});
+  }
+
+  /// (stored - zero point) * scale, rounded, then added: as a DequantizeLinear and an Add would have it.
+  void AddBytes(int p, int v) {
+    const ResidualSource& source = *epilogue_.residual;
+    const Xmm loaded = Free(0);
+    EmitLoadBytes(code_, loaded, reg::residual + Offset(p, v, source.pixel_bytes, source.dtype), LanesIn(v));
+    if (source.scale.zero_point != 0) code_.vpsubd(loaded, loaded, code_.ConstBits(source.scale.zero_point));
+    code_.vcvtdq2ps(loaded, loaded);
+    code_.vmulps(loaded, loaded, code_.Const(source.scale.scale));
+    code_.vaddps(Acc(p, v), Acc(p, v), loaded);
+  }
+
   void AddResidual(int p, int v) {
     const ResidualSource& source = *epilogue_.residual;
+    if (source.dtype == DType::kUInt8) return AddBytes(p, v);
     const auto address = code_.ptr[reg::residual + Offset(p, v, source.pixel_bytes, source.dtype)];
     const Xmm x = Acc(p, v), loaded = Free(0);
     if (source.dtype == DType::kBFloat16) {
@@ -82,7 +125,7 @@ class EpilogueEmitter {
 
   void LoadTailMask(const Xmm& mask) { code_.vmovups(mask, code_.LaneMask(shape_.tail_lanes)); }
 
-  /// Calls store(address) for every place of every target of this type.
+  /// Calls store(place) for every place of every target of this type.
   template <class Store>
   void ForEachPlace(DType dtype, int p, int v, const Store& store) {
     for (size_t t = 0; t < epilogue_.targets.size(); ++t) {
@@ -91,16 +134,16 @@ class EpilogueEmitter {
       const Reg64& base = t == 0 ? reg::out : reg::temp;
       if (t > 0) code_.mov(base, code_.ptr[TargetSlot(t)]);
       for (const int64_t offset : target.offsets) {
-        store(code_.ptr[base + Displacement(Offset(p, v, target.pixel_bytes, dtype) + offset)]);
+        store(base + Displacement(Offset(p, v, target.pixel_bytes, dtype) + offset));
       }
     }
   }
 
   void StoreFloat32(int p, int v) {
-    if (all_bf16_) return;
     const Xmm x = Acc(p, v);
     if (IsTail(v) && !code_.is_avx512()) LoadTailMask(Free(0));
-    ForEachPlace(DType::kFloat32, p, v, [&](const Xbyak::Address& address) {
+    ForEachPlace(DType::kFloat32, p, v, [&](const RegExp& place) {
+      const auto address = code_.ptr[place];
       if (!IsTail(v)) {
         code_.vmovups(address, x);
       } else if (code_.is_avx512()) {
@@ -120,7 +163,8 @@ class EpilogueEmitter {
     } else {
       code_.vcvtneps2bf16(packed, Acc(p, v));
     }
-    ForEachPlace(DType::kBFloat16, p, is_pair ? v - 1 : v, [&](const Xbyak::Address& address) {
+    ForEachPlace(DType::kBFloat16, p, is_pair ? v - 1 : v, [&](const RegExp& place) {
+      const auto address = code_.ptr[place];
       if (IsTail(v)) {
         code_.vmovdqu16(address | (is_pair ? kPairMask : kTailMask), packed);
       } else {
@@ -129,11 +173,25 @@ class EpilogueEmitter {
     });
   }
 
+  /// Stores the group of vectors that ends with v. It is the last use of these accumulators.
+  void StoreBytes(int p, int v) {
+    const int first = v / kByteGroup * kByteGroup;
+    std::vector<Xmm> group;
+    for (int i = first; i <= v; ++i) group.push_back(Acc(p, i));
+    EmitPackBytes(code_, group, epilogue_.stored, Free(0));
+    const int count = (v - first) * code_.lanes() + LanesIn(v);
+    ForEachPlace(DType::kUInt8, p, first, [&](const RegExp& place) {
+      Xmm bytes = group[0];
+      if (!code_.is_avx512()) code_.vmovaps(bytes = Free(0), group[0]);  // a store of a part shifts it away
+      EmitStoreBytes(code_, place, bytes, count);
+    });
+  }
+
   JitCode& code_;
   const TileShape& shape_;
   const TileEpilogue& epilogue_;
   int first_free_;
-  bool any_bf16_ = false, all_bf16_ = true;
+  bool any_bf16_ = false, any_floats_ = false, any_bytes_ = false, all_bytes_ = true;
 };
 
 }  // namespace
@@ -156,6 +214,9 @@ void EmitLoadArgs(JitCode& code, const TileShape& shape, const TileEpilogue& epi
   load(reg::bias, offsetof(TileArgs, bias));
   load(reg::out, offsetof(TileArgs, targets));
   if (epilogue.residual) load(reg::residual, offsetof(TileArgs, residual));
+  const auto is_bytes = [](const StoreTarget& target) { return target.dtype == DType::kUInt8; };
+  if (std::any_of(epilogue.targets.begin(), epilogue.targets.end(), is_bytes))
+    EmitByteMask(code, LastGroupBytes(shape, code.lanes()));
   if (!code.is_avx512() || shape.tail_lanes == code.lanes()) return;
   const uint32_t tail = (1u << shape.tail_lanes) - 1;
   code.mov(reg::temp.cvt32(), tail);

@@ -15,10 +15,19 @@ struct TileArgs {
   const void* input = nullptr;     ///< pixel 0, first valid kernel row; may point before the row where taps are skipped
   const void* weights = nullptr;   ///< packed, first valid kernel row
   const float* bias = nullptr;     ///< one per output channel, padded to whole vectors
+  const void* starts = nullptr;    ///< INT8: where the tile's vectors of first sums begin
   const void* residual = nullptr;  ///< pixel 0 of the view that is added, where there is one
   int64_t tiles = 0;               ///< tiles beside each other, at least 1
   int64_t kernel_rows = 0;         ///< valid kernel rows, 0 where all of them are outside the image
   void* targets[kMaxStoreTargets] = {};
+};
+
+/// How a u8 tensor holds real values: (stored - zero_point) * scale.
+struct ByteScale {
+  float scale = 1;
+  int zero_point = 0;
+
+  friend bool operator==(const ByteScale&, const ByteScale&) = default;
 };
 
 /// The function of one tile: all TileArgs in, nothing out.
@@ -27,26 +36,38 @@ using TileFunction = void (*)(TileArgs*);
 /// A view that a tile is stored to. Every pixel goes to all `offsets`: {0} for a plain output, four places for a
 /// nearest upsample by 2 that is written at once.
 struct StoreTarget {
-  DType dtype = DType::kFloat32;  ///< kFloat32 or kBFloat16 (AVX512_BF16)
+  DType dtype = DType::kFloat32;  ///< kFloat32, kBFloat16 (AVX512_BF16) or kUInt8
   int64_t pixel_bytes = 0;        ///< from one pixel of the tile to the next
   std::vector<int64_t> offsets = {0};
 };
 
 struct ResidualSource {
-  DType dtype = DType::kFloat32;
+  DType dtype = DType::kFloat32;  ///< kFloat32, kBFloat16 or kUInt8
   int64_t pixel_bytes = 0;
+  ByteScale scale = {};  ///< of kUInt8
 };
 
-/// What happens to the accumulators: activation, residual, activation after it, conversion and store.
+/// What the accumulators of a tile hold when its products are summed.
+enum class Sums : uint8_t {
+  kBiased,         ///< floats that began with the bias
+  kInteger,        ///< INT32: fma(float(sum), multiplier, bias) is still to come
+  kIntegerFloats,  ///< the same, as integers in floats
+};
+
+/// What happens to the accumulators: scale and bias of integer sums, activation, residual, activation after it,
+/// conversion and store.
 struct TileEpilogue {
+  Sums sums = Sums::kBiased;
+  int64_t multiplier_bytes = 0;  ///< of integer sums: from the biases to the multipliers, one per output channel
   ActivationSpec activation;
   std::optional<ResidualSource> residual;
   ActivationSpec post_activation;
   std::vector<StoreTarget> targets;  ///< 1 to kMaxStoreTargets
+  ByteScale stored;                  ///< of all kUInt8 targets
 };
 
 /// Registers of a tile: accumulator (p, v) is register p * vectors + v; the registers behind them are free for the
-/// epilogue, at least kMathTempCount + 1.
+/// epilogue, at least kEpilogueTemps.
 struct TileShape {
   int pixels = 1;
   int vectors = 1;
@@ -55,6 +76,8 @@ struct TileShape {
   int accumulators() const { return pixels * vectors; }
   bool IsTail(int vector, int lanes) const { return vector == vectors - 1 && tail_lanes != lanes; }
 };
+
+inline constexpr int kEpilogueTemps = 4;
 
 /// General registers that the tile functions share.
 namespace reg {

@@ -57,10 +57,11 @@ void ForEachWeight(const ConvProblem& p, const ConvPhase& phase, const Visit& vi
 
 /// Calls visit(phase, offset of its packed weights, their size) and returns the whole size.
 template <class Visit>
-int64_t ForEachPacked(const TransposedProblem& problem, const ConvTactic& tactic, Isa isa, const Visit& visit) {
+int64_t ForEachPacked(const TransposedProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
+                      const Visit& visit) {
   int64_t offset = 0;
   for (const ConvPhase& phase : SplitPhases(problem)) {
-    const int64_t size = ConvPacking(phase.problem, tactic.vectors, isa).size;
+    const int64_t size = ConvPacking(phase.problem, tactic.vectors, features).size;
     visit(phase, offset, size);
     offset += AlignUp(size);
   }
@@ -112,8 +113,9 @@ std::vector<ConvTactic> TransposedCandidates(const TransposedProblem& problem, c
   return ConvCandidates(largest->problem, features, threads);
 }
 
-std::vector<std::byte> PackTransposed(const TransposedProblem& problem, const ConvTactic& tactic, Isa isa,
-                                      std::span<const float> weights, std::span<const float> bias) {
+std::vector<std::byte> PackTransposed(const TransposedProblem& problem, const ConvTactic& tactic,
+                                      const CpuFeatures& features, std::span<const float> weights,
+                                      std::span<const float> bias) {
   const ConvProblem& p = problem.geometry;
   if (static_cast<int64_t>(weights.size()) != p.WeightCount()) {
     ThrowInvalid({.what = "weights of a transposed convolution",
@@ -121,44 +123,43 @@ std::vector<std::byte> PackTransposed(const TransposedProblem& problem, const Co
                   .expected = fmt::format("{}", p.WeightCount())});
   }
   std::vector<std::byte> packed;
-  ForEachPacked(problem, tactic, isa, [&](const ConvPhase& phase, int64_t offset, int64_t size) {
+  ForEachPacked(problem, tactic, features, [&](const ConvPhase& phase, int64_t offset, int64_t size) {
     std::vector<float> taps(phase.problem.WeightCount());
     ForEachWeight(p, phase, [&](int64_t to, int64_t from) { taps[to] = weights[from]; });
-    const std::vector<std::byte> part = PackConv(phase.problem, tactic, isa, taps, bias);
+    const std::vector<std::byte> part = PackConv(phase.problem, tactic, features, taps, bias);
     packed.resize(offset + AlignUp(size));
     std::copy(part.begin(), part.end(), packed.begin() + offset);
   });
   return packed;
 }
 
-std::vector<float> UnpackTransposedWeights(const TransposedProblem& problem, const ConvTactic& tactic, Isa isa,
-                                           std::span<const std::byte> packed) {
-  CheckPackedSize(packed.size(), ForEachPacked(problem, tactic, isa, [](const auto&, int64_t, int64_t) {}));
+std::vector<float> UnpackTransposedWeights(const TransposedProblem& problem, const ConvTactic& tactic,
+                                           const CpuFeatures& features, std::span<const std::byte> packed) {
+  CheckPackedSize(packed.size(), ForEachPacked(problem, tactic, features, [](const auto&, int64_t, int64_t) {}));
   std::vector<float> weights(problem.geometry.WeightCount());
-  ForEachPacked(problem, tactic, isa, [&](const ConvPhase& phase, int64_t offset, int64_t size) {
-    const std::vector<float> taps = UnpackConvWeights(phase.problem, tactic, isa, packed.subspan(offset, size));
+  ForEachPacked(problem, tactic, features, [&](const ConvPhase& phase, int64_t offset, int64_t size) {
+    const std::vector<float> taps = UnpackConvWeights(phase.problem, tactic, features, packed.subspan(offset, size));
     ForEachWeight(problem.geometry, phase, [&](int64_t from, int64_t to) { weights[to] = taps[from]; });
   });
   return weights;
 }
 
-std::vector<float> UnpackTransposedBias(const TransposedProblem& problem, const ConvTactic& tactic, Isa isa,
-                                        std::span<const std::byte> packed) {
-  CheckPackedSize(packed.size(), ForEachPacked(problem, tactic, isa, [](const auto&, int64_t, int64_t) {}));
+std::vector<float> UnpackTransposedBias(const TransposedProblem& problem, const ConvTactic& tactic,
+                                        const CpuFeatures& features, std::span<const std::byte> packed) {
+  CheckPackedSize(packed.size(), ForEachPacked(problem, tactic, features, [](const auto&, int64_t, int64_t) {}));
   const ConvProblem first = SplitPhases(problem).front().problem;
-  return UnpackConvBias(first, tactic, isa, packed.first(ConvPacking(first, tactic.vectors, isa).size));
+  return UnpackConvBias(first, tactic, features, packed.first(ConvPacking(first, tactic.vectors, features).size));
 }
 
 TransposedConv::TransposedConv(const TransposedProblem& problem, const ConvTactic& tactic,
                                const CpuFeatures& features) {
   first_items_.push_back(0);
-  packed_bytes_ =
-      ForEachPacked(problem, tactic, BestIsa(features), [&](const ConvPhase& phase, int64_t offset, int64_t) {
-        const bool has_outputs = phase.rows.outputs > 0 && phase.columns.outputs > 0;
-        phases_.push_back(has_outputs ? std::make_unique<DirectConv>(phase.problem, tactic, features) : nullptr);
-        packed_offsets_.push_back(offset);
-        first_items_.push_back(first_items_.back() + (has_outputs ? phases_.back()->work_items() : 0));
-      });
+  packed_bytes_ = ForEachPacked(problem, tactic, features, [&](const ConvPhase& phase, int64_t offset, int64_t) {
+    const bool has_outputs = phase.rows.outputs > 0 && phase.columns.outputs > 0;
+    phases_.push_back(has_outputs ? std::make_unique<DirectConv>(phase.problem, tactic, features) : nullptr);
+    packed_offsets_.push_back(offset);
+    first_items_.push_back(first_items_.back() + (has_outputs ? phases_.back()->work_items() : 0));
+  });
 }
 
 void TransposedConv::Run(const ConvArgs& args, int64_t item) const {

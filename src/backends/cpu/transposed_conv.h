@@ -39,12 +39,13 @@ std::vector<ConvTactic> TransposedCandidates(const TransposedProblem& problem, c
                                              int threads);
 
 /// Packs weights [IC, OC/groups, KH, KW] and a bias (empty: zeros): the phases one after another.
-std::vector<std::byte> PackTransposed(const TransposedProblem& problem, const ConvTactic& tactic, Isa isa,
-                                      std::span<const float> weights, std::span<const float> bias);
-std::vector<float> UnpackTransposedWeights(const TransposedProblem& problem, const ConvTactic& tactic, Isa isa,
-                                           std::span<const std::byte> packed);
-std::vector<float> UnpackTransposedBias(const TransposedProblem& problem, const ConvTactic& tactic, Isa isa,
-                                        std::span<const std::byte> packed);
+std::vector<std::byte> PackTransposed(const TransposedProblem& problem, const ConvTactic& tactic,
+                                      const CpuFeatures& features, std::span<const float> weights,
+                                      std::span<const float> bias);
+std::vector<float> UnpackTransposedWeights(const TransposedProblem& problem, const ConvTactic& tactic,
+                                           const CpuFeatures& features, std::span<const std::byte> packed);
+std::vector<float> UnpackTransposedBias(const TransposedProblem& problem, const ConvTactic& tactic,
+                                        const CpuFeatures& features, std::span<const std::byte> packed);
 
 /// Runs the phases as direct convolutions whose outputs interleave. Immutable; Run may be called by many threads at
 /// once.

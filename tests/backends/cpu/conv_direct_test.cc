@@ -11,15 +11,14 @@ void CheckAllCandidates(const ConvCase& c, const CpuFeatures& features) {
   SCOPED_TRACE(Describe(c));
   ConvHarness harness(c);
   ASSERT_EQ(WhyUnsupported(harness.problem(), features), "");
-  const Isa isa = BestIsa(features);
   std::vector<std::byte> first;
   int index = 0;
   for (const ConvTactic& tactic : ConvCandidates(harness.problem(), features, 2)) {
     SCOPED_TRACE(tactic.ToString());
     EXPECT_EQ(ConvTactic::Parse(tactic.ToString()), tactic);
-    const auto packed = PackConv(harness.problem(), tactic, isa, harness.weights(), harness.bias());
-    EXPECT_EQ(UnpackConvWeights(harness.problem(), tactic, isa, packed), harness.weights());
-    EXPECT_EQ(UnpackConvBias(harness.problem(), tactic, isa, packed), harness.bias());
+    const auto packed = PackConv(harness.problem(), tactic, features, harness.weights(), harness.bias());
+    EXPECT_EQ(UnpackConvWeights(harness.problem(), tactic, features, packed), harness.weights());
+    EXPECT_EQ(UnpackConvBias(harness.problem(), tactic, features, packed), harness.bias());
     const DirectConv conv(harness.problem(), tactic, features);
     const auto bytes = harness.RunAndCheck(packed, [&](const ConvArgs& args) {
       const int64_t items = conv.work_items();
@@ -202,9 +201,10 @@ TEST(ConvPackTest, WrongSizesAreErrors) {
   const ConvTactic tactic{.vectors = 2, .pixels = 4};
   auto weights = harness.weights();
   weights.pop_back();
-  EXPECT_THROW(PackConv(harness.problem(), tactic, Isa::kAvx512, weights, harness.bias()), Error);
-  EXPECT_THROW(PackConv(harness.problem(), tactic, Isa::kAvx512, harness.weights(), std::vector<float>(3)), Error);
-  EXPECT_THROW(UnpackConvWeights(harness.problem(), tactic, Isa::kAvx512, std::vector<std::byte>(5)), Error);
+  const CpuFeatures features = DetectCpuFeatures();
+  EXPECT_THROW(PackConv(harness.problem(), tactic, features, weights, harness.bias()), Error);
+  EXPECT_THROW(PackConv(harness.problem(), tactic, features, harness.weights(), std::vector<float>(3)), Error);
+  EXPECT_THROW(UnpackConvWeights(harness.problem(), tactic, features, std::vector<std::byte>(5)), Error);
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ struct ConvCase {
 inline void StoreElem(DType dtype, std::byte* at, float value) {
   if (dtype == DType::kFloat32) {
     std::memcpy(at, &value, 4);
+  } else if (dtype == DType::kUInt8) {
+    *at = static_cast<std::byte>(value);
   } else {
     const BFloat16 rounded(value);
     std::memcpy(at, &rounded, 2);
@@ -43,6 +45,7 @@ inline float LoadElem(DType dtype, const std::byte* at) {
     std::memcpy(&value, at, 4);
     return value;
   }
+  if (dtype == DType::kUInt8) return static_cast<float>(std::to_integer<int>(*at));
   std::memcpy(&half, at, 2);
   return static_cast<float>(half);
 }
@@ -55,7 +58,7 @@ struct TestTensor {
 
   /// NHWC with `gap` channels before and behind, or NCHW.
   TestTensor(DType dtype, int n, int c, int h, int w, int gap, bool planar, int fill) : n(n), c(c), h(h), w(w) {
-    const int64_t elem = dtype == DType::kFloat32 ? 4 : 2;
+    const int64_t elem = SizeOf(dtype);
     view.dtype = dtype;
     if (planar) {
       view.c_stride = elem * h * w;
@@ -90,7 +93,7 @@ struct TestTensor {
   /// Bytes outside of the view that don't hold the pattern any more.
   int Trampled(int fill) const {
     std::vector<bool> inside(buffer->size(), false);
-    const int64_t elem = view.dtype == DType::kFloat32 ? 4 : 2;
+    const int64_t elem = SizeOf(view.dtype);
     const_cast<TestTensor*>(this)->ForEach([&](int i, int k, int y, int x) {
       for (int64_t b = 0; b < elem; ++b) inside[view.OffsetOf(i, k, y, x) + b] = true;
     });

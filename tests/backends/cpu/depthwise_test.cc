@@ -11,13 +11,12 @@ void CheckAllCandidates(const ConvCase& c, const CpuFeatures& features) {
   ConvHarness harness(c);
   ASSERT_EQ(WhyUnsupported(harness.problem(), features), "");
   ASSERT_EQ(WhyNotDepthwise(harness.problem()), "");
-  const Isa isa = BestIsa(features);
   std::vector<std::byte> first;
   for (const ConvTactic& tactic : DepthwiseCandidates(harness.problem(), features, 2)) {
     SCOPED_TRACE(tactic.ToString());
-    const auto packed = PackDepthwise(harness.problem(), tactic, isa, harness.weights(), harness.bias());
-    EXPECT_EQ(UnpackDepthwiseWeights(harness.problem(), tactic, isa, packed), harness.weights());
-    EXPECT_EQ(UnpackDepthwiseBias(harness.problem(), tactic, isa, packed), harness.bias());
+    const auto packed = PackDepthwise(harness.problem(), tactic, features, harness.weights(), harness.bias());
+    EXPECT_EQ(UnpackDepthwiseWeights(harness.problem(), tactic, features, packed), harness.weights());
+    EXPECT_EQ(UnpackDepthwiseBias(harness.problem(), tactic, features, packed), harness.bias());
     const DepthwiseConv conv(harness.problem(), tactic, features);
     const auto bytes = harness.RunAndCheck(packed, [&](const ConvArgs& args) {
       for (int64_t i = conv.work_items(); i-- > 0;) conv.Run(args, i);

@@ -1,0 +1,211 @@
+#include "backends/cpu/conv_direct.h"
+#include "base/error.h"
+#include "int8_harness.h"
+
+namespace tenon::cpu {
+namespace {
+
+bool UsesBFloat16(const Int8Case& c) {
+  return c.out == DType::kBFloat16 || (c.residual && *c.residual == DType::kBFloat16);
+}
+
+/// Every candidate on every instruction set against exact sums; all must agree to the bit.
+void CheckEverywhere(const Int8Case& c) {
+  SCOPED_TRACE(Describe(c));
+  Int8Harness harness(c);
+  std::vector<std::byte> first;
+  for (const CpuFeatures& features : Int8Features()) {
+    if (UsesBFloat16(c) && !features.avx512_bf16) continue;
+    SCOPED_TRACE(features.ToString());
+    ASSERT_EQ(WhyUnsupported(harness.problem(), features), "");
+    int index = 0;
+    for (const ConvTactic& tactic : ConvCandidates(harness.problem(), features, 2)) {
+      SCOPED_TRACE(tactic.ToString());
+      const auto packed =
+          PackConv(harness.problem(), tactic, features, harness.weights(), harness.bias(), harness.weight_scales());
+      EXPECT_EQ(UnpackConvWeights(harness.problem(), tactic, features, packed), harness.weights());
+      EXPECT_EQ(UnpackConvBias(harness.problem(), tactic, features, packed), harness.bias());
+      const DirectConv conv(harness.problem(), tactic, features);
+      EXPECT_EQ(conv.packed_bytes(), packed.size());
+      const auto bytes = harness.RunAndCheck(packed, [&](const ConvArgs& args) {
+        const int64_t items = conv.work_items();
+        for (int64_t i = 0; i < items; ++i) conv.Run(args, index % 2 == 0 ? i : items - 1 - i);
+      });
+      if (first.empty()) first = bytes;
+      EXPECT_TRUE(bytes == first) << "differs from the first candidate";
+      if (testing::Test::HasFailure()) return;
+      ++index;
+    }
+    if (!harness.is_same_everywhere()) first.clear();
+  }
+}
+
+ConvProblem Square(int ic, int oc, int size, int kernel, int stride = 1, int pad = -1) {
+  if (pad < 0) pad = kernel / 2;
+  return WithPads(
+      {.ic = ic, .ih = size, .iw = size, .oc = oc, .kh = kernel, .kw = kernel, .stride_h = stride, .stride_w = stride},
+      pad, pad, pad, pad);
+}
+
+TEST(Int8ConvTest, OutputChannelTails) {
+  for (const int oc : {1, 3, 8, 16, 17, 31, 32, 47, 64, 80, 85, 96, 101})
+    CheckEverywhere({.p = Square(6, oc, 9, 3), .in_gap = 5, .out_gap = 7});
+}
+
+TEST(Int8ConvTest, InputChannelTails) {
+  for (const int ic : {1, 2, 3, 4, 5, 6, 7, 8, 17, 34, 64}) {
+    CheckEverywhere({.p = Square(ic, 20, 7, 3), .out_gap = 1});
+    CheckEverywhere({.p = Square(ic, 20, 7, 1), .in_gap = 3});
+  }
+}
+
+TEST(Int8ConvTest, ZeroPoints) {
+  for (const int input_zero : {0, 1, 128, 255}) {
+    for (const int output_zero : {0, 128, 255}) {
+      CheckEverywhere({.p = Square(9, 40, 9, 3, 2), .input_zero = input_zero, .output_zero = output_zero, .in_gap = 1});
+    }
+    CheckEverywhere({.p = Square(7, 20, 5, 5), .input_zero = input_zero});
+  }
+}
+
+TEST(Int8ConvTest, ExtremeValuesSaturate) {
+  for (const int input_zero : {0, 128, 255}) {
+    for (const int ic : {64, 515}) {
+      CheckEverywhere({.p = Square(ic, 24, 6, 3), .input_zero = input_zero, .values = Int8Case::Values::kExtreme});
+    }
+  }
+}
+
+TEST(Int8ConvTest, StridesPadsDilation) {
+  for (const int stride : {1, 2, 3}) {
+    for (const int kernel : {1, 2, 3, 5, 7}) CheckEverywhere({.p = Square(4, 24, 13, kernel, stride), .in_gap = 1});
+  }
+  const ConvProblem p{
+      .n = 2, .ic = 5, .ih = 11, .iw = 14, .oc = 18, .kh = 3, .kw = 4, .dilation_h = 2, .dilation_w = 3};
+  CheckEverywhere({.p = WithPads(p, 0, 3, 2, 1)});
+  ConvProblem strided = p;
+  strided.stride_h = 2;
+  strided.stride_w = 3;
+  CheckEverywhere({.p = WithPads(strided, 4, 5, 1, 2)});
+  CheckEverywhere({.p = WithPads({.ic = 3, .ih = 12, .iw = 12, .oc = 17, .kh = 3, .kw = 3}, -2, -1, -3, -2)});
+}
+
+TEST(Int8ConvTest, KernelLargerThanImage) {
+  CheckEverywhere({.p = Square(3, 17, 2, 7)});
+  CheckEverywhere({.p = Square(3, 17, 1, 5)});
+  // Rows and columns that see no input at all hold the bias alone.
+  CheckEverywhere({.p = WithPads({.ic = 3, .ih = 2, .iw = 2, .oc = 17, .kh = 2, .kw = 2}, 4, 4, 5, 3)});
+}
+
+TEST(Int8ConvTest, PointwiseAndGroups) {
+  CheckEverywhere({.p = Square(40, 48, 10, 1)});
+  for (const int groups : {2, 3, 6}) {
+    ConvProblem p = Square(30, 36, 7, 3);
+    p.groups = groups;
+    p.n = 2;
+    CheckEverywhere({.p = p, .residual = DType::kUInt8, .in_gap = 1, .out_gap = 2});
+  }
+}
+
+TEST(Int8ConvTest, OutputsAndResiduals) {
+  for (const DType out : {DType::kUInt8, DType::kFloat32, DType::kBFloat16}) {
+    for (const DType residual : {DType::kUInt8, DType::kFloat32, DType::kBFloat16}) {
+      for (const int oc : {48, 85}) {
+        Int8Case c{.p = Square(8, oc, 9, 3), .out = out, .residual = residual, .in_gap = 3, .out_gap = 1};
+        c.p.epilogue.post_activation = {Activation::kRelu};
+        CheckEverywhere(c);
+        c.p.epilogue.activation = {Activation::kSilu};
+        c.p.epilogue.post_activation = {};
+        CheckEverywhere(c);
+      }
+    }
+  }
+}
+
+TEST(Int8ConvTest, AllActivations) {
+  for (size_t i = 0; i < kActivationNames.size(); ++i) {
+    const auto kind = static_cast<Activation>(i);
+    for (const DType out : {DType::kUInt8, DType::kFloat32}) {
+      Int8Case c{.p = Square(16, 37, 12, 3), .out = out};
+      c.p.epilogue.activation = {kind, kind == Activation::kClip ? -0.5f : 0.2f, 0.75f};
+      CheckEverywhere(c);
+    }
+  }
+}
+
+TEST(Int8ConvTest, UpsampledStore) {
+  for (const int oc : {16, 37, 64}) {
+    CheckEverywhere({.p = Square(8, oc, 7, 1), .out_gap = 2, .upsample = true});
+    CheckEverywhere({.p = Square(8, oc, 7, 1), .out = DType::kFloat32, .out_gap = 2, .upsample = true});
+  }
+}
+
+TEST(Int8ConvTest, RandomProblems) {
+  std::mt19937 random(7);
+  const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  for (int i = 0; i < 40; ++i) {
+    ConvProblem p{.n = pick(1, 2), .ih = pick(1, 16), .iw = pick(1, 40), .kh = pick(1, 5), .kw = pick(1, 5)};
+    p.groups = pick(0, 3) == 0 ? pick(1, 4) : 1;
+    p.ic = p.groups * pick(1, 20);
+    p.oc = p.groups * pick(1, 70);
+    p.stride_h = pick(1, 3);
+    p.stride_w = pick(1, 3);
+    p.dilation_h = pick(1, 2);
+    p.dilation_w = pick(1, 2);
+    const auto pads = [&](int size, int kernel, int dilation, int& low, int& high) {
+      const int span = (kernel - 1) * dilation + 1;
+      low = pick(0, span);
+      high = std::max(pick(0, span), span - size - low);
+    };
+    int top, left, bottom, right;
+    pads(p.ih, p.kh, p.dilation_h, top, bottom);
+    pads(p.iw, p.kw, p.dilation_w, left, right);
+    Int8Case c{.p = WithPads(p, top, left, bottom, right),
+               .input_zero = pick(0, 255),
+               .output_zero = pick(0, 255),
+               .in_gap = pick(0, 4),
+               .out_gap = pick(0, 4)};
+    if (pick(0, 2) == 0) c.residual = DType::kUInt8;
+    c.p.epilogue.activation = {pick(0, 1) == 0 ? Activation::kSilu : Activation::kNone};
+    c.upsample = pick(0, 4) == 0;
+    CheckEverywhere(c);
+    if (HasFailure()) return;
+  }
+}
+
+TEST(Int8ConvTest, RefusesWithAReason) {
+  const CpuFeatures features = DetectCpuFeatures();
+  ConvProblem p = Int8Harness({.p = Square(8, 16, 5, 3)}).problem();
+  EXPECT_EQ(WhyUnsupported(p, features), "");
+  ConvProblem planar = p;
+  planar.input.c_stride = 25;
+  EXPECT_NE(WhyUnsupported(planar, features), "");
+  ConvProblem zero = p;
+  zero.scales.input.zero_point = 256;
+  EXPECT_NE(WhyUnsupported(zero, features), "");
+  ConvProblem scale = p;
+  scale.scales.output.scale = 0;
+  EXPECT_NE(WhyUnsupported(scale, features), "");
+  ConvProblem deep = p;
+  deep.ic = 70000;
+  EXPECT_NE(WhyUnsupported(deep, features), "");
+  ConvProblem floats = p;
+  floats.compute = DType::kFloat32;
+  EXPECT_NE(WhyUnsupported(floats, features), "");
+}
+
+TEST(Int8ConvTest, WrongConstantsAreErrors) {
+  const CpuFeatures features = DetectCpuFeatures();
+  Int8Harness harness({.p = Square(8, 16, 5, 3)});
+  const ConvTactic tactic{.vectors = 1, .pixels = 4};
+  EXPECT_THROW(PackConv(harness.problem(), tactic, features, harness.weights(), harness.bias()), Error);
+  for (const float wrong : {128.0f, -129.0f, 0.5f, NAN}) {
+    auto weights = harness.weights();
+    weights[3] = wrong;
+    EXPECT_THROW(PackConv(harness.problem(), tactic, features, weights, harness.bias(), harness.weight_scales()),
+                 Error);
+  }
+}
+
+}  // namespace
+}  // namespace tenon::cpu
