@@ -1,6 +1,6 @@
-// Convolutions of yolov8n at 640x640, layer by layer, against the peak of the multiply-add instruction on this machine.
-// conv_bench [f32|bf16|avx2] [threads] [all]: avx2 is FP32 without AVX-512; `all` times every candidate of the cost
-// model, not the first alone.
+// Convolutions of a YOLOv8 at 640x640, layer by layer, against the peak of the multiply-add instruction on this
+// machine. conv_bench [f32|bf16|int8|avx2] [threads] [first|all] [n|s]: avx2 is FP32 without AVX-512; `all` times every
+// candidate of the cost model, not the first alone; n and s are the sizes of the network.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -16,6 +16,7 @@
 #include "backends/cpu/conv_direct.h"
 #include "backends/cpu/depthwise_conv.h"
 #include "ir/float16.h"
+#include "yolo_layers.h"
 
 namespace tenon::cpu {
 namespace {
@@ -80,7 +81,9 @@ double MeasurePeak(Team& team, int threads, Isa isa, Dot dot) {
     c.L(loop);
     for (int i = 0; i < accumulators; ++i) {
       const auto a = c.Vec(c.registers() - 1), b = c.Vec(c.registers() - 2);
-      dot == Dot::kFloat32 ? c.vfmadd231ps(c.Vec(i), a, b) : c.vdpbf16ps(c.Vec(i), a, b);
+      if (dot == Dot::kFloat32) c.vfmadd231ps(c.Vec(i), a, b);
+      if (dot == Dot::kBFloat16) c.vdpbf16ps(c.Vec(i), a, b);
+      if (dot == Dot::kInt8) c.vpdpbusd(c.Vec(i), a, b);
     }
     c.dec(c.rax);
     c.jnz(loop);
@@ -97,28 +100,6 @@ double MeasurePeak(Team& team, int threads, Isa isa, Dot dot) {
   }
   return best;
 }
-
-struct Layer {
-  const char* name;
-  int ic, oc, size, kernel, stride, count;  ///< size of the input; count in the network
-  bool head = false;                        ///< no activation, FP32 output
-};
-
-const std::vector<Layer> kYolov8n = {
-    {"stem", 3, 16, 640, 3, 2, 1},     {"1 s2", 16, 32, 320, 3, 2, 1},       {"2 1x1", 32, 32, 160, 1, 1, 1},
-    {"2 m", 16, 16, 160, 3, 1, 2},     {"2 1x1", 48, 32, 160, 1, 1, 1},      {"3 s2", 32, 64, 160, 3, 2, 1},
-    {"4 1x1", 64, 64, 80, 1, 1, 1},    {"4 m", 32, 32, 80, 3, 1, 4},         {"4 1x1", 128, 64, 80, 1, 1, 1},
-    {"5 s2", 64, 128, 80, 3, 2, 1},    {"6 1x1", 128, 128, 40, 1, 1, 1},     {"6 m", 64, 64, 40, 3, 1, 4},
-    {"6 1x1", 256, 128, 40, 1, 1, 1},  {"7 s2", 128, 256, 40, 3, 2, 1},      {"8 1x1", 256, 256, 20, 1, 1, 1},
-    {"8 m", 128, 128, 20, 3, 1, 2},    {"8 1x1", 384, 256, 20, 1, 1, 1},     {"9 1x1", 256, 128, 20, 1, 1, 1},
-    {"9 1x1", 512, 256, 20, 1, 1, 1},  {"12 1x1", 384, 128, 40, 1, 1, 1},    {"12 m", 64, 64, 40, 3, 1, 4},
-    {"12 1x1", 192, 128, 40, 1, 1, 1}, {"15 1x1", 192, 64, 80, 1, 1, 1},     {"15 m", 32, 32, 80, 3, 1, 2},
-    {"15 1x1", 96, 64, 80, 1, 1, 1},   {"16 s2", 64, 64, 80, 3, 2, 1},       {"19 s2", 128, 128, 40, 3, 2, 1},
-    {"21 1x1", 384, 256, 20, 1, 1, 1}, {"21 m", 128, 128, 20, 3, 1, 2},      {"22.0 b0", 64, 64, 80, 3, 1, 2},
-    {"22.0 c0", 64, 80, 80, 3, 1, 1},  {"22.0 c1", 80, 80, 80, 3, 1, 1},     {"22.1 b0", 128, 64, 40, 3, 1, 1},
-    {"22.1 c0", 128, 80, 40, 3, 1, 1}, {"22.1 c1", 80, 80, 40, 3, 1, 1},     {"22.2 b0", 256, 64, 20, 3, 1, 1},
-    {"22.2 c0", 256, 80, 20, 3, 1, 1}, {"22 b2", 64, 64, 80, 1, 1, 1, true}, {"22 c2", 80, 80, 80, 1, 1, 1, true},
-};
 
 const std::vector<Layer> kDepthwise = {
     {"3x3", 16, 16, 160, 3, 1, 1},     {"3x3 s2", 96, 96, 80, 3, 2, 1}, {"5x5", 96, 96, 40, 5, 1, 1},
@@ -145,9 +126,10 @@ ConvProblem ProblemOf(const Layer& layer, DType dtype) {
                 .stride_w = layer.stride,
                 .pad_top = layer.kernel / 2,
                 .pad_left = layer.kernel / 2};
-  p.compute = dtype;
+  p.compute = dtype == DType::kUInt8 ? DType::kInt8 : dtype;
+  p.quantization = {{0.02f, 14}, {0.02f, 14}, {0.02f, 14}};
   p.input = Dense(dtype, layer.ic, layer.size, layer.size);
-  if (layer.ic == 3) {  // the user's planar image
+  if (layer.ic == 3 && dtype != DType::kUInt8) {  // the user's planar image
     p.input = {.dtype = DType::kFloat32,
                .h_stride = layer.size * 4,
                .w_stride = 4,
@@ -155,6 +137,7 @@ ConvProblem ProblemOf(const Layer& layer, DType dtype) {
   }
   p.output = Dense(layer.head ? DType::kFloat32 : dtype, layer.oc, out, out);
   if (!layer.head) p.epilogue.activation = {Activation::kSilu};
+  if (layer.residual) p.epilogue.residual = Dense(dtype, layer.oc, out, out);
   return p;
 }
 
@@ -172,6 +155,8 @@ void FillRandom(std::byte* data, size_t size, DType dtype) {
     const float value = uniform(random);
     if (dtype == DType::kFloat32) {
       std::memcpy(data + 4 * i, &value, 4);
+    } else if (dtype == DType::kUInt8) {
+      data[i] = static_cast<std::byte>(128 + 100 * value);
     } else {
       const BFloat16 half(value);
       std::memcpy(data + 2 * i, &half, 2);
@@ -185,14 +170,16 @@ double TimeTactic(const Pack& pack, Team& team, const ConvProblem& problem, cons
                   const CpuFeatures& features) {
   constexpr double kSeconds = 0.06;
   const size_t in_size = problem.ic * problem.ih * problem.iw * SizeOf(problem.input.dtype);
-  AlignedBytes input(in_size), output(problem.output.n_stride);
+  AlignedBytes input(in_size), output(problem.output.n_stride), residual(problem.output.n_stride);
   FillRandom(input.data, in_size, problem.input.dtype);
-  std::vector<float> weights(problem.WeightCount(), 0.01f), bias(problem.oc, 0.1f);
-  const auto packed = pack(problem, tactic, features, weights, bias);
+  FillRandom(residual.data, problem.output.n_stride, problem.output.dtype);
+  std::vector<float> weights(problem.WeightCount(), problem.is_int8() ? 1.0f : 0.01f), bias(problem.oc, 0.1f);
+  const std::vector<float> weight_scales(problem.is_int8() ? problem.oc : 0, 0.001f);
+  const auto packed = pack(problem, tactic, features, weights, bias, weight_scales);
   AlignedBytes aligned(packed.size());
   std::memcpy(aligned.data, packed.data(), packed.size());
   const Convolution conv(problem, tactic, features);
-  const ConvArgs args{.input = input.data, .packed = aligned.data, .outputs = {output.data}};
+  const ConvArgs args{.input = input.data, .packed = aligned.data, .residual = residual.data, .outputs = {output.data}};
   double best = 1e9;
   const auto begin = Clock::now();
   for (int i = 0; i < 5 || Seconds(Clock::now() - begin) < kSeconds; ++i) {
@@ -235,19 +222,19 @@ Timing TimeCandidates(const Pack& pack, Team& team, const ConvProblem& problem, 
   return timing;
 }
 
-void BenchDense(Team& team, const CpuFeatures& features, DType dtype, int threads, bool all) {
-  const Dot dot = dtype == DType::kBFloat16 ? Dot::kBFloat16 : Dot::kFloat32;
+void BenchDense(Team& team, const CpuFeatures& features, DType dtype, int threads, bool all, int width) {
+  const Dot dot = dtype == DType::kBFloat16 ? Dot::kBFloat16 : dtype == DType::kUInt8 ? Dot::kInt8 : Dot::kFloat32;
   const double peak_f32 = MeasurePeak(team, threads, BestIsa(features), Dot::kFloat32);
   const double peak = MeasurePeak(team, threads, BestIsa(features), dot);
   std::printf("%d threads, peak %.0f GFLOP/s (FP32 %.0f)\n", threads, peak * 1e-9, peak_f32 * 1e-9);
   double total = 0, ideal = 0, total_best = 0, generation = 0;
-  for (const Layer& layer : kYolov8n) {
+  for (const Layer& layer : YoloV8Layers::Make(width)) {
     const ConvProblem problem = ProblemOf(layer, dtype);
     const double own_peak = problem.input.dtype == DType::kFloat32 ? peak_f32 : peak;
     const Timing timing =
         TimeCandidates<DirectConv>(PackConv, team, problem, ConvCandidates(problem, features, threads), features, all);
     const double ideal_seconds = problem.Flops() / own_peak;
-    std::printf("%-8s %3d -> %3d @%3d x%d %8.1f us %5.1f%%  %-15s", layer.name, layer.ic, layer.oc, problem.oh,
+    std::printf("%-8s %3d -> %3d @%3d x%d %8.1f us %5.1f%%  %-15s", layer.name.c_str(), layer.ic, layer.oc, problem.oh,
                 layer.count, timing.first_seconds * 1e6, 100 * ideal_seconds / timing.first_seconds,
                 timing.first.ToString().c_str());
     std::printf(" best %8.1f us %5.1f%%  %s\n", timing.best_seconds * 1e6, 100 * ideal_seconds / timing.best_seconds,
@@ -283,10 +270,13 @@ int main(int argc, char** argv) {
   const std::string type = argc > 1 ? argv[1] : "f32";
   const int threads = argc > 2 ? std::atoi(argv[2]) : 1;
   const bool all = argc > 3 && std::string(argv[3]) == "all";
-  const auto dtype = type == "bf16" ? tenon::DType::kBFloat16 : tenon::DType::kFloat32;
+  const int width = argc > 4 && std::string(argv[4]) == "s" ? 32 : 16;
+  const auto dtype = type == "bf16"   ? tenon::DType::kBFloat16
+                     : type == "int8" ? tenon::DType::kUInt8
+                                      : tenon::DType::kFloat32;
   tenon::cpu::CpuFeatures features = tenon::cpu::DetectCpuFeatures();
   if (type == "avx2") features.avx512 = features.avx512_bf16 = false;
   tenon::cpu::Team team(std::max(threads, 1));
-  tenon::cpu::BenchDense(team, features, dtype, std::max(threads, 1), all);
+  tenon::cpu::BenchDense(team, features, dtype, std::max(threads, 1), all, width);
   tenon::cpu::BenchDepthwise(team, features, dtype, std::max(threads, 1), all);
 }

@@ -101,6 +101,7 @@ ConvProblem AsConv(const GemmProblem& problem) {
   conv.epilogue.post_activation = problem.post_activation;
   if (problem.residual) conv.epilogue.residual = RowView(*problem.residual);
   conv.compute = problem.compute;
+  conv.quantization = problem.quantization;
   return conv;
 }
 
@@ -123,7 +124,8 @@ std::vector<ConvTactic> GemmCandidates(const GemmProblem& problem, const CpuFeat
 }
 
 std::vector<std::byte> PackGemm(const GemmProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
-                                std::span<const float> b, std::span<const float> bias) {
+                                std::span<const float> b, std::span<const float> bias,
+                                std::span<const float> weight_scales) {
   const int64_t k = problem.k, n = problem.n;
   std::vector<float> transposed(ElemCount({n, k}));  // a convolution's weights are [OC, IC]
   if (problem.b_is_packed) {
@@ -131,7 +133,7 @@ std::vector<std::byte> PackGemm(const GemmProblem& problem, const ConvTactic& ta
     for (int64_t i = 0; i < k; ++i) {
       for (int64_t j = 0; j < n; ++j) transposed[j * k + i] = b[i * n + j];
     }
-    return PackConv(AsConv(problem), tactic, features, transposed, bias);
+    return PackConv(AsConv(problem), tactic, features, transposed, bias, weight_scales);
   }
   const ConvPacking packing(AsConv(problem), tactic.vectors, features);
   std::vector<std::byte> packed(packing.size - packing.bias_offset);

@@ -26,7 +26,8 @@ struct GemmProblem {
   GemmOperand a, b, c;
   std::optional<GemmOperand> residual;
   ActivationSpec activation, post_activation;
-  DType compute = DType::kFloat32;
+  DType compute = DType::kFloat32;  ///< kInt8: A u8, B s8, constant and packed (ConvProblem)
+  Quantization quantization;
   bool b_is_packed = false;    ///< B is constant and one matrix for the whole batch: packed ahead of time
   bool is_transposed = false;  ///< the operands were swapped: C^T = B^T A^T
 
@@ -44,9 +45,11 @@ ConvProblem AsConv(const GemmProblem& problem);
 
 std::vector<ConvTactic> GemmCandidates(const GemmProblem& problem, const CpuFeatures& features, int threads);
 
-/// B (row-major [K,N] floats) and bias (empty: zeros), packed; B is empty where it is not packed ahead of time.
+/// B (row-major [K,N] floats), bias (empty: zeros) and INT8's weight scales, packed; B is empty where it is not packed
+/// ahead of time.
 std::vector<std::byte> PackGemm(const GemmProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
-                                std::span<const float> b, std::span<const float> bias);
+                                std::span<const float> b, std::span<const float> bias,
+                                std::span<const float> weight_scales = {});
 std::vector<float> UnpackGemmB(const GemmProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                std::span<const std::byte> packed);
 std::vector<float> UnpackGemmBias(const GemmProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,

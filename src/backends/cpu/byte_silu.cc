@@ -5,8 +5,7 @@ namespace {
 
 using Xbyak::Xmm;
 
-constexpr int kPieces = 16;
-using Table = std::array<float, kPieces>;
+using Table = std::array<float, 16>;
 
 // Piece k lies around t = k / kPiecesPerUnit. Minimax parabolas c0 + c1 t + c2 t^2 of h, but the last one goes down to
 // half of h at its end, whose value is that of all t beyond.
@@ -23,57 +22,50 @@ constexpr Table kC2 = {-0.246357486f,  -0.204317957f,   -0.11360994f,    -0.0369
 // 1.5 * 2^23: what is added to it is rounded to an integer, which stands in the low bits.
 constexpr float kRounder = 12582912.0f;
 
-class SiluEmitter {
- public:
-  SiluEmitter(JitCode& code, const Xmm& x, const std::array<Xmm, 4>& temps)
-      : code_(code), x_(x), t_(temps[0]), piece_(temps[1]), sum_(temps[2]), other_(temps[3]) {}
-
-  void Emit() {
-    code_.vandps(t_, x_, code_.ConstBits(0x7fffffff));
-    code_.vminps(t_, t_, code_.Const(kLast));
-    code_.LoadConst(piece_, kRounder);
-    code_.vfmadd231ps(piece_, t_, code_.Const(kPiecesPerUnit));
-    code_.is_avx512() ? Parabola() : ParabolaByGathers();
-    code_.Zero(other_);
-    code_.vmaxps(x_, other_, x_);  // the second source is what stays of a NaN
-    code_.vsubps(x_, x_, sum_);
-  }
-
- private:
-  void Parabola() {
-    const Xbyak::Ymm sum = code_.PermVec(sum_), other = code_.PermVec(other_), piece = code_.PermVec(piece_);
-    code_.vpermps(sum, piece, code_.Table(kC2));
-    for (const Table* table : {&kC1, &kC0}) {
-      code_.vpermps(other, piece, code_.Table(*table));
-      code_.vfmadd213ps(sum_, t_, other_);
-    }
-  }
-
-  // A gather takes a register for its mask: x waits below the stack pointer, where nobody else writes.
-  void ParabolaByGathers() {
-    const auto waiting = code_.ptr[Xbyak::util::rsp - code_.vector_bytes()];
-    code_.vmovups(waiting, x_);
-    code_.vpand(piece_, piece_, code_.ConstBits(kPieces - 1));
-    Gather(sum_, kC2);
-    for (const Table* table : {&kC1, &kC0}) {
-      Gather(other_, *table);
-      code_.vfmadd213ps(sum_, t_, other_);
-    }
-    code_.vmovups(x_, waiting);
-  }
-
-  void Gather(const Xmm& to, const Table& table) {
-    code_.vpcmpeqd(x_, x_, x_);
-    code_.lea(Xbyak::util::r15, code_.Table(table));
-    code_.vgatherdps(to, code_.ptr[Xbyak::util::r15 + Xbyak::Ymm(piece_.getIdx()) * 4], x_);
-  }
-
-  JitCode& code_;
-  Xmm x_, t_, piece_, sum_, other_;
-};
-
 }  // namespace
 
-void EmitByteSilu(JitCode& code, const Xmm& x, const std::array<Xmm, 4>& temps) { SiluEmitter(code, x, temps).Emit(); }
+ByteSilu::ByteSilu(float scale, float offset) : scale_(scale), tables_{kC2, kC1, kC0} {
+  for (Table& table : tables_) {
+    for (float& coefficient : table) coefficient *= scale;
+  }
+  for (float& constant : tables_[2]) constant -= offset;
+}
+
+void ByteSilu::EmitLoadTables(JitCode& code, std::span<const Xmm, kTables> tables) const {
+  for (int i = 0; i < kTables; ++i) code.vmovups(tables[i], code.Table(tables_[i]));
+}
+
+void ByteSilu::Emit(JitCode& code, const Xmm& x, const std::array<Xmm, 4>& temps, std::span<const Xmm> tables) const {
+  const auto& [t, piece, sum, other] = temps;
+  const auto waiting = code.ptr[Xbyak::util::rsp - code.vector_bytes()];
+  code.vandps(t, x, code.ConstBits(0x7fffffff));
+  code.vminps(t, t, code.Const(kLast));
+  code.LoadConst(piece, kRounder);
+  code.vfmadd231ps(piece, t, code.Const(kPiecesPerUnit));
+  if (!code.is_avx512()) {
+    // A gather takes a register for its mask: x waits below the stack pointer, where nobody else writes.
+    code.vmovups(waiting, x);
+    code.vpand(piece, piece, code.ConstBits(kPieces - 1));
+  }
+  for (int i = 0; i < kTables; ++i) {
+    const Xmm& to = i == 0 ? sum : other;
+    if (!code.is_avx512()) {
+      code.vpcmpeqd(x, x, x);
+      code.lea(Xbyak::util::r15, code.Table(tables_[i]));
+      code.vgatherdps(to, code.ptr[Xbyak::util::r15 + Xbyak::Ymm(piece.getIdx()) * 4], x);
+    } else if (tables.empty()) {
+      code.vpermps(code.PermVec(to), code.PermVec(piece), code.Table(tables_[i]));
+    } else {
+      code.vpermps(code.PermVec(to), code.PermVec(piece), tables[i]);
+    }
+    if (i > 0) code.vfmadd213ps(sum, t, other);
+  }
+  if (!code.is_avx512()) code.vmovups(x, waiting);
+  code.Zero(other);
+  code.vmaxps(x, other, x);  // the second source is what stays of a NaN
+  if (scale_ == 1) return code.vsubps(x, x, sum);
+  code.LoadConst(other, scale_);
+  code.vfmsub213ps(x, other, sum);
+}
 
 }  // namespace tenon::cpu

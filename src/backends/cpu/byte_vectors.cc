@@ -54,11 +54,11 @@ void EmitByteMask(JitCode& code, int count) {
   code.kmovq(kByteMask, reg::temp);
 }
 
-void EmitPackBytes(JitCode& code, std::span<const Xmm> vectors, const ByteScale& scale, const Xmm& temp) {
+void EmitPackBytes(JitCode& code, std::span<const Xmm> vectors, const AffineScale& scale, const Xmm& temp) {
   TENON_CHECK(!vectors.empty() && vectors.size() <= kByteGroup);
   code.LoadConst(temp, kMostSteps);
   for (const Xmm& x : vectors) {
-    code.vmulps(x, x, code.Const(1.0f / scale.scale));
+    if (scale.scale != 1) code.vmulps(x, x, code.Const(1.0f / scale.scale));
     code.vminps(x, temp, x);  // the second source is what stays of a NaN, whose conversion is the least integer
     code.vcvtps2dq(x, x);
   }
@@ -68,7 +68,7 @@ void EmitPackBytes(JitCode& code, std::span<const Xmm> vectors, const ByteScale&
   code.vpackssdw(low, low, at(1));
   if (has_high) code.vpackssdw(high, high, at(3));
   if (scale.zero_point != 0) {
-    code.LoadConst(temp, std::bit_cast<float>(uint32_t(scale.zero_point) * 0x10001u));
+    code.LoadConst(temp, std::bit_cast<float>(static_cast<uint32_t>(scale.zero_point) * 0x10001u));
     code.vpaddsw(low, low, temp);
     if (has_high) code.vpaddsw(high, high, temp);
   }

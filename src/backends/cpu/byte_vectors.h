@@ -15,8 +15,10 @@ inline const Xbyak::Opmask kByteMask(3);
 void EmitByteMask(JitCode& code, int count);
 
 /// Emits the u8 of 1 to kByteGroup vectors of floats into the first of them, in their order:
-/// saturate(round_half_even(x * (1 / scale)) + zero_point), 0 for NaN. The vectors and `temp` are overwritten.
-void EmitPackBytes(JitCode& code, std::span<const Xbyak::Xmm> vectors, const ByteScale& scale, const Xbyak::Xmm& temp);
+/// saturate(round_half_even(x * (1 / scale)) + zero_point), 0 for NaN. {1, 0} for floats that count steps already. The
+/// vectors and `temp` are overwritten.
+void EmitPackBytes(JitCode& code, std::span<const Xbyak::Xmm> vectors, const AffineScale& scale,
+                   const Xbyak::Xmm& temp);
 
 /// Emits the store of the first `count` bytes of a vector. AVX2 may overwrite the vector.
 void EmitStoreBytes(JitCode& code, const Xbyak::RegExp& to, const Xbyak::Xmm& bytes, int count);

@@ -67,11 +67,6 @@ bool IsPackedConstant(const StepProblem& step, size_t input) {
   return (input == kWeightsOperand || input == kBiasOperand) && OperandAt(step, input).is_constant;
 }
 
-/// The unpacked weights or bias as a tensor of the operand's shape.
-Tensor AsOperand(const StepProblem& step, size_t input, const std::vector<float>& values) {
-  return Tensor::Of<float>(OperandAt(step, input).shape, values);
-}
-
 }  // namespace
 
 // Where a depthwise kernel exists it is several times as fast: not a candidate worth timing.
@@ -91,13 +86,13 @@ bool DirectConvFamily::PacksInput(const StepProblem& step, size_t input) const {
 std::vector<std::byte> DirectConvFamily::Pack(const StepProblem& step, const std::string& tactic,
                                               const CpuDevice& device) const {
   return PackConv(Lowered(step), ConvTactic::Parse(tactic), device.features, ConstantFloats(step, kWeightsOperand),
-                  ConstantFloats(step, kBiasOperand));
+                  ConstantFloats(step, kBiasOperand), ConstantFloats(step, kWeightScaleOperand));
 }
 
 Tensor DirectConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
                                 std::span<const std::byte> packed, size_t input) const {
   const auto unpack = input == kWeightsOperand ? UnpackConvWeights : UnpackConvBias;
-  return AsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), device.features, packed));
+  return FloatsAsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), device.features, packed));
 }
 
 std::unique_ptr<Kernel> DirectConvFamily::Create(const StepProblem& step, const std::string& tactic,
@@ -122,13 +117,13 @@ bool DepthwiseConvFamily::PacksInput(const StepProblem& step, size_t input) cons
 std::vector<std::byte> DepthwiseConvFamily::Pack(const StepProblem& step, const std::string& tactic,
                                                  const CpuDevice& device) const {
   return PackDepthwise(Lowered(step), ConvTactic::Parse(tactic), device.features, ConstantFloats(step, kWeightsOperand),
-                       ConstantFloats(step, kBiasOperand));
+                       ConstantFloats(step, kBiasOperand), ConstantFloats(step, kWeightScaleOperand));
 }
 
 Tensor DepthwiseConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
                                    std::span<const std::byte> packed, size_t input) const {
   const auto unpack = input == kWeightsOperand ? UnpackDepthwiseWeights : UnpackDepthwiseBias;
-  return AsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), device.features, packed));
+  return FloatsAsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), device.features, packed));
 }
 
 std::unique_ptr<Kernel> DepthwiseConvFamily::Create(const StepProblem& step, const std::string& tactic,
@@ -159,7 +154,8 @@ std::vector<std::byte> TransposedConvFamily::Pack(const StepProblem& step, const
 Tensor TransposedConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
                                     std::span<const std::byte> packed, size_t input) const {
   const auto unpack = input == kWeightsOperand ? UnpackTransposedWeights : UnpackTransposedBias;
-  return AsOperand(step, input, unpack(LoweredTranspose(step), ConvTactic::Parse(tactic), device.features, packed));
+  return FloatsAsOperand(step, input,
+                         unpack(LoweredTranspose(step), ConvTactic::Parse(tactic), device.features, packed));
 }
 
 std::unique_ptr<Kernel> TransposedConvFamily::Create(const StepProblem& step, const std::string& tactic,

@@ -80,12 +80,13 @@ bool FitsInt(const Shape& shape) {
 }
 
 std::string LowerEpilogue(const StepProblem& step, const Epilogue& op, ConvProblem& problem) {
-  if (op.is_int8()) return "integer sums";
   problem.compute = op.compute;
+  problem.quantization = op.quantization;
   problem.epilogue.activation = {op.activation, op.alpha, op.beta};
   problem.epilogue.post_activation = {op.post, 0, 0};
   const KernelOperand& bias = OperandAt(step, kBiasOperand);
   if (bias.present && !bias.is_constant) return "the bias is not constant";
+  if (op.is_int8() && !OperandAt(step, kWeightScaleOperand).is_constant) return "the weights' scales are not constant";
   if (OperandAt(step, kResidualOperand).present && OperandAt(step, kResidualOperand).is_constant)
     return "the residual is constant";
   return "";
@@ -113,6 +114,12 @@ std::vector<float> ConstantFloats(const StepProblem& step, size_t i) {
   TENON_CHECK(!operand.constant.is_null(), "constant operand {} is missing", i);
   const Tensor floats = operand.constant.CastTo(DType::kFloat32);
   return {floats.values<float>().begin(), floats.values<float>().end()};
+}
+
+Tensor FloatsAsOperand(const StepProblem& step, size_t i, const std::vector<float>& values) {
+  const KernelOperand& operand = OperandAt(step, i);
+  Tensor tensor = Tensor::Of<float>(operand.shape, values);
+  return operand.dtype == DType::kInt8 ? tensor.CastTo(DType::kInt8) : tensor;
 }
 
 }  // namespace tenon::cpu

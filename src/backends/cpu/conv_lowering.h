@@ -8,7 +8,13 @@
 namespace tenon::cpu {
 
 /// Operands of Conv, ConvTranspose and MatMul, in this order.
-enum ConvOperand : size_t { kInputOperand = 0, kWeightsOperand = 1, kBiasOperand = 2, kResidualOperand = 3 };
+enum ConvOperand : size_t {
+  kInputOperand = 0,
+  kWeightsOperand = 1,
+  kBiasOperand = 2,
+  kResidualOperand = 3,
+  kWeightScaleOperand = 4,
+};
 
 /// Operand i, or an absent one.
 const KernelOperand& OperandAt(const StepProblem& problem, size_t i);
@@ -28,5 +34,7 @@ bool FitsInt(const Shape& shape);
 
 /// Constant operand i as floats; empty when it is absent.
 std::vector<float> ConstantFloats(const StepProblem& step, size_t i);
+/// Floats that were constant operand i, as a tensor: s8 where the operand was s8, else f32.
+Tensor FloatsAsOperand(const StepProblem& step, size_t i, const std::vector<float>& values);
 
 }  // namespace tenon::cpu

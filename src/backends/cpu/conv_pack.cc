@@ -124,7 +124,7 @@ void PackStarts(const ConvProblem& problem, const ConvPacking& packing, std::spa
     for (const KernelRange& rows : packing.rows) {
       for (const KernelRange& columns : packing.columns) {
         const auto start =
-            static_cast<int32_t>(-problem.scales.input.zero_point * SumOver(sums, problem.kw, rows, columns));
+            static_cast<int32_t>(-problem.quantization.x.zero_point * SumOver(sums, problem.kw, rows, columns));
         std::memcpy(to, &start, 4);
         to += packing.channels_bytes;
       }
@@ -171,7 +171,7 @@ std::vector<std::byte> PackConv(const ConvProblem& problem, const ConvTactic& ta
   ForEachChannel(problem, packing, [&](int o, int64_t lane) {
     if (!bias.empty()) StoreAs<float>(bias[o], &packed[packing.bias_offset + lane]);
     if (problem.is_int8())
-      StoreAs<float>(problem.scales.input.scale * weight_scales[o], &packed[packing.multiplier_offset + lane]);
+      StoreAs<float>(problem.quantization.x.scale * weight_scales[o], &packed[packing.multiplier_offset + lane]);
   });
   if (problem.is_int8()) PackStarts(problem, packing, weights, packed.data());
   return packed;

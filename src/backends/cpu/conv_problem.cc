@@ -34,7 +34,7 @@ bool IsStorable(const ConvProblem& problem, const View& view) {
   return has_type && IsDense(view, problem.oc);
 }
 
-bool IsValid(const ByteScale& scale) {
+bool IsValid(const AffineScale& scale) {
   return std::isfinite(scale.scale) && std::isfinite(1.0f / scale.scale) && scale.scale > 0 && scale.zero_point >= 0 &&
          scale.zero_point <= 255;
 }
@@ -44,8 +44,8 @@ std::string WhyInputUnsupported(const ConvProblem& p) {
   if (p.input.dtype != DType::kUInt8) return "an INT8 convolution of other than u8";
   if (!IsDense(p.input, p.ic)) return "input channels that are not next to each other";
   if (double(p.group_ic()) * p.kh * p.kw * 255 * 128 >= INT32_MAX) return "sums beyond INT32";
-  const ByteScales& scales = p.scales;
-  if (!IsValid(scales.input) || !IsValid(scales.residual) || !IsValid(scales.output)) return "a scale or zero point";
+  const Quantization& q = p.quantization;
+  if (!IsValid(q.x) || !IsValid(q.residual) || !IsValid(q.y)) return "a scale or zero point";
   return "";
 }
 
@@ -87,9 +87,9 @@ TileEpilogue MakeTileEpilogue(const ConvProblem& problem) {
   TileEpilogue tile;
   tile.activation = epilogue.activation;
   tile.post_activation = epilogue.post_activation;
-  tile.stored = problem.scales.output;
+  tile.stored = problem.quantization.y;
   if (epilogue.residual)
-    tile.residual = {epilogue.residual->dtype, epilogue.residual->w_stride, problem.scales.residual};
+    tile.residual = {epilogue.residual->dtype, epilogue.residual->w_stride, problem.quantization.residual};
   tile.targets.push_back(TargetOf(problem.output, 1));
   for (const ExtraStore& extra : epilogue.extra_stores) tile.targets.push_back(TargetOf(extra.view, extra.scale));
   return tile;

@@ -38,11 +38,6 @@ struct ConvEpilogue {
   std::vector<ExtraStore> extra_stores;
 };
 
-/// How the u8 tensors of an INT8 convolution hold real values; residual and output count only where they are u8.
-struct ByteScales {
-  ByteScale input, residual, output;
-};
-
 /// A 2-D convolution (cross-correlation, as ONNX's Conv) on views. Output pixel (y, x) reads input row
 /// y * stride_h - pad_top + kh * dilation_h, zero outside [0, ih), and columns likewise. Accumulates in FP32.
 /// Pads at bottom and right are implied by oh and ow; pads may be negative (a crop).
@@ -58,7 +53,7 @@ struct ConvProblem {
   /// kBFloat16 multiplies BF16 inputs with weights rounded to BF16; FP32 inputs are multiplied in FP32 all the same.
   /// kInt8 multiplies u8 inputs with s8 weights.
   DType compute = DType::kFloat32;
-  ByteScales scales;
+  Quantization quantization;
 
   int group_ic() const { return ic / groups; }
   int group_oc() const { return oc / groups; }

@@ -17,9 +17,9 @@ int64_t PaddedChannels(const ConvProblem& problem, Isa isa) {
   return int64_t{CeilDiv(problem.oc, LanesOf(isa))} * LanesOf(isa);
 }
 
-/// Floats in the packed form: all taps and one bias for every padded channel.
+/// Floats in the packed form: all taps, one bias and one multiplier for every padded channel.
 int64_t PackedFloats(const ConvProblem& problem, Isa isa) {
-  return ElemCount({PaddedChannels(problem, isa), int64_t{problem.kh} * problem.kw + 1});
+  return ElemCount({PaddedChannels(problem, isa), int64_t{problem.kh} * problem.kw + (problem.is_int8() ? 2 : 1)});
 }
 
 /// Calls visit(index in [C, KH, KW], index in the packed floats) for every weight.
@@ -53,6 +53,9 @@ bool Fits(Isa isa, const ConvTactic& tactic) {
 std::string WhyNotDepthwise(const ConvProblem& problem) {
   if (!problem.is_depthwise()) return "not one channel a group";
   if (problem.input.c_stride != SizeOf(problem.input.dtype)) return "input channels are not next to each other";
+  constexpr double kMostExact = 1 << 24;  // whole numbers in FP32
+  if (problem.is_int8() && double(problem.kh) * problem.kw * 255 * 128 >= kMostExact)
+    return "a kernel of too many taps";
   return "";
 }
 
@@ -80,18 +83,23 @@ std::vector<ConvTactic> DepthwiseCandidates(const ConvProblem& problem, const Cp
 }
 
 std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
-                                     std::span<const float> weights, std::span<const float> bias) {
+                                     std::span<const float> weights, std::span<const float> bias,
+                                     std::span<const float> weight_scales) {
   const Isa isa = BestIsa(features);
   CheckSize("weights", weights.size(), problem.WeightCount());
   if (!bias.empty()) CheckSize("bias", bias.size(), problem.oc);
+  CheckSize("weight scales", weight_scales.size(), problem.is_int8() ? problem.oc : 0);
   std::vector<std::byte> packed(PackedFloats(problem, isa) * 4);
   const auto store = [&](int64_t index, float value) { std::memcpy(&packed[index * 4], &value, 4); };
   const bool rounds = problem.compute == DType::kBFloat16;
   ForEachWeight(problem, tactic, isa, [&](int64_t from, int64_t to) {
     store(to, rounds ? static_cast<float>(BFloat16(weights[from])) : weights[from]);
   });
-  const int64_t biases = PaddedChannels(problem, isa) * problem.kh * problem.kw;
+  const int64_t channels = PaddedChannels(problem, isa), biases = channels * problem.kh * problem.kw;
   for (size_t c = 0; c < bias.size(); ++c) store(biases + static_cast<int64_t>(c), bias[c]);
+  for (size_t c = 0; c < weight_scales.size(); ++c) {
+    store(biases + channels + static_cast<int64_t>(c), problem.quantization.x.scale * weight_scales[c]);
+  }
   return packed;
 }
 
@@ -129,6 +137,11 @@ DepthwiseConv::DepthwiseConv(const ConvProblem& problem, const ConvTactic& tacti
 
 void DepthwiseConv::Generate() {
   const View& in = problem_.input;
+  TileEpilogue epilogue = MakeTileEpilogue(problem_);
+  if (problem_.is_int8()) {
+    epilogue.sums = Sums::kIntegerFloats;
+    epilogue.multiplier_bytes = PaddedChannels(problem_, isa_) * 4;
+  }
   std::vector<std::vector<size_t>> offsets;
   code_ = GenerateCode(isa_, [&](JitCode& code) {
     offsets.assign(blocks_.size(), {});
@@ -142,12 +155,13 @@ void DepthwiseConv::Generate() {
         offsets[b].push_back(EmitDepthwiseTile(
             code, {.shape = {.pixels = variant.pixels, .vectors = block.vectors, .tail_lanes = block.tail_lanes},
                    .input_dtype = in.dtype,
+                   .zero_point = problem_.quantization.x.zero_point,
                    .stride = problem_.stride_w,
                    .dilation = problem_.dilation_w,
                    .columns = variant.columns,
                    .input_pixel_bytes = in.w_stride,
                    .row_bytes = problem_.dilation_h * in.h_stride,
-                   .epilogue = MakeTileEpilogue(problem_)}));
+                   .epilogue = epilogue}));
       }
     }
   });

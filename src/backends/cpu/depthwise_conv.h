@@ -17,16 +17,18 @@ std::string WhyNotDepthwise(const ConvProblem& problem);
 std::vector<ConvTactic> DepthwiseCandidates(const ConvProblem& problem, const CpuFeatures& features, int threads);
 
 /// Packs weights [C, 1, KH, KW] (rounded to problem.compute) and a bias (empty: zeros), as FP32: per block of channels
-/// [kh][kw][vector][lane], then the biases. Throws Error(kInvalidInput) when the sizes don't fit.
+/// [kh][kw][vector][lane], then the biases, then INT8's multipliers (PackConv). Throws Error(kInvalidInput) when the
+/// sizes don't fit.
 std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
-                                     std::span<const float> weights, std::span<const float> bias);
+                                     std::span<const float> weights, std::span<const float> bias,
+                                     std::span<const float> weight_scales = {});
 std::vector<float> UnpackDepthwiseWeights(const ConvProblem& problem, const ConvTactic& tactic,
                                           const CpuFeatures& features, std::span<const std::byte> packed);
 std::vector<float> UnpackDepthwiseBias(const ConvProblem& problem, const ConvTactic& tactic,
                                        const CpuFeatures& features, std::span<const std::byte> packed);
 
 /// Depthwise convolution (one input and one output channel a group), vectors over channels, FP32 arithmetic on FP32 or
-/// BF16 tensors. Immutable; Run may be called by many threads at once.
+/// BF16 tensors, or on u8 as exact as INT32. Immutable; Run may be called by many threads at once.
 class DepthwiseConv {
  public:
   /// Throws Error(kInvalidInput) when the tactic does not fit the registers.

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <map>
 
-#include "backends/cpu/vector_math.h"
+#include "backends/cpu/byte_vectors.h"
 #include "base/error.h"
 
 namespace tenon::cpu {
@@ -20,7 +20,8 @@ class DepthwiseTileEmitter {
   DepthwiseTileEmitter(JitCode& code, const DepthwiseTile& tile)
       : code_(code), tile_(tile), pixels_(tile.shape.pixels), vectors_(tile.shape.vectors) {
     TENON_CHECK(pixels_ * vectors_ + kEpilogueTemps <= code.registers());
-    TENON_CHECK(tile.input_dtype == DType::kFloat32 || code.is_avx512());
+    TENON_CHECK(tile.input_dtype != DType::kBFloat16 || code.is_avx512());
+    TENON_CHECK((tile.input_dtype == DType::kUInt8) == (tile.epilogue.sums == Sums::kIntegerFloats));
     kernel_ = static_cast<int>(tile.columns.size());
     const int free = code.registers() - pixels_ * vectors_ - kInputs - 1;
     weights_in_registers_ = kernel_ * vectors_ <= free;
@@ -38,10 +39,7 @@ class DepthwiseTileEmitter {
     EmitLoadArgs(code_, tile_.shape, tile_.epilogue);
     Label next_tile;
     code_.L(next_tile);
-    for (int v = 0; v < vectors_; ++v) {
-      code_.vmovups(Acc(0, v), code_.ptr[reg::bias + v * code_.vector_bytes()]);
-      for (int p = 1; p < pixels_; ++p) code_.vmovaps(Acc(p, v), Acc(0, v));
-    }
+    for (int v = 0; v < vectors_; ++v) Start(v);
     KernelRows();
     EmitEpilogue(code_, tile_.shape, tile_.epilogue);
     code_.add(reg::input, Displacement(pixels_ * tile_.stride * tile_.input_pixel_bytes));
@@ -67,6 +65,15 @@ class DepthwiseTileEmitter {
     return code_.ptr[kWeightCursor + (column * vectors_ + v) * code_.vector_bytes()];
   }
   bool HasTail() const { return tile_.shape.tail_lanes != code_.lanes(); }
+
+  void Start(int v) {
+    if (tile_.epilogue.sums == Sums::kBiased) {
+      code_.vmovups(Acc(0, v), code_.ptr[reg::bias + v * code_.vector_bytes()]);
+    } else {
+      code_.Zero(Acc(0, v));
+    }
+    for (int p = 1; p < pixels_; ++p) code_.vmovaps(Acc(p, v), Acc(0, v));
+  }
 
   void KernelRows() {
     Label row, done;
@@ -109,7 +116,8 @@ class DepthwiseTileEmitter {
 
   void LoadInput(const Xmm& to, int position, int v) {
     const bool is_bf16 = tile_.input_dtype == DType::kBFloat16;
-    const int64_t offset = position * tile_.input_pixel_bytes + int64_t{v} * code_.lanes() * (is_bf16 ? 2 : 4);
+    const int64_t offset = position * tile_.input_pixel_bytes + int64_t{v} * code_.lanes() * SizeOf(tile_.input_dtype);
+    if (tile_.input_dtype == DType::kUInt8) return LoadBytes(to, offset, v);
     const auto address = code_.ptr[kRow + Displacement(offset)];
     const bool is_tail = tile_.shape.IsTail(v, code_.lanes());
     const auto masked = to | kTailMask | Xbyak::util::T_z;
@@ -123,6 +131,13 @@ class DepthwiseTileEmitter {
     } else {
       code_.vmaskmovps(to, TailMask(), address);
     }
+  }
+
+  void LoadBytes(const Xmm& to, int64_t offset, int v) {
+    const bool is_tail = tile_.shape.IsTail(v, code_.lanes());
+    EmitLoadBytes(code_, to, kRow + Displacement(offset), is_tail ? tile_.shape.tail_lanes : code_.lanes());
+    if (tile_.zero_point != 0) code_.vpsubd(to, to, code_.ConstBits(static_cast<uint32_t>(tile_.zero_point)));
+    code_.vcvtdq2ps(to, to);
   }
 
   JitCode& code_;

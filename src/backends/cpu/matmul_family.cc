@@ -60,12 +60,14 @@ std::string LowerMatMul(const StepProblem& step, GemmProblem& problem) {
              .activation = {op->epilogue.activation, op->epilogue.alpha, op->epilogue.beta},
              .post_activation = {op->epilogue.post},
              .compute = op->epilogue.compute,
+             .quantization = op->epilogue.quantization,
              .b_is_packed = b.is_constant && is_one_b};
   const KernelOperand& residual = OperandAt(step, kResidualOperand);
   if (residual.present && residual.shape != step.outputs[0].shape) return "a residual of another shape";
   if (residual.present) problem.residual = MatricesOf(AsResult(residual, step), batch);
   problem = TransposeIfNeeded(MergeBatch(problem));
-  if (problem.is_transposed && OperandAt(step, kBiasOperand).present) return "a bias along the rows of the output";
+  if (problem.is_transposed && (OperandAt(step, kBiasOperand).present || op->epilogue.is_int8()))
+    return "a bias or scales along the rows of the output";
   ConvProblem unused;
   return LowerEpilogue(step, op->epilogue, unused);
 }
@@ -109,6 +111,7 @@ std::string MatMulFamily::Supports(const StepProblem& step, const CpuDevice& dev
   GemmProblem problem;
   const std::string why_not = LowerMatMul(step, problem);
   if (!why_not.empty()) return why_not;
+  if (problem.compute == DType::kInt8 && !problem.b_is_packed) return "integers that are not constant";
   const bool is_float = problem.b.dtype == DType::kFloat32 || problem.b.dtype == DType::kBFloat16;
   if (!problem.b_is_packed && !is_float) return "type of the second operand";
   return WhyUnsupported(AsConv(problem), device.features);
@@ -130,14 +133,14 @@ std::vector<std::byte> MatMulFamily::Pack(const StepProblem& step, const std::st
                                           const CpuDevice& device) const {
   const GemmProblem problem = Lowered(step);
   const std::vector<float> b = problem.b_is_packed ? ConstantFloats(step, kWeightsOperand) : std::vector<float>();
-  return PackGemm(problem, ConvTactic::Parse(tactic), device.features, b, ConstantFloats(step, kBiasOperand));
+  return PackGemm(problem, ConvTactic::Parse(tactic), device.features, b, ConstantFloats(step, kBiasOperand),
+                  ConstantFloats(step, kWeightScaleOperand));
 }
 
 Tensor MatMulFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
                             std::span<const std::byte> packed, size_t input) const {
   const auto unpack = input == kWeightsOperand ? UnpackGemmB : UnpackGemmBias;
-  return Tensor::Of<float>(OperandAt(step, input).shape,
-                           unpack(Lowered(step), ConvTactic::Parse(tactic), device.features, packed));
+  return FloatsAsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), device.features, packed));
 }
 
 std::unique_ptr<Kernel> MatMulFamily::Create(const StepProblem& step, const std::string& tactic,

@@ -36,6 +36,26 @@ AxisTaps MakeTaps(const WindowAxis& axis, int64_t in, int64_t out) {
   return taps;
 }
 
+/// The greatest of bytes is asked of them as they are: only their layout can be an obstacle.
+KernelOperand AsFloats(const Pool& op, KernelOperand operand) {
+  if (op.kind != PoolKind::kMax || operand.dtype != DType::kUInt8) return operand;
+  operand.dtype = DType::kFloat32;
+  if (operand.shape.size() > 1 && operand.strides_bytes[1] == 1) operand.strides_bytes[1] = SizeOf(operand.dtype);
+  return operand;
+}
+
+/// Whether a window lies outside of the input altogether.
+bool SeesNothing(const Pool& op, const StepProblem& problem) {
+  const PixelView in = MakePixelView(problem.inputs[0]), out = MakePixelView(problem.outputs[0]);
+  const auto axes = Window::Make(Pool::kName, op.kernel, op.strides, op.dilations, op.pads).As3D();
+  for (size_t d = 0; d < 3; ++d) {
+    for (const AxisTaps::Range& range : MakeTaps(axes[d], in.size[d], out.size[d]).ranges) {
+      if (range.count == 0) return true;
+    }
+  }
+  return false;
+}
+
 class PoolKernel final : public Kernel {
  public:
   PoolKernel(const Pool& op, const StepProblem& problem, const CpuDevice& device)
@@ -113,8 +133,9 @@ std::string PoolFamily::Supports(const StepProblem& problem, const CpuDevice& de
   if (op->kind == PoolKind::kLp) return "Lp pooling";
   if (problem.outputs.size() > 1 && problem.outputs[1].present) return "indices of the maxima are asked for";
   for (const KernelOperand* operand : {&problem.inputs[0], &problem.outputs[0]}) {
-    if (std::string reason = PixelObstacle(*operand, device); !reason.empty()) return reason;
+    if (std::string reason = PixelObstacle(AsFloats(*op, *operand), device); !reason.empty()) return reason;
   }
+  if (problem.inputs[0].dtype == DType::kUInt8 && SeesNothing(*op, problem)) return "a window of padding alone";
   constexpr int64_t kMostTaps = 4096;
   int64_t taps = 1;
   for (const int64_t kernel : op->kernel) {

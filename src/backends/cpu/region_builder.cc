@@ -5,6 +5,7 @@
 
 #include "ops/conv.h"
 #include "ops/index.h"
+#include "ops/quantize.h"
 #include "ops/reduce.h"
 
 namespace tenon::cpu {
@@ -176,7 +177,42 @@ RegionBuilder::Index RegionBuilder::Broadcast(const Shape& shape, const Index& i
   return result;
 }
 
+/// Scale or zero point, as FP32: one for all or one per index of the axis.
+int RegionBuilder::BuildScale(const Node& node, size_t input, const Index& index, int64_t axis, int64_t block_size) {
+  const Value* scale = node.input(input);
+  if (block_size != 0) Unsupported(fmt::format("{} by blocks", node.op().name()));
+  const bool is_one = ElemCount(scale->shape()) == 1;
+  const auto at = static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(index.size()) : axis);
+  const int value = Build(scale, is_one ? Index(scale->shape().size(), Constant(0)) : Index{index.at(at)});
+  if (IsFloat(scale->dtype())) return value;
+  return Emit({.opcode = Opcode::kCast, .dtype = DType::kFloat32, .args = {value, -1, -1}});
+}
+
+// The quotient is rounded to FP32 before it is rounded to a whole number, as the op has it.
+int RegionBuilder::BuildQuantize(const Node& node, const Index& index) {
+  const auto& op = *node.As<QuantizeLinear>();
+  if (!IsFloat(node.input(0)->dtype())) Unsupported("QuantizeLinear of integers");
+  const int x = Build(node.input(0), index), scale = BuildScale(node, 1, index, op.axis, op.block_size);
+  int steps = EmitUnary(UnaryKind::kRound, DType::kFloat32, EmitBinary(BinaryKind::kDiv, DType::kFloat32, x, scale));
+  if (node.input(2)) {
+    steps = EmitBinary(BinaryKind::kAdd, DType::kFloat32, steps, BuildScale(node, 2, index, op.axis, op.block_size));
+  }
+  return Emit({.opcode = Opcode::kCast, .dtype = op.to, .args = {steps, -1, -1}});
+}
+
+int RegionBuilder::BuildDequantize(const Node& node, const Index& index) {
+  const auto& op = *node.As<DequantizeLinear>();
+  if (SizeOf(node.input(0)->dtype()) != 1) Unsupported("DequantizeLinear of more than 8 bits");
+  int steps = Emit({.opcode = Opcode::kCast, .dtype = DType::kFloat32, .args = {Build(node.input(0), index), -1, -1}});
+  if (node.input(2)) {
+    steps = EmitBinary(BinaryKind::kSub, DType::kFloat32, steps, BuildScale(node, 2, index, op.axis, op.block_size));
+  }
+  return EmitBinary(BinaryKind::kMul, DType::kFloat32, steps, BuildScale(node, 1, index, op.axis, op.block_size));
+}
+
 int RegionBuilder::BuildPointwise(const Node& node, const Index& index) {
+  if (node.As<QuantizeLinear>()) return BuildQuantize(node, index);
+  if (node.As<DequantizeLinear>()) return BuildDequantize(node, index);
   std::array<int, 3> args = {-1, -1, -1};
   if (node.inputs().size() > args.size())
     Unsupported(fmt::format("{} of {} operands", node.op().name(), node.inputs().size()));

@@ -55,6 +55,9 @@ class RegionBuilder {
   int BuildReduce(const Node& node, const Index& index);
   int BuildSoftmax(const Node& node, const Index& index);
   int BuildConv(const Node& node, const Index& index);
+  int BuildQuantize(const Node& node, const Index& index);
+  int BuildDequantize(const Node& node, const Index& index);
+  int BuildScale(const Node& node, size_t input, const Index& index, int64_t axis, int64_t block_size);
   int BuildPow(const Node& node, const Index& index);
 
   /// The index of a value that is broadcast to the shape that `index` points into.

@@ -63,6 +63,15 @@ bool IsFreeCast(const Program& program, const Instr& instr) {
   return source.dtype != DType::kBool && (source.opcode == Opcode::kLoad || source.opcode == Opcode::kConst);
 }
 
+bool IsByte(DType dtype) { return dtype == DType::kUInt8 || dtype == DType::kInt8; }
+
+/// Whole numbers of 8 bits, which floats hold exactly: operands, and floats that were cast to them.
+bool IsByteInFloat(const Program& program, const Instr& instr) {
+  if (!IsByte(instr.dtype)) return false;
+  if (instr.opcode == Opcode::kLoad || instr.opcode == Opcode::kConst) return true;
+  return instr.opcode == Opcode::kCast && IsFloat(program.instrs[static_cast<size_t>(instr.args[0])].dtype);
+}
+
 /// Emits the code of one program. Values get registers in order of the instructions; when none is free the value whose
 /// next use is farthest goes: to the stack, or, if it is a load or a constant, nowhere, and is loaded again.
 class BodyEmitter {
@@ -467,7 +476,22 @@ class BodyEmitter {
       code_.Zero(temps_.a);
       return Compare(y, x, temps_.a, 4);
     }
+    if (IsByte(At(i).dtype)) return SaturateToByte(At(i).dtype, y, x);
+    if (IsByte(At(At(i).args[0]).dtype)) {
+      if (y.getIdx() != x.getIdx()) code_.vmovaps(y, x);
+      return;
+    }
     code_.vandps(y, x, code_.Const(1.0f));  // of a mask
+  }
+
+  /// Towards zero, as far as the type goes; NaN is 0.
+  void SaturateToByte(DType to, const Xmm& y, const Xmm& x) {
+    constexpr uint8_t kOrdered = 7, kTruncate = 11;
+    Compare(temps_.a, x, x, kOrdered);
+    code_.vandps(y, x, temps_.a);
+    code_.is_avx512() ? code_.vrndscaleps(y, y, kTruncate) : code_.vroundps(y, y, kTruncate);
+    code_.vmaxps(y, y, code_.Const(to == DType::kInt8 ? -128.0f : 0.0f));
+    code_.vminps(y, y, code_.Const(to == DType::kInt8 ? 127.0f : 255.0f));
   }
 
   void EmitStore(size_t store) {
@@ -547,13 +571,19 @@ std::string GeneratorObstacle(const Program& program) {
   const auto is_vector = [](DType dtype) { return IsFloat(dtype) || dtype == DType::kBool; };
   for (const Instr& instr : program.instrs) {
     if (instr.opcode == Opcode::kLoad || instr.opcode == Opcode::kConst || IsFreeCast(program, instr)) continue;
-    bool fits = is_vector(instr.dtype);
-    for (const int arg : instr.args)
-      fits = fits && (arg < 0 || is_vector(program.instrs[static_cast<size_t>(arg)].dtype));
+    bool fits = is_vector(instr.dtype) || IsByteInFloat(program, instr);
+    for (const int arg : instr.args) {
+      if (arg < 0) continue;
+      const Instr& source = program.instrs[static_cast<size_t>(arg)];
+      const bool is_cast = instr.opcode == Opcode::kCast && IsFloat(instr.dtype);
+      fits = fits && (is_vector(source.dtype) || (is_cast && IsByteInFloat(program, source)));
+    }
     if (!fits) return "integer arithmetic";
   }
   for (const Store& store : program.stores) {
-    if (!is_vector(store.access.dtype)) return "integer results";
+    const bool fits =
+        is_vector(store.access.dtype) || IsByteInFloat(program, program.instrs[static_cast<size_t>(store.value)]);
+    if (!fits) return "integer results";
   }
   return {};
 }

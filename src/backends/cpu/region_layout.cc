@@ -14,7 +14,10 @@ namespace {
 constexpr int64_t kStageBytes = 20 << 10;
 constexpr int64_t kMostLanes = 2048, kMostInterpretedLanes = 128;
 
-bool IsTileType(DType dtype) { return dtype == DType::kFloat32 || dtype == DType::kBFloat16; }
+bool IsTileType(DType dtype, BodyKind kind) {
+  return dtype == DType::kFloat32 || dtype == DType::kBFloat16 ||
+         (dtype == DType::kUInt8 && kind == BodyKind::kGenerated);
+}
 
 class LayoutMaker {
  public:
@@ -93,7 +96,7 @@ class LayoutMaker {
   }
 
   bool WantsTile(size_t access, size_t loop, size_t lane) const {
-    return loop < extents_.size() && IsTileType(accesses_[access].dtype) && IsUnit(access, loop) &&
+    return loop < extents_.size() && IsTileType(accesses_[access].dtype, kind_) && IsUnit(access, loop) &&
            !IsUnit(access, lane) && Stride(access, lane) != 0;
   }
 
@@ -120,7 +123,7 @@ class LayoutMaker {
 
   /// Another access lies right before or behind this one.
   bool Groupable(size_t access, size_t lane) const {
-    if (!IsTileType(accesses_[access].dtype) || Stride(access, lane) == 0) return false;
+    if (!IsTileType(accesses_[access].dtype, kind_) || Stride(access, lane) == 0) return false;
     for (const size_t neighbour : {access - 1, access + 1}) {
       if (neighbour < accesses_.size() && IsStore(neighbour) == IsStore(access) &&
           std::abs(accesses_[neighbour].offset.constant - accesses_[access].offset.constant) == Size(access) &&
@@ -194,7 +197,7 @@ class LayoutMaker {
     for (size_t i = 0; i < accesses.size(); ++i) {
       const RoutedAccess& access = accesses[i];
       const bool is_strided = access.lane_stride != 0 && access.lane_stride != SizeOf(access.dtype);
-      if (access.route == Route::kStaged && IsTileType(access.dtype) && is_strided) order.push_back(i);
+      if (access.route == Route::kStaged && IsTileType(access.dtype, kind_) && is_strided) order.push_back(i);
     }
     const auto key = [&](size_t i) {
       const RoutedAccess& a = accesses[i];

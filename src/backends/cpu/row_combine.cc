@@ -191,9 +191,113 @@ class CombineEmitter {
   Xmm x_ = code_.Vec(8), weight_ = code_.Vec(9), scale_ = code_.Vec(10), mask_ = code_.Vec(11);
 };
 
+/// The greatest or the least of rows of u8, a vector of bytes at a time.
+class ByteCombineEmitter {
+ public:
+  ByteCombineEmitter(JitCode& code, Combine kind) : code_(code), kind_(kind) {}
+
+  void Emit() {
+    using namespace Xbyak::util;
+    code_.Prologue();
+    code_.mov(rows_, ptr[rdi + offsetof(CombineCall, rows)]);
+    code_.mov(count_, ptr[rdi + offsetof(CombineCall, row_count)]);
+    code_.mov(target_, ptr[rdi + offsetof(CombineCall, out)]);
+    code_.mov(left_, ptr[rdi + offsetof(CombineCall, elems)]);
+    code_.xor_(index_, index_);
+    Loop(code_.vector_bytes(), [&] { Vector(Part::kWhole); });
+    if (code_.is_avx512()) {
+      Xbyak::Label done;
+      code_.test(left_, left_);
+      code_.jz(done, Xbyak::CodeGenerator::T_NEAR);
+      code_.mov(rcx, left_);
+      code_.mov(eax, 1);
+      code_.shl(rax, cl);
+      code_.dec(rax);
+      code_.kmovq(code_.k1, rax);
+      Vector(Part::kTail);
+      code_.L(done);
+    } else {
+      Loop(1, [&] { OneByte(); });
+    }
+    code_.Epilogue();
+  }
+
+ private:
+  enum class Part { kWhole, kTail };
+
+  /// While that many bytes are left.
+  template <class Body>
+  void Loop(int bytes, const Body& body) {
+    Xbyak::Label loop, done;
+    code_.L(loop);
+    code_.cmp(left_, bytes);
+    code_.jl(done, Xbyak::CodeGenerator::T_NEAR);
+    body();
+    code_.add(index_, bytes);
+    code_.sub(left_, bytes);
+    code_.jmp(loop, Xbyak::CodeGenerator::T_NEAR);
+    code_.L(done);
+  }
+
+  /// Calls first() with row 0 and next() with every other one: its address is in rax.
+  template <class First, class Next>
+  void ForEachRow(const First& first, const Next& next) {
+    Xbyak::Label loop, done;
+    code_.mov(Xbyak::util::rax, code_.ptr[rows_]);
+    first();
+    code_.mov(row_, 1);
+    code_.L(loop);
+    code_.cmp(row_, count_);
+    code_.jge(done, Xbyak::CodeGenerator::T_NEAR);
+    code_.mov(Xbyak::util::rax, code_.ptr[rows_ + row_ * 8]);
+    next();
+    code_.inc(row_);
+    code_.jmp(loop, Xbyak::CodeGenerator::T_NEAR);
+    code_.L(done);
+  }
+
+  void Vector(Part part) {
+    const auto load = [&](const Xmm& x) {
+      const auto from = code_.ptr[Xbyak::util::rax + index_];
+      part == Part::kTail ? code_.vmovdqu8(x | code_.k1 | Xbyak::util::T_z, from) : code_.vmovups(x, from);
+    };
+    ForEachRow([&] { load(best_); },
+               [&] {
+                 load(x_);
+                 kind_ == Combine::kMax ? code_.vpmaxub(best_, best_, x_) : code_.vpminub(best_, best_, x_);
+               });
+    const auto to = code_.ptr[target_ + index_];
+    part == Part::kTail ? code_.vmovdqu8(to | code_.k1, best_) : code_.vmovups(to, best_);
+  }
+
+  void OneByte() {
+    using namespace Xbyak::util;
+    const auto load = [&](const Xbyak::Reg32& x) { code_.movzx(x, code_.byte[rax + index_]); };
+    ForEachRow([&] { load(ecx); },
+               [&] {
+                 load(edx);
+                 code_.cmp(edx, ecx);
+                 kind_ == Combine::kMax ? code_.cmova(ecx, edx) : code_.cmovb(ecx, edx);
+               });
+    code_.mov(code_.byte[target_ + index_], cl);
+  }
+
+  JitCode& code_;
+  Combine kind_;
+  Reg64 rows_ = Xbyak::util::rbx, count_ = Xbyak::util::rbp, target_ = Xbyak::util::r13, left_ = Xbyak::util::r14,
+        index_ = Xbyak::util::r15, row_ = Xbyak::util::r8;
+  Xmm best_ = code_.Vec(0), x_ = code_.Vec(1);
+};
+
 }  // namespace
 
 RowCombiner::RowCombiner(Isa isa, Combine kind, DType in, DType out) {
+  if (in == DType::kUInt8) {
+    TENON_CHECK(out == in && (kind == Combine::kMax || kind == Combine::kMin), "sums of u8 rows");
+    code_ = GenerateCode(isa, [&](JitCode& code) { ByteCombineEmitter(code, kind).Emit(); });
+    function_ = code_->At<void (*)(const CombineCall*)>(0);
+    return;
+  }
   const bool has_bf16 = in == DType::kBFloat16 || out == DType::kBFloat16;
   TENON_CHECK(!has_bf16 || isa == Isa::kAvx512, "bf16 rows without AVX-512");
   code_ = GenerateCode(isa, [&](JitCode& code) { CombineEmitter(code, kind, in, out).Emit(); });

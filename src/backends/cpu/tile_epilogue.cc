@@ -36,7 +36,7 @@ int LastGroupBytes(const TileShape& shape, int lanes) {
 class EpilogueEmitter {
  public:
   EpilogueEmitter(JitCode& code, const TileShape& shape, const TileEpilogue& epilogue)
-      : code_(code), shape_(shape), epilogue_(epilogue), first_free_(shape.accumulators()) {
+      : code_(code), shape_(shape), epilogue_(epilogue), first_free_(shape.accumulators()), stored_(epilogue.stored) {
     TENON_CHECK(first_free_ + kEpilogueTemps <= code.registers());
     TENON_CHECK(!epilogue.targets.empty() && epilogue.targets.size() <= kMaxStoreTargets);
     for (const StoreTarget& target : epilogue.targets) {
@@ -47,10 +47,12 @@ class EpilogueEmitter {
     }
     TENON_CHECK(!any_bf16_ || code.is_avx512());
     TENON_CHECK(epilogue.stored.scale > 0);
+    MakeByteSilu();
   }
 
   void Emit() {
     for (int p = 0; p < shape_.pixels; ++p) {
+      if (silu_) HoldSiluTables(p);
       for (int v = 0; v < shape_.vectors; ++v) {
         const bool is_last = v == shape_.vectors - 1;
         ScaleSums(p, v);
@@ -72,6 +74,26 @@ class EpilogueEmitter {
     return Displacement(p * pixel_bytes + v * code_.lanes() * ElemBytes(dtype));
   }
 
+  /// SiLU alone counts the steps of the output's grid itself.
+  void MakeByteSilu() {
+    const Activation first = epilogue_.activation.kind, second = epilogue_.post_activation.kind;
+    if (!all_bytes_ || (first != Activation::kSilu && second != Activation::kSilu)) return;
+    const bool is_last = first == Activation::kSilu && second == Activation::kNone && !epilogue_.residual;
+    if (!is_last) return void(silu_.emplace());
+    silu_.emplace(1.0f / epilogue_.stored.scale, static_cast<float>(epilogue_.stored.zero_point));
+    stored_ = {};
+  }
+
+  /// Before pixel p: the tables stay in registers as soon as three are free, be it of pixels that are done.
+  void HoldSiluTables(int p) {
+    constexpr int kTables = ByteSilu::kTables;
+    if (!code_.is_avx512() || !silu_tables_.empty()) return;
+    const bool is_spare = first_free_ + kEpilogueTemps + kTables <= code_.registers();
+    if (!is_spare && p * shape_.vectors < kTables) return;
+    for (int i = 0; i < kTables; ++i) silu_tables_.push_back(is_spare ? Free(kEpilogueTemps + i) : code_.Vec(i));
+    silu_->EmitLoadTables(code_, std::span<const Xmm, kTables>(silu_tables_));
+  }
+
   int LanesIn(int v) const { return IsTail(v) ? shape_.tail_lanes : code_.lanes(); }
 
   void ScaleSums(int p, int v) {
@@ -84,8 +106,8 @@ class EpilogueEmitter {
   }
 
   void Activate(const ActivationSpec& activation, const Xmm& x) {
-    if (all_bytes_ && activation.kind == Activation::kSilu)
-      return EmitByteSilu(code_, x, {Free(0), Free(1), Free(2), Free(3)});
+    if (silu_ && activation.kind == Activation::kSilu)
+      return silu_->Emit(code_, x, {Free(0), Free(1), Free(2), Free(3)}, silu_tables_);
     const auto precision = any_floats_ ? MathPrecision::kFloat32 : MathPrecision::kBFloat16;
     EmitActivation(code_, activation, precision, x, {Free(0), Free(1), Free(2)});
   }
@@ -95,7 +117,8 @@ class EpilogueEmitter {
     const ResidualSource& source = *epilogue_.residual;
     const Xmm loaded = Free(0);
     EmitLoadBytes(code_, loaded, reg::residual + Offset(p, v, source.pixel_bytes, source.dtype), LanesIn(v));
-    if (source.scale.zero_point != 0) code_.vpsubd(loaded, loaded, code_.ConstBits(source.scale.zero_point));
+    if (source.scale.zero_point != 0)
+      code_.vpsubd(loaded, loaded, code_.ConstBits(static_cast<uint32_t>(source.scale.zero_point)));
     code_.vcvtdq2ps(loaded, loaded);
     code_.vmulps(loaded, loaded, code_.Const(source.scale.scale));
     code_.vaddps(Acc(p, v), Acc(p, v), loaded);
@@ -178,7 +201,7 @@ class EpilogueEmitter {
     const int first = v / kByteGroup * kByteGroup;
     std::vector<Xmm> group;
     for (int i = first; i <= v; ++i) group.push_back(Acc(p, i));
-    EmitPackBytes(code_, group, epilogue_.stored, Free(0));
+    EmitPackBytes(code_, group, stored_, Free(0));
     const int count = (v - first) * code_.lanes() + LanesIn(v);
     ForEachPlace(DType::kUInt8, p, first, [&](const RegExp& place) {
       Xmm bytes = group[0];
@@ -192,6 +215,9 @@ class EpilogueEmitter {
   const TileEpilogue& epilogue_;
   int first_free_;
   bool any_bf16_ = false, any_floats_ = false, any_bytes_ = false, all_bytes_ = true;
+  AffineScale stored_;  ///< what is left of the target's scale
+  std::optional<ByteSilu> silu_;
+  std::vector<Xmm> silu_tables_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "backends/cpu/activation.h"
 #include "backends/cpu/jit_code.h"
 #include "ir/types.h"
+#include "ops/quantization.h"
 
 namespace tenon::cpu {
 
@@ -22,14 +23,6 @@ struct TileArgs {
   void* targets[kMaxStoreTargets] = {};
 };
 
-/// How a u8 tensor holds real values: (stored - zero_point) * scale.
-struct ByteScale {
-  float scale = 1;
-  int zero_point = 0;
-
-  friend bool operator==(const ByteScale&, const ByteScale&) = default;
-};
-
 /// The function of one tile: all TileArgs in, nothing out.
 using TileFunction = void (*)(TileArgs*);
 
@@ -44,7 +37,7 @@ struct StoreTarget {
 struct ResidualSource {
   DType dtype = DType::kFloat32;  ///< kFloat32, kBFloat16 or kUInt8
   int64_t pixel_bytes = 0;
-  ByteScale scale = {};  ///< of kUInt8
+  AffineScale scale = {};  ///< of kUInt8
 };
 
 /// What the accumulators of a tile hold when its products are summed.
@@ -63,7 +56,7 @@ struct TileEpilogue {
   std::optional<ResidualSource> residual;
   ActivationSpec post_activation;
   std::vector<StoreTarget> targets;  ///< 1 to kMaxStoreTargets
-  ByteScale stored;                  ///< of all kUInt8 targets
+  AffineScale stored;                ///< of all kUInt8 targets
 };
 
 /// Registers of a tile: accumulator (p, v) is register p * vectors + v; the registers behind them are free for the

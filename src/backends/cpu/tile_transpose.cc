@@ -20,11 +20,13 @@ namespace {
 
 TENON_AVX512 inline __m512 Load16(DType dtype, const std::byte* from, __mmask16 mask) {
   if (dtype == DType::kFloat32) return _mm512_maskz_loadu_ps(mask, from);
+  if (dtype == DType::kUInt8) return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, from)));
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from)), 16));
 }
 
 TENON_AVX512 inline void Store16(DType dtype, std::byte* to, __mmask16 mask, __m512 x) {
   if (dtype == DType::kFloat32) return _mm512_mask_storeu_ps(to, mask, x);
+  if (dtype == DType::kUInt8) return _mm_mask_storeu_epi8(to, mask, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(x)));
   const __m512i word = _mm512_castps_si512(x);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(word, 16), _mm512_set1_epi32(1));
   __m512i bits = _mm512_srli_epi32(_mm512_add_epi32(word, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
@@ -92,7 +94,7 @@ constexpr InterleaveTable MakeInterleaveTable(int columns) {
 alignas(64) constexpr InterleaveTable kInterleave2 = MakeInterleaveTable(2), kInterleave3 = MakeInterleaveTable(3),
                                       kInterleave4 = MakeInterleaveTable(4);
 
-/// Rows of f32 without gaps, 2 to 4 columns: whole vectors. A masked store per row takes eight times as long.
+/// Rows without gaps, 2 to 4 columns: whole vectors. A masked store per row takes eight times as long.
 TENON_AVX512 void StoreDenseTile(const InterleaveTable& table, const TileView& view, std::byte* tile,
                                  const float* columns, int64_t pitch) {
   for (int64_t row = 0; row < view.rows; row += 16) {
@@ -104,14 +106,14 @@ TENON_AVX512 void StoreDenseTile(const InterleaveTable& table, const TileView& v
                                            _mm512_loadu_ps(columns + c * pitch + row));
       }
       const auto mask = static_cast<__mmask16>(left >= 16 ? 0xffff : (1 << left) - 1);
-      _mm512_mask_storeu_ps(tile + row * view.row_stride + v * 64, mask, mixed);
+      Store16(view.dtype, tile + row * view.row_stride + v * 16 * SizeOf(view.dtype), mask, mixed);
     }
   }
 }
 
 TENON_AVX512 void StoreTile512(const TileView& view, std::byte* tile, const float* columns, int64_t pitch) {
   const auto mask = static_cast<__mmask16>((1u << view.columns) - 1);
-  const bool is_dense = view.dtype == DType::kFloat32 && view.row_stride == view.columns * 4;
+  const bool is_dense = view.row_stride == view.columns * SizeOf(view.dtype);
   if (is_dense && view.columns == 2) return StoreDenseTile(kInterleave2, view, tile, columns, pitch);
   if (is_dense && view.columns == 3) return StoreDenseTile(kInterleave3, view, tile, columns, pitch);
   if (is_dense && view.columns == 4) return StoreDenseTile(kInterleave4, view, tile, columns, pitch);
@@ -150,6 +152,11 @@ TENON_AVX2 inline __m256i FirstLanes(int count) {
 
 TENON_AVX2 inline __m256 Load8(DType dtype, const std::byte* from, int count) {
   if (dtype == DType::kFloat32) return _mm256_maskload_ps(reinterpret_cast<const float*>(from), FirstLanes(count));
+  if (dtype == DType::kUInt8) {
+    int64_t bytes = 0;
+    std::memcpy(&bytes, from, static_cast<size_t>(count));
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes)));
+  }
   alignas(16) uint16_t bits[8] = {};
   std::memcpy(bits, from, static_cast<size_t>(count) * 2);
   const __m256i words = _mm256_cvtepu16_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(bits)));
@@ -161,8 +168,12 @@ TENON_AVX2 inline void Store8(DType dtype, std::byte* to, int count, __m256 x) {
   alignas(32) float values[8];
   _mm256_store_ps(values, x);
   for (int i = 0; i < count; ++i) {
-    const BFloat16 half(values[i]);
-    std::memcpy(to + i * 2, &half.bits, 2);
+    if (dtype == DType::kUInt8) {
+      to[i] = static_cast<std::byte>(values[i]);
+    } else {
+      const BFloat16 half(values[i]);
+      std::memcpy(to + i * 2, &half.bits, 2);
+    }
   }
 }
 

@@ -10,7 +10,7 @@ namespace tenon::cpu {
 /// Columns that one call takes at most.
 inline constexpr int kTileColumns = 16;
 
-/// `rows` rows of `columns` neighbouring elements (f32 or bf16), `row_stride` bytes apart.
+/// `rows` rows of `columns` neighbouring elements (f32, bf16 or u8), `row_stride` bytes apart.
 struct TileView {
   DType dtype = DType::kFloat32;
   int64_t row_stride = 0;

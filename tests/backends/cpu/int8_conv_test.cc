@@ -1,4 +1,5 @@
 #include "backends/cpu/conv_direct.h"
+#include "backends/cpu/depthwise_conv.h"
 #include "base/error.h"
 #include "int8_harness.h"
 
@@ -9,32 +10,55 @@ bool UsesBFloat16(const Int8Case& c) {
   return c.out == DType::kBFloat16 || (c.residual && *c.residual == DType::kBFloat16);
 }
 
+struct Dense {
+  using Convolution = DirectConv;
+  static std::vector<ConvTactic> Candidates(const ConvProblem& p, const CpuFeatures& features) {
+    return ConvCandidates(p, features, 2);
+  }
+  static constexpr auto Pack = &PackConv;
+  static constexpr auto Weights = &UnpackConvWeights;
+  static constexpr auto Bias = &UnpackConvBias;
+};
+
+struct Depthwise {
+  using Convolution = DepthwiseConv;
+  static std::vector<ConvTactic> Candidates(const ConvProblem& p, const CpuFeatures& features) {
+    EXPECT_EQ(WhyNotDepthwise(p), "");
+    return DepthwiseCandidates(p, features, 2);
+  }
+  static constexpr auto Pack = &PackDepthwise;
+  static constexpr auto Weights = &UnpackDepthwiseWeights;
+  static constexpr auto Bias = &UnpackDepthwiseBias;
+};
+
 /// Every candidate on every instruction set against exact sums; all must agree to the bit.
+template <class Kind = Dense>
 void CheckEverywhere(const Int8Case& c) {
   SCOPED_TRACE(Describe(c));
   Int8Harness harness(c);
+  const ConvProblem& problem = harness.problem();
   std::vector<std::byte> first;
   for (const CpuFeatures& features : Int8Features()) {
     if (UsesBFloat16(c) && !features.avx512_bf16) continue;
     SCOPED_TRACE(features.ToString());
-    ASSERT_EQ(WhyUnsupported(harness.problem(), features), "");
-    int index = 0;
-    for (const ConvTactic& tactic : ConvCandidates(harness.problem(), features, 2)) {
+    ASSERT_EQ(WhyUnsupported(problem, features), "");
+    bool forwards = true;
+    for (const ConvTactic& tactic : Kind::Candidates(problem, features)) {
       SCOPED_TRACE(tactic.ToString());
       const auto packed =
-          PackConv(harness.problem(), tactic, features, harness.weights(), harness.bias(), harness.weight_scales());
-      EXPECT_EQ(UnpackConvWeights(harness.problem(), tactic, features, packed), harness.weights());
-      EXPECT_EQ(UnpackConvBias(harness.problem(), tactic, features, packed), harness.bias());
-      const DirectConv conv(harness.problem(), tactic, features);
+          Kind::Pack(problem, tactic, features, harness.weights(), harness.bias(), harness.weight_scales());
+      EXPECT_EQ(Kind::Weights(problem, tactic, features, packed), harness.weights());
+      EXPECT_EQ(Kind::Bias(problem, tactic, features, packed), harness.bias());
+      const typename Kind::Convolution conv(problem, tactic, features);
       EXPECT_EQ(conv.packed_bytes(), packed.size());
       const auto bytes = harness.RunAndCheck(packed, [&](const ConvArgs& args) {
         const int64_t items = conv.work_items();
-        for (int64_t i = 0; i < items; ++i) conv.Run(args, index % 2 == 0 ? i : items - 1 - i);
+        for (int64_t i = 0; i < items; ++i) conv.Run(args, forwards ? i : items - 1 - i);
       });
       if (first.empty()) first = bytes;
       EXPECT_TRUE(bytes == first) << "differs from the first candidate";
       if (testing::Test::HasFailure()) return;
-      ++index;
+      forwards = !forwards;
     }
     if (!harness.is_same_everywhere()) first.clear();
   }
@@ -173,6 +197,44 @@ TEST(Int8ConvTest, RandomProblems) {
   }
 }
 
+ConvProblem DepthwiseSquare(int channels, int size, int kernel, int stride) {
+  ConvProblem p = Square(channels, channels, size, kernel, stride);
+  p.groups = channels;
+  return p;
+}
+
+TEST(Int8DepthwiseTest, KernelsAndStrides) {
+  for (const int kernel : {1, 2, 3, 5, 7}) {
+    for (const int stride : {1, 2, 3})
+      CheckEverywhere<Depthwise>({.p = DepthwiseSquare(40, 13, kernel, stride), .in_gap = 3, .out_gap = 2});
+  }
+}
+
+TEST(Int8DepthwiseTest, ChannelTailsAndZeroPoints) {
+  for (const int channels : {2, 7, 8, 15, 16, 17, 33, 96, 100}) {
+    for (const int zero : {0, 128, 255})
+      CheckEverywhere<Depthwise>({.p = DepthwiseSquare(channels, 9, 3, 1), .input_zero = zero, .out_gap = 5});
+  }
+}
+
+TEST(Int8DepthwiseTest, TypesPadsExtremes) {
+  for (const DType out : {DType::kUInt8, DType::kFloat32, DType::kBFloat16}) {
+    Int8Case c{.p = DepthwiseSquare(21, 12, 5, 2), .out = out, .residual = DType::kUInt8, .in_gap = 1};
+    c.p.epilogue.activation = {Activation::kSilu};
+    c.upsample = true;
+    CheckEverywhere<Depthwise>(c);
+    c.values = Int8Case::Values::kExtreme;
+    c.p.epilogue.activation = {};
+    CheckEverywhere<Depthwise>(c);
+  }
+  for (const int size : {1, 2, 3}) CheckEverywhere<Depthwise>({.p = DepthwiseSquare(20, size, 7, 1)});
+}
+
+TEST(Int8DepthwiseTest, RefusesSumsThatFloatsRound) {
+  ConvProblem p = Int8Harness({.p = DepthwiseSquare(8, 40, 23, 1)}).problem();
+  EXPECT_NE(WhyNotDepthwise(p), "");
+}
+
 TEST(Int8ConvTest, RefusesWithAReason) {
   const CpuFeatures features = DetectCpuFeatures();
   ConvProblem p = Int8Harness({.p = Square(8, 16, 5, 3)}).problem();
@@ -181,10 +243,10 @@ TEST(Int8ConvTest, RefusesWithAReason) {
   planar.input.c_stride = 25;
   EXPECT_NE(WhyUnsupported(planar, features), "");
   ConvProblem zero = p;
-  zero.scales.input.zero_point = 256;
+  zero.quantization.x.zero_point = 256;
   EXPECT_NE(WhyUnsupported(zero, features), "");
   ConvProblem scale = p;
-  scale.scales.output.scale = 0;
+  scale.quantization.y.scale = 0;
   EXPECT_NE(WhyUnsupported(scale, features), "");
   ConvProblem deep = p;
   deep.ic = 70000;

@@ -40,7 +40,7 @@ class Int8Harness {
     p.input = input_->view;
     p.output = TestTensor(case_.out, p.n, p.oc, p.oh, p.ow, case_.out_gap, false, 0).view;
     const int k = p.group_ic() * p.kh * p.kw;
-    p.scales = {{0.02f, case_.input_zero}, {0.03f, 7}, {0.023f, case_.output_zero}};
+    p.quantization = {{0.02f, case_.input_zero}, {0.03f, 7}, {0.023f, case_.output_zero}};
     if (case_.residual) MakeResidual();
     if (case_.upsample) {
       p.epilogue.extra_stores = {
@@ -126,7 +126,7 @@ class Int8Harness {
           if (iy < 0 || iy >= p.ih || ix < 0 || ix >= p.iw) continue;
           const int w = static_cast<int>(weights_[((int64_t{o} * group_ic + c) * p.kh + kh) * p.kw + kw]);
           const int value = static_cast<int>(input_->Get(n, o / p.group_oc() * group_ic + c, iy, ix));
-          sum += int64_t{w} * (value - p.scales.input.zero_point);
+          sum += int64_t{w} * (value - p.quantization.x.zero_point);
         }
       }
     }
@@ -137,12 +137,12 @@ class Int8Harness {
     const ConvProblem& p = case_.p;
     TestTensor shape(case_.out, p.n, p.oc, p.oh, p.ow, 0, false, 0);
     shape.ForEach([&](int n, int o, int y, int x) {
-      const float multiplier = p.scales.input.scale * weight_scales_[o];
+      const float multiplier = p.quantization.x.scale * weight_scales_[o];
       float value =
           Activate(p.epilogue.activation, std::fma(static_cast<float>(Sum(n, o, y, x)), multiplier, bias_[o]));
       if (residual_) {
         const float r = residual_->Get(n, o, y, x);
-        const ByteScale& scale = p.scales.residual;
+        const AffineScale& scale = p.quantization.residual;
         value += *case_.residual == DType::kUInt8 ? (r - static_cast<float>(scale.zero_point)) * scale.scale : r;
       }
       reference_.push_back(Activate(p.epilogue.post_activation, value));
@@ -152,7 +152,7 @@ class Int8Harness {
   float Stored(float value) const {
     if (case_.out == DType::kFloat32) return value;
     if (case_.out == DType::kBFloat16) return static_cast<float>(BFloat16(value));
-    const ByteScale& scale = case_.p.scales.output;
+    const AffineScale& scale = case_.p.quantization.y;
     const float steps = std::nearbyint(value * (1.0f / scale.scale)) + static_cast<float>(scale.zero_point);
     return std::clamp(steps, 0.0f, 255.0f);
   }
