@@ -191,10 +191,10 @@ class CombineEmitter {
   Xmm x_ = code_.Vec(8), weight_ = code_.Vec(9), scale_ = code_.Vec(10), mask_ = code_.Vec(11);
 };
 
-/// The greatest or the least of rows of u8, a vector of bytes at a time.
-class ByteCombineEmitter {
+/// The greatest of rows of u8, a vector of bytes at a time.
+class ByteMaxEmitter {
  public:
-  ByteCombineEmitter(JitCode& code, Combine kind) : code_(code), kind_(kind) {}
+  explicit ByteMaxEmitter(JitCode& code) : code_(code) {}
 
   void Emit() {
     using namespace Xbyak::util;
@@ -264,7 +264,7 @@ class ByteCombineEmitter {
     ForEachRow([&] { load(best_); },
                [&] {
                  load(x_);
-                 kind_ == Combine::kMax ? code_.vpmaxub(best_, best_, x_) : code_.vpminub(best_, best_, x_);
+                 code_.vpmaxub(best_, best_, x_);
                });
     const auto to = code_.ptr[target_ + index_];
     part == Part::kTail ? code_.vmovdqu8(to | code_.k1, best_) : code_.vmovups(to, best_);
@@ -277,13 +277,12 @@ class ByteCombineEmitter {
                [&] {
                  load(edx);
                  code_.cmp(edx, ecx);
-                 kind_ == Combine::kMax ? code_.cmova(ecx, edx) : code_.cmovb(ecx, edx);
+                 code_.cmova(ecx, edx);
                });
     code_.mov(code_.byte[target_ + index_], cl);
   }
 
   JitCode& code_;
-  Combine kind_;
   Reg64 rows_ = Xbyak::util::rbx, count_ = Xbyak::util::rbp, target_ = Xbyak::util::r13, left_ = Xbyak::util::r14,
         index_ = Xbyak::util::r15, row_ = Xbyak::util::r8;
   Xmm best_ = code_.Vec(0), x_ = code_.Vec(1);
@@ -293,8 +292,8 @@ class ByteCombineEmitter {
 
 RowCombiner::RowCombiner(Isa isa, Combine kind, DType in, DType out) {
   if (in == DType::kUInt8) {
-    TENON_CHECK(out == in && (kind == Combine::kMax || kind == Combine::kMin), "sums of u8 rows");
-    code_ = GenerateCode(isa, [&](JitCode& code) { ByteCombineEmitter(code, kind).Emit(); });
+    TENON_CHECK(out == in && kind == Combine::kMax, "u8 rows have a maximum alone");
+    code_ = GenerateCode(isa, [&](JitCode& code) { ByteMaxEmitter(code).Emit(); });
     function_ = code_->At<void (*)(const CombineCall*)>(0);
     return;
   }

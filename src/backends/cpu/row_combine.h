@@ -30,7 +30,7 @@ struct CombineCall {
 /// pixels consist of. Sums are FP32. Reads and writes nothing beyond `elems` elements.
 class RowCombiner {
  public:
-  /// f32 or bf16 (which needs AVX-512); kMax and kMin also of u8, of one row at least.
+  /// f32 or bf16 (which needs AVX-512); kMax also of u8, of one row at least.
   RowCombiner(Isa isa, Combine kind, DType in, DType out);
   void operator()(const CombineCall& call) const { function_(&call); }
 
