@@ -34,6 +34,7 @@ void AddExport(CLI::App& app, CommandBody& body);
 void AddVal(CLI::App& app, CommandBody& body);
 void AddPredict(CLI::App& app, CommandBody& body);
 void AddRun(CLI::App& app, CommandBody& body);
+void AddBenchmark(CLI::App& app, CommandBody& body);
 void AddProfile(CLI::App& app, CommandBody& body);
 void AddInspect(CLI::App& app, CommandBody& body);
 void AddDevices(CLI::App& app, CommandBody& body);

@@ -2,20 +2,19 @@
 
 #include "backends/cpu/cpu_device.h"
 #include "cli/command.h"
+#include "cli/precisions.h"
 
 namespace tenon::cli {
 namespace {
 
 CommandResult Devices() {
   const CpuDevice cpu = CpuDevice::Detect();
-  nlohmann::ordered_json precisions = nlohmann::ordered_json::array({"fp32"});
+  nlohmann::ordered_json precisions = nlohmann::ordered_json::array();
   nlohmann::ordered_json missing = nlohmann::ordered_json::object();
-  if (cpu.features.avx512_bf16)
-    precisions.push_back("half");
-  else
-    missing["half"] = "avx512_bf16";
-  missing["int8"] = "a later release of Tenon";
-  if (!cpu.features.avx2_fma) missing["fp32"] = "avx2 and fma: layers run on the slow reference";
+  for (const PrecisionSupport& precision : PrecisionsOf(cpu)) {
+    if (precision.native) precisions.push_back(precision.name);
+    if (!precision.missing.empty()) missing[precision.name] = precision.missing;
+  }
 
   CommandResult result;
   result.json["devices"] = {{{"name", "cpu"},

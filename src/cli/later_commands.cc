@@ -4,14 +4,16 @@
 namespace tenon::cli {
 
 void AddLaterCommands(CLI::App& app, CommandBody& body) {
-  for (const char* name : {"verify", "ship", "benchmark", "merge"}) {
+  for (const char* name : {"verify", "ship", "merge"}) {
     CLI::App* command = app.add_subcommand(name, "comes with a later release");
     // Whatever follows is swallowed here: falling through to the program, it would be an unknown argument.
     command->allow_extras()->fallthrough(false);
     command->callback([name, &body] {
       body = [name](const GlobalOptions&) -> CommandResult {
-        ThrowInvalid("tenon {} comes with a later release; this one has export, val, predict, run, profile, inspect and devices",
-                     name);
+        ThrowInvalid(
+            "tenon {} comes with a later release; this one has export, val, predict, run, benchmark, profile, inspect "
+            "and devices",
+            name);
       };
     });
   }

@@ -71,6 +71,7 @@ int Main(int argc, char** argv) {
   AddVal(app, body);
   AddPredict(app, body);
   AddRun(app, body);
+  AddBenchmark(app, body);
   AddProfile(app, body);
   AddInspect(app, body);
   AddDevices(app, body);

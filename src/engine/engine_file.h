@@ -21,6 +21,8 @@ inline constexpr uint32_t kEngineFormatVersion = 1;
 /// Writes atomically. Same engine, same bytes. Throws Error(kInvalidInput) when the file can't be written.
 /// Returns the size in bytes.
 int64_t WriteEngine(const EngineModel& engine, const std::string& path);
+/// The size of the file that WriteEngine would write.
+int64_t EngineFileBytes(const EngineModel& engine);
 
 /// Maps the file and checks all of it: magic, version, sizes, index (FlatBuffers verifier), every digest, every plan
 /// (ValidateProgram). Weights stay in the mapping. Throws Error(kInvalidInput) for anything damaged.

@@ -144,28 +144,47 @@ std::array<std::byte, sizeof(EngineHeader)> MakeHeader(const std::vector<std::by
   return bytes;
 }
 
+/// Everything that the file consists of, in order.
+class EngineImage {
+ public:
+  explicit EngineImage(const EngineModel& engine) : builder_(engine) {
+    const uint64_t first_section = AlignSection(sizeof(EngineHeader) + builder_.Build(0).size());
+    index_ = builder_.Build(first_section);
+    header_ = MakeHeader(index_);
+    chunks_.push_back(header_);
+    size_ = header_.size();
+    Add(index_);
+    for (const auto& bytes : builder_.sections().all()) Add(bytes);
+  }
+  EngineImage(const EngineImage&) = delete;  // the chunks point into it
+  EngineImage& operator=(const EngineImage&) = delete;
+
+  std::span<const std::span<const std::byte>> chunks() const { return chunks_; }
+  int64_t size_bytes() const { return static_cast<int64_t>(size_); }
+
+ private:
+  void Add(std::span<const std::byte> bytes) {
+    static constexpr std::array<std::byte, kSectionAlignment> kZeros = {};
+    chunks_.push_back(bytes);
+    chunks_.push_back(std::span(kZeros).first(AlignSection(size_ + bytes.size()) - size_ - bytes.size()));
+    size_ = AlignSection(size_ + bytes.size());
+  }
+
+  IndexBuilder builder_;
+  std::vector<std::byte> index_;
+  std::array<std::byte, sizeof(EngineHeader)> header_;
+  std::vector<std::span<const std::byte>> chunks_;
+  uint64_t size_ = 0;
+};
+
 }  // namespace
 
 int64_t WriteEngine(const EngineModel& engine, const std::string& path) {
-  IndexBuilder builder(engine);
-  const uint64_t first_section = AlignSection(sizeof(EngineHeader) + builder.Build(0).size());
-  const std::vector<std::byte> index = builder.Build(first_section);
-  const auto header = MakeHeader(index);
-
-  static constexpr std::array<std::byte, kSectionAlignment> kZeros = {};
-  std::vector<std::span<const std::byte>> chunks;
-  uint64_t size = 0;
-  const auto add = [&](std::span<const std::byte> bytes) {
-    chunks.push_back(bytes);
-    chunks.push_back(std::span(kZeros).first(AlignSection(size + bytes.size()) - size - bytes.size()));
-    size = AlignSection(size + bytes.size());
-  };
-  chunks.push_back(header);
-  size = header.size();
-  add(index);
-  for (const auto& bytes : builder.sections().all()) add(bytes);
-  WriteFileAtomically(path, chunks);
-  return static_cast<int64_t>(size);
+  const EngineImage image(engine);
+  WriteFileAtomically(path, image.chunks());
+  return image.size_bytes();
 }
+
+int64_t EngineFileBytes(const EngineModel& engine) { return EngineImage(engine).size_bytes(); }
 
 }  // namespace tenon

@@ -71,7 +71,8 @@ std::string ToSvg(const ScatterPlot& plot) {
   const auto [left, right] = std::minmax_element(points.begin(), points.end(), by_x);
   const auto [low, high] = std::minmax_element(points.begin(), points.end(), by_y);
   const auto [x1, x2] = WithRoom(left->x, right->x);
-  const auto [y1, y2] = WithRoom(low->y, high->y);
+  const double wider = std::max(0.0, plot.least_y_span - (high->y - low->y)) / 2;
+  const auto [y1, y2] = WithRoom(low->y - wider, high->y + wider);
   // Times and scores are never negative: no room below zero where no point is.
   const PlotAxis x = PlotAxis::Over(left->x >= 0 ? std::max(0.0, x1) : x1, x2, kTicks, kLeft, frame.width - kRight);
   const PlotAxis y = PlotAxis::Over(low->y >= 0 ? std::max(0.0, y1) : y1, y2, kTicks, frame.height - kBottom, kTop);

@@ -24,6 +24,7 @@ struct ScatterPoint {
 struct ScatterPlot {
   PlotFrame frame;
   std::vector<ScatterPoint> points;
+  double least_y_span = 0;  ///< of the y axis: what differs by far less shall not look far apart
 };
 std::string ToSvg(const ScatterPlot& plot);
 

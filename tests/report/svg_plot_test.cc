@@ -85,6 +85,14 @@ TEST(ScatterTest, PointsLieWhereTheirValuesAre) {
   for (const double v : y) EXPECT_TRUE(v > 0 && v < 400);
 }
 
+TEST(ScatterTest, SmallDifferencesStaySmall) {
+  ScatterPlot plot = TwoPoints();
+  plot.least_y_span = 0.1;
+  const auto y = Attributes(ToSvg(plot), "circle", "cy");
+  EXPECT_NEAR(y[0], y[1], 5);  // 0.001 of 0.1 over some 280 pixels
+  EXPECT_GT(y[0], y[1]);
+}
+
 TEST(ScatterTest, LabelsOfEqualPointsDoNotLieOnEachOther) {
   ScatterPlot plot = TwoPoints();
   plot.points[1] = plot.points[0];
