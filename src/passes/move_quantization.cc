@@ -97,8 +97,10 @@ bool UnsignActivations(Graph& graph, const PassContext&) {
     Value* stored = AddQuantize(graph, node->input(0), unsign(*type), node);
     for (Node* reader : readers) {
       const QuantizedType read = unsign(*QuantizedTypeOf(reader));
-      Value* zero_point = graph.AddConstant(Tensor::Scalar<int64_t>(read.affine.zero_point).CastTo(read.dtype));
-      graph.Rewrite(reader, reader->op().Clone(), {stored, reader->input(1), zero_point});
+      Value* scale = reader->input(1);  // one element, of rank 0 or 1, and the zero point has its shape
+      const Tensor number = Tensor::Scalar<int64_t>(read.affine.zero_point).CastTo(read.dtype);
+      Value* zero_point = graph.AddConstant(number.Reshaped(scale->shape()));
+      graph.Rewrite(reader, reader->op().Clone(), {stored, scale, zero_point});
     }
     graph.Erase(node);
     changed = true;

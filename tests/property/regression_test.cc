@@ -102,6 +102,14 @@ constexpr Regression kRegressions[] = {
   %y: f32[1,4,8,8], _ = Pool(%x) {kernel=[2,2], strides=[1,1], dilations=[1,1], pads=[0,0,0,0]}
   output %y "y"
 })"},
+    {"a scale of shape [1] met a scalar zero point when i8 activations became u8", R"(graph "random" {
+  meta "seed" "1" meta "style" "0" meta "variant" "0"
+  input %x: f32[1,1,1,1]
+  const %s: f32[1] = [0.02]
+  %q: i8[1,1,1,1] = QuantizeLinear(%x, %s)
+  %y: f32[1,1,1,1] = DequantizeLinear(%q, %s)
+  output %y "y"
+})"},
 };
 
 /// How a graph that a long run found is looked at: TENON_PROPERTY_GRAPH=FILE property_tests --gtest_filter=*OfAFile
