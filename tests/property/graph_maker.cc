@@ -13,7 +13,7 @@ double RandomReal(std::mt19937_64& random, DataStyle style) {
   if (style == DataStyle::kTies) return std::nearbyint(real * 4) / 4;
   if (style == DataStyle::kReal || random() % 24 != 0) return real;
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInf = std::numeric_limits<double>::infinity();
-  constexpr double kSpecials[] = {kNan, kNan, 0.0, -0.0, 0.0, -0.0, -3e4, 1e-41, 90, -90, 1e30};
+  constexpr double kSpecials[] = {kNan, kNan, 0.0, -0.0, 0.0, -0.0, -3e4, 1e-41, 90, -90, 1e10};
   if (random() % 50 == 0) return random() % 2 ? kInf : -kInf;
   return kSpecials[random() % std::size(kSpecials)];
 }

@@ -106,6 +106,7 @@ void EmitBinary(GraphMaker& m, BinaryKind kind, Value* a, Value* b) {
   Binary op;
   op.kind = kind;
   if (!a || !b) return;
+  if (a == b && (kind == BinaryKind::kDiv || kind == BinaryKind::kFmod)) return;  // 0 / 0 wherever a result underflows
   // An exponent that isn't small only makes infinities.
   if (m.OneIn(3) && kind != BinaryKind::kPow) std::swap(a, b);
   m.Emit(op, {a, b});
@@ -117,7 +118,10 @@ void MakeBinary(GraphMaker& m) {
   const auto kind = m.Pick({BinaryKind::kAdd, BinaryKind::kMul, BinaryKind::kSub, BinaryKind::kAdd, BinaryKind::kMul,
                             BinaryKind::kDiv, BinaryKind::kMin, BinaryKind::kMax, BinaryKind::kPRelu, BinaryKind::kPow,
                             BinaryKind::kFmod});
-  EmitBinary(m, kind, x, Partner(m, x));
+  if (kind != BinaryKind::kPow) return EmitBinary(m, kind, x, Partner(m, x));
+  // Other exponents of negative numbers are NaN or not as they are rounded.
+  EmitBinary(m, kind, x,
+             m.Constant(Tensor::Scalar<double>(m.Pick({2.0, 0.5, 3.0, 1.0, 0.0, -1.0})).CastTo(x->dtype())));
 }
 
 void MakeComparison(GraphMaker& m) {

@@ -12,7 +12,7 @@ namespace tenon::property {
 namespace {
 
 /// A fixed seed and a budget for CI; RC_PARAMS in the environment (e.g. "seed=7 max_success=100000") for long runs.
-void SetDefaultBudget() { setenv("RC_PARAMS", "seed=1 max_success=300", 0); }
+void SetDefaultBudget() { setenv("RC_PARAMS", "seed=1 max_success=1500", 0); }
 
 /// A crash leaves no message: with TENON_PROPERTY_TRACE=FILE, that file has the graph that was under test.
 void Trace(const Graph& graph) {

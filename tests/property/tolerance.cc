@@ -21,7 +21,7 @@ constexpr double kMargin = 8;
 /// Beyond it, which of two equal formulas overflows is chance.
 constexpr double kHuge = 1e30;
 /// Below it, functions may flush to 0 or stop at their smallest result.
-constexpr double kTiny = 1e-36;
+constexpr double kTiny = 1e-34;
 
 bool IsExactUnary(UnaryKind kind) {
   switch (kind) {
@@ -72,9 +72,9 @@ bool IsProduct(const Op& op) {
 double RoundoffOf(DType dtype, const NoiseLevel& level) {
   switch (dtype) {
     case DType::kFloat16:
-      return 0x1p-9;
+      return level.float16;
     case DType::kBFloat16:
-      return 0x1p-6;
+      return level.bfloat16;
     default:
       return level.float32;  // f64 too: folded constants are FP32 in places
   }
@@ -96,6 +96,13 @@ bool Cancels(const Op& op) {
     default:
       return true;
   }
+}
+
+/// A product with an activation, which may cancel as well.
+bool Activates(const Op& op) {
+  const auto active = [](const auto* product) { return product && product->epilogue.activation != Activation::kNone; };
+  return active(dynamic_cast<const Conv*>(&op)) || active(dynamic_cast<const ConvTranspose*>(&op)) ||
+         active(dynamic_cast<const MatMul*>(&op));
 }
 
 /// Terms that one element of the result is a sum of, about.
@@ -160,8 +167,9 @@ class NoisyEvaluation {
       // random.
       const double terms = TermsOf(node.op(), operands, results[i]);
       double absolute = terms > 1 ? level_.float32 * std::sqrt(terms) / 4 * LargestOf(results[i]) : 0;
+      if (Activates(node.op())) absolute = std::max(absolute, level_.float32);
       if (Cancels(node.op())) absolute = level_.float32 / 4 * std::min(4.0, 1 + LargestOf(operands[0]));
-      values_[node.output(i)] = exact ? results[i] : Moved(results[i], 0, absolute);
+      values_[node.output(i)] = exact && !level_.stored ? results[i] : Moved(results[i], 0, absolute);
     }
   }
 
@@ -170,6 +178,7 @@ class NoisyEvaluation {
     if (!IsFloat(tensor.dtype()) || tensor.elems() == 0) return tensor;
     const double amplitude = std::max(RoundoffOf(tensor.dtype(), level_), extra);
     Tensor moved = Tensor(DType::kFloat64, tensor.shape());
+    if (tensor.dtype() == DType::kFloat16) absolute = std::max(absolute, 0x1p-24);  // where it underflows
     std::uniform_real_distribution<double> noise(-amplitude, amplitude);
     for (int64_t i = 0; i < tensor.elems(); ++i)
       moved.data<double>()[i] = tensor.AsDouble(i) * (1 + noise(random_)) + absolute * noise(random_) / amplitude;
@@ -184,7 +193,7 @@ class NoisyEvaluation {
 
 /// The largest move of each element over the runs, times the margin; at least the margin times the typical move of
 /// its tensor, since single elements may be lucky.
-Tolerance FromMoves(const Tensor& expected, const std::vector<const Tensor*>& runs) {
+Tolerance FromMoves(const Tensor& expected, const std::vector<const Tensor*>& runs, double margin) {
   Tolerance tolerance;
   tolerance.absolute.assign(static_cast<size_t>(expected.elems()), 0);
   double sum_squares = 0;
@@ -205,7 +214,7 @@ Tolerance FromMoves(const Tensor& expected, const std::vector<const Tensor*>& ru
   const double typical = counted ? std::sqrt(sum_squares / static_cast<double>(counted)) : 0;
   for (int64_t i = 0; i < expected.elems(); ++i) {
     double& move = tolerance.absolute[static_cast<size_t>(i)];
-    if (typical > 0) move = kMargin * (move + typical / 4);
+    if (typical > 0) move = margin * (move + typical / 4);
     if (IsFloat(expected.dtype())) move += kTiny;
   }
   return tolerance;
@@ -214,14 +223,18 @@ Tolerance FromMoves(const Tensor& expected, const std::vector<const Tensor*>& ru
 }  // namespace
 
 std::vector<Tolerance> DeriveTolerances(const Graph& graph, const std::vector<Tensor>& inputs,
-                                        const std::vector<Tensor>& expected, const NoiseLevel& level, uint32_t count) {
+                                        const std::vector<Tensor>& expected, NoiseLevel level, Effort effort) {
+  const bool thorough = effort == Effort::kThorough;
+  if (thorough)
+    level.float32 *= kMargin, level.products *= kMargin, level.float16 *= kMargin, level.bfloat16 *= kMargin;
   std::vector<std::vector<Tensor>> runs;
-  for (uint32_t run = 0; run < count; ++run) runs.push_back(NoisyEvaluation(graph, level, run + 1).Run(inputs));
+  for (uint32_t run = 0; run < (thorough ? 64 : 4); ++run)
+    runs.push_back(NoisyEvaluation(graph, level, run + 1).Run(inputs));
   std::vector<Tolerance> tolerances;
   for (size_t i = 0; i < expected.size(); ++i) {
     std::vector<const Tensor*> of_output;
     for (const auto& run : runs) of_output.push_back(&run[i]);
-    tolerances.push_back(FromMoves(expected[i], of_output));
+    tolerances.push_back(FromMoves(expected[i], of_output, thorough ? 2 : kMargin));
   }
   return tolerances;
 }

@@ -17,12 +17,18 @@ struct Tolerance {
 /// Roundings that the noise stands for.
 struct NoiseLevel {
   double float32 = 0x1p-22;  ///< four times the unit roundoff (2^-24)
-  double products = 0;       ///< what operands of convolutions and matrix products are rounded by beyond that
+  double float16 = 0x1p-9, bfloat16 = 0x1p-6;
+  double products = 0;  ///< what operands of convolutions and matrix products are rounded by beyond that
+  bool stored = false;  ///< results of exact operations are rounded too, as where tensors are stored in BF16
 };
 
-/// One Tolerance per graph output, from `count` noisy evaluations. `expected` are the reference's outputs.
+/// A few evaluations with the noise, their moves times a margin: enough to pass almost every graph. Or many with more
+/// noise instead of the margin, which find the elements beside a jump (a threshold, a tie).
+enum class Effort { kQuick, kThorough };
+
+/// One Tolerance per graph output. `expected` are the reference's outputs.
 std::vector<Tolerance> DeriveTolerances(const Graph& graph, const std::vector<Tensor>& inputs,
-                                        const std::vector<Tensor>& expected, const NoiseLevel& level, uint32_t count);
+                                        const std::vector<Tensor>& expected, NoiseLevel level, Effort effort);
 
 /// Empty when every element of `got` is within its tolerance (an infinity or NaN wherever the reference has it); else
 /// which element isn't.
