@@ -239,8 +239,11 @@ Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine, c
   const ProgramStep& step = program.steps.at(static_cast<size_t>(constant.step));
   const KernelFamily* family = FindCpuKernelFamily(step.family);
   if (!family || family->version() != step.family_version || step.packed < 0) {
-    ThrowInvalid({.what = "the engine's weights are packed in a form that this version of Tenon doesn't know",
-                  .where = "step " + step.name});
+    ThrowInvalid({.what = "the engine's weights are packed as another version of Tenon does it",
+                  .where = "step " + step.name,
+                  .got = fmt::format("kernel family {} {}", step.family, step.family_version),
+                  .expected = family ? fmt::format("version {}", family->version()) : "a known family",
+                  .hint = "Build the engine again with tenon export, from the ONNX file."});
   }
   const StepDescription description = DescribeStep(program, step);
   // Kernels take weights of other types as FP32: the graph's constant has its own type.

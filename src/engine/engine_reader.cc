@@ -65,11 +65,12 @@ class Reader {
     if (std::memcmp(header.magic, kEngineMagic, sizeof(header.magic)) != 0)
       ThrowDamaged(path_, "another kind of file", "an engine's first bytes");
     if (header.version != kEngineFormatVersion) {
-      ThrowInvalid({.what = "an engine of another version of Tenon",
+      const bool newer = header.version > kEngineFormatVersion;
+      ThrowInvalid({.what = fmt::format("an engine built by {} version of Tenon", newer ? "a newer" : "an older"),
                     .where = path_,
                     .got = fmt::format("format {}", header.version),
                     .expected = fmt::format("format {}", kEngineFormatVersion),
-                    .hint = "Export it again with this version."});
+                    .hint = fmt::format("Build it again with tenon export{}.", newer ? ", or update Tenon" : "")});
     }
     const bool zeros = header.reserved == 0 && std::all_of(std::begin(header.zeros), std::end(header.zeros),
                                                            [](uint8_t byte) { return byte == 0; });

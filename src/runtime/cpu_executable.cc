@@ -55,17 +55,31 @@ int64_t WeightsBytes(const Program& program) {
   return bytes;
 }
 
-std::shared_ptr<const Program> FindPlan(const EngineModel& model, const CpuDevice& device) {
+namespace {
+
+/// The plans built for machines of this kind, by whatever version.
+std::vector<std::shared_ptr<const Program>> PlansFor(const EngineModel& model, const CpuDevice& device) {
   const std::string fingerprint = device.Fingerprint();
+  std::vector<std::shared_ptr<const Program>> plans;
   for (const auto& plan : model.plans) {
-    if (plan->device == "cpu" && plan->fingerprint == fingerprint) return plan;
+    if (plan->device == "cpu" && plan->fingerprint == fingerprint) plans.push_back(plan);
+  }
+  return plans;
+}
+
+}  // namespace
+
+std::shared_ptr<const Program> FindPlan(const EngineModel& model, const CpuDevice& device) {
+  for (const auto& plan : PlansFor(model, device)) {
+    if (ForeignFamilies(*plan).empty()) return plan;
   }
   return nullptr;
 }
 
 std::shared_ptr<const internal::Executable> NewCpuExecutable(std::shared_ptr<const EngineModel> model,
                                                              const CpuDevice& device) {
-  const std::shared_ptr<const Program> plan = FindPlan(*model, device);
+  std::shared_ptr<const Program> plan = FindPlan(*model, device);
+  if (const auto plans = PlansFor(*model, device); !plan && !plans.empty()) plan = plans[0];  // says what is foreign
   if (!plan) {
     ThrowUnsupported({.what = "the engine has no plan for this machine",
                       .where = device.Fingerprint(),

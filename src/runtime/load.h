@@ -9,13 +9,14 @@
 
 namespace tenon {
 
-/// The plan that fits the device; null when the engine has none.
+/// The plan that fits the device and this version's kernels; null when the engine has none.
 std::shared_ptr<const Program> FindPlan(const EngineModel& model, const CpuDevice& device);
 
 /// Bytes of the program's constants, packed ones included.
 int64_t WeightsBytes(const Program& program);
 
-/// Makes the model's plan for `device` ready to run. Throws Error(kUnsupportedDevice) when there is none.
+/// Makes the model's plan for `device` ready to run. Throws Error(kUnsupportedDevice) when there is none,
+/// Error(kInvalidInput) when the only one is of a version of Tenon with other kernels.
 std::shared_ptr<const internal::Executable> NewCpuExecutable(std::shared_ptr<const EngineModel> model,
                                                              const CpuDevice& device);
 Engine MakeCpuEngine(std::shared_ptr<const EngineModel> model, const CpuDevice& device);

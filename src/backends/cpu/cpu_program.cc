@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <map>
 
 #include "backends/cpu/tactic_list.h"
 #include "ir/text.h"
@@ -26,16 +27,6 @@ KernelOperand ToKernelOperand(const ProgramOperand& operand, const Program& prog
           .strides_bytes = operand.strides_bytes,
           .constant = plain_constant ? program.constants[operand.index] : Tensor(),
           .is_constant = plain_constant || operand.memory == MemoryKind::kPacked};
-}
-
-const KernelFamily& FamilyOf(const ProgramStep& step) {
-  const KernelFamily* family = FindCpuKernelFamily(step.family);
-  if (family && family->version() == step.family_version) return *family;
-  ThrowInvalid({.what = "the engine's plan doesn't fit this version of Tenon",
-                .where = "step " + step.name,
-                .got = fmt::format("kernel family {} version {}", step.family, step.family_version),
-                .expected = family ? fmt::format("version {}", family->version()) : "a known family",
-                .hint = "Export the engine again."});
 }
 
 }  // namespace
@@ -66,6 +57,19 @@ StepDescription DescribeStep(const Program& program, const ProgramStep& step) {
   return description;
 }
 
+std::string ForeignFamilies(const Program& program) {
+  std::map<std::string, std::string> foreign;
+  for (const ProgramStep& step : program.steps) {
+    const KernelFamily* family = FindCpuKernelFamily(step.family);
+    if (family && family->version() == step.family_version) continue;
+    foreign[fmt::format("{} {}", step.family, step.family_version)] =
+        family ? fmt::format("here {}", family->version()) : "unknown here";
+  }
+  std::string text;
+  for (const auto& [theirs, ours] : foreign) text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", theirs, ours);
+  return text;
+}
+
 namespace {
 
 /// A step whose operands its op would not take, or that make other outputs, is damaged: kernels rely on the shapes.
@@ -93,10 +97,16 @@ void CheckOperands(const ProgramStep& step, const StepProblem& problem) {
 }  // namespace
 
 CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device) : program_(std::move(program)) {
+  // First: what other kernels mean by a step, this version can't tell.
+  if (const std::string foreign = ForeignFamilies(*program_); !foreign.empty()) {
+    ThrowInvalid({.what = "the engine's plan was built by another version of Tenon, whose kernels differ",
+                  .got = "kernel families " + foreign,
+                  .hint = "Build it again with tenon export, or with --build from the engine itself."});
+  }
   for (const ProgramStep& step : program_->steps) {
     const StepDescription description = DescribeStep(*program_, step);
     CheckOperands(step, description.problem);
-    const KernelFamily& family = FamilyOf(step);
+    const KernelFamily& family = *FindCpuKernelFamily(step.family);
     if (const std::string reason = family.Supports(description.problem, device); !reason.empty()) {
       ThrowUnsupported(
           {.what = "the engine's plan doesn't run on this CPU", .where = "step " + step.name, .got = reason});

@@ -35,11 +35,16 @@ struct StepDescription {
 };
 StepDescription DescribeStep(const Program& program, const ProgramStep& step);
 
+/// The program's kernel families that this version of Tenon doesn't have as they were when it was built, as text
+/// ("conv_direct 3 (here 2), fft 1 (unknown here)"); empty when the program is current.
+std::string ForeignFamilies(const Program& program);
+
 /// A program made ready to run on this CPU: kernels generated, weights in place. Immutable: contexts share it.
 class CpuProgram {
  public:
   /// Throws Error(kUnsupportedDevice) when a kernel needs a feature that this CPU lacks, Error(kInvalidInput) when the
-  /// program is damaged. `program` must have passed ValidateProgram.
+  /// program is damaged or was built by a version of Tenon with other kernels. `program` must have passed
+  /// ValidateProgram.
   CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device);
 
   const Program& program() const { return *program_; }
