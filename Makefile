@@ -16,7 +16,7 @@ demo: build  ## the main job on the bundled example: export, val, predict
 	@scripts/demo.sh
 
 # Parts of the suite that run under the sanitizers each time; `make test PRESET=tsan` (asan-ubsan, debug) runs all of it.
-TSAN_PART = base_tests
+TSAN_PART = base_tests runtime_tests
 
 test: deps  ## builds and runs every test of PRESET (release, with a part in tsan); the last line is the count
 	@scripts/build.sh $(PRESET) $(JOBS)

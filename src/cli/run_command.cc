@@ -82,7 +82,7 @@ struct Stream {
 /// Runs all streams side by side; the first error of any of them is thrown here.
 void MeasureAll(std::vector<Stream>& streams, std::span<const void* const> inputs, const LatencyOptions& options) {
   std::vector<std::exception_ptr> errors(streams.size());
-  std::vector<std::thread> threads;
+  std::vector<std::jthread> threads;  // joined also where a later one can't be started
   const auto work = [&](size_t i) {
     try {
       streams[i].Measure(inputs, options);

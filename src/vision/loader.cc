@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "vision/image.h"
 
@@ -11,7 +13,13 @@ namespace tenon {
 ImageLoader::ImageLoader(std::vector<std::string> paths, LoaderOptions options)
     : paths_(std::move(paths)), options_(options) {
   const int threads = std::clamp(options_.threads, 1, std::max(options_.depth, 1));
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+  threads_.reserve(static_cast<size_t>(threads));
+  try {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+  } catch (const std::system_error& error) {
+    // Fewer threads load the same images, only later.
+    if (threads_.empty()) ThrowInvalid({.what = "can't start a thread to load images", .got = error.what()});
+  }
 }
 
 ImageLoader::~ImageLoader() {
