@@ -33,16 +33,20 @@ MetricKind ParseMetricKind(const std::string& flag) {
   ThrowInvalid({.what = "unknown metric", .where = "--metrics", .got = flag, .expected = "ultralytics or coco"});
 }
 
+std::vector<LabelledBox> CanvasLabels(const Sample& sample, const LetterboxPlan& plan) {
+  std::vector<LabelledBox> labels;
+  for (const Truth& truth : sample.truths) {
+    if (!truth.crowd) labels.push_back({TruthToCanvas(truth, plan), truth.class_id});  // Ultralytics has no crowds
+  }
+  return labels;
+}
+
 void DetectionEvaluator::Add(size_t sample, std::span<const Detection> detections, const LetterboxPlan& plan) {
   TENON_CHECK(sample < dataset_.samples.size(), "sample {} of {}", sample, dataset_.samples.size());
   const Sample& labelled = dataset_.samples[sample];
-  std::vector<LabelledBox> labels;
   std::vector<CocoTruth> truths;
-  for (const Truth& truth : labelled.truths) {
-    truths.push_back(ToCoco(truth, plan));
-    if (!truth.crowd) labels.push_back({TruthToCanvas(truth, plan), truth.class_id});  // Ultralytics has no crowds
-  }
-  ultralytics_.Add(detections, labels);
+  for (const Truth& truth : labelled.truths) truths.push_back(ToCoco(truth, plan));
+  ultralytics_.Add(detections, CanvasLabels(labelled, plan));
   std::vector<CocoDetection> in_image;
   for (const Detection& detection : detections) {
     in_image.push_back(ToCoco(detection, plan));

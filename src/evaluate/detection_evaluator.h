@@ -17,6 +17,9 @@ enum class MetricKind { kUltralytics, kCoco };
 /// "ultralytics" or "coco", as --metrics takes them. Throws Error(kInvalidInput).
 MetricKind ParseMetricKind(const std::string& flag);
 
+/// The labels of an image that count in Ultralytics' metric (crowd regions don't), in canvas pixels.
+std::vector<LabelledBox> CanvasLabels(const Sample& sample, const LetterboxPlan& plan);
+
 /// Measures detections on a data set, image by image: Ultralytics' metric on the canvas (as its `val` does), COCO's in
 /// image pixels. Both are always kept; they cost little beside inference.
 class DetectionEvaluator {

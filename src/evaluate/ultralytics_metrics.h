@@ -44,6 +44,15 @@ class UltralyticsMetrics {
 
   int64_t images() const { return images_; }
 
+  /// A detection and whether it took a label, at each IoU threshold.
+  struct Match {
+    double score;
+    int class_id;
+    std::array<bool, kThresholds> correct;
+  };
+  /// Of all images, in the order of Add; best first within an image.
+  const std::vector<Match>& matches() const { return matches_; }
+
   struct Result {
     DetectionScores mean;
     std::vector<ClassScores> classes;  ///< those with labels, by class number
@@ -53,11 +62,6 @@ class UltralyticsMetrics {
   Result Finish() const;
 
  private:
-  struct Match {
-    double score;
-    int class_id;
-    std::array<bool, kThresholds> correct;
-  };
   std::vector<Match> matches_;
   std::vector<int64_t> labels_per_class_;
   int64_t images_ = 0;
