@@ -32,6 +32,7 @@ using CommandBody = std::function<CommandResult(const GlobalOptions&)>;
 // One function per subcommand, each in its own file; they declare the flags and set `body` when chosen.
 void AddExport(CLI::App& app, CommandBody& body);
 void AddVal(CLI::App& app, CommandBody& body);
+void AddVerify(CLI::App& app, CommandBody& body);
 void AddPredict(CLI::App& app, CommandBody& body);
 void AddRun(CLI::App& app, CommandBody& body);
 void AddBenchmark(CLI::App& app, CommandBody& body);

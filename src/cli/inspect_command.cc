@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/model_source.h"
+#include "cli/verify_report.h"
 #include "engine/engine_file.h"
 #include "ir/text.h"
 #include "onnx/importer.h"
@@ -87,6 +88,19 @@ void AddSteps(const Program& plan, CommandResult& result) {
   }
 }
 
+/// A report of the build or of verify, whose JSON is shown as its table.
+void AddReport(const std::string& name, const std::string& report, CommandResult& result) {
+  if (name == kVerifyReport) {
+    const auto json = nlohmann::ordered_json::parse(report, nullptr, false);
+    if (json.is_object()) {
+      result.json["verify"] = json;
+      result.text += fmt::format("verified {}\n{}", json.value("date", ""), VerifyTable(json));
+      return;
+    }
+  }
+  result.text += fmt::format("{}\n{}", name, report);
+}
+
 CommandResult InspectEngine(const InspectOptions& options) {
   const auto model = ReadEngine(options.model.model);
   CommandResult result;
@@ -105,7 +119,7 @@ CommandResult InspectEngine(const InspectOptions& options) {
                     json["memory_bytes"]["weights"].get<double>() / 1e6, static_cast<double>(plan->arena_bytes) / 1e6);
   }
   result.json["reports"] = model->reports;
-  for (const auto& [name, report] : model->reports) result.text += fmt::format("{}\n{}", name, report);
+  for (const auto& [name, report] : model->reports) AddReport(name, report, result);
   if (options.layers) AddSteps(*model->plans[0], result);
   return result;
 }

@@ -14,17 +14,4 @@ void AddLatencyFlags(CLI::App& command, LatencyOptions& options) {
       ->capture_default_str();
 }
 
-nlohmann::ordered_json ToJson(const LatencyStats& stats) {
-  return {{"median", stats.median}, {"p90", stats.p90}, {"p95", stats.p95},
-          {"p99", stats.p99},       {"min", stats.min}, {"mean", stats.mean}};
-}
-
-nlohmann::ordered_json ToJson(const HostLoad& load) {
-  nlohmann::ordered_json json = {{"load_average_start", load.load_average_start},
-                                 {"load_average_end", load.load_average_end}};
-  json["others_share"] = load.others_share ? nlohmann::ordered_json(*load.others_share) : nullptr;
-  json["steal_share"] = load.steal_share ? nlohmann::ordered_json(*load.steal_share) : nullptr;
-  return json;
-}
-
 }  // namespace tenon::cli

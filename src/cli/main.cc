@@ -69,6 +69,7 @@ int Main(int argc, char** argv) {
   AddGlobalFlags(app, global);
   AddExport(app, body);
   AddVal(app, body);
+  AddVerify(app, body);
   AddPredict(app, body);
   AddRun(app, body);
   AddBenchmark(app, body);

@@ -14,13 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path CacheFolder() {
-  const char* xdg = std::getenv("XDG_CACHE_HOME");
-  if (xdg && *xdg) return fs::path(xdg) / "tenon";
-  const char* home = std::getenv("HOME");
-  return fs::path(home && *home ? home : "/tmp") / ".cache" / "tenon";
-}
-
 int64_t ParseSide(const std::string& text, const std::string& whole) {
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -31,6 +24,8 @@ int64_t ParseSide(const std::string& text, const std::string& whole) {
   return value;
 }
 
+}  // namespace
+
 ImportOptions ToImportOptions(const ModelOptions& options) {
   const ImageSize size = ParseImageSize(options.imgsz);
   if (options.batch && (*options.batch < 1 || *options.batch > 1024)) {
@@ -40,11 +35,13 @@ ImportOptions ToImportOptions(const ModelOptions& options) {
   return {.batch = options.batch, .height = size.height, .width = size.width, .input_shapes = {}};
 }
 
+namespace {
+
 /// The engine with a plan for this machine added, from the cache of such builds or built now.
 std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, const ModelOptions& options,
                                            const GlobalOptions& global, const CpuDevice& device) {
   const Digest digest = HashString(HashFile(options.model).ToString() + device.Fingerprint());
-  const fs::path cached = CacheFolder() / "engines" / (digest.ToString() + ".tenon");
+  const fs::path cached = fs::path(CacheFolder()) / "engines" / (digest.ToString() + ".tenon");
   if (fs::exists(cached)) {
     try {
       auto built = ReadEngine(cached.string());
@@ -69,6 +66,13 @@ void RefusePrecisionFlags(const ModelOptions& options) {
 }
 
 }  // namespace
+
+std::string CacheFolder() {
+  const char* xdg = std::getenv("XDG_CACHE_HOME");
+  if (xdg && *xdg) return (fs::path(xdg) / "tenon").string();
+  const char* home = std::getenv("HOME");
+  return (fs::path(home && *home ? home : "/tmp") / ".cache" / "tenon").string();
+}
 
 void AddModelFlags(CLI::App& command, ModelOptions& options) {
   command.add_option("model", options.model, "ONNX file or Tenon engine (.tenon)")->required();
@@ -109,7 +113,7 @@ CpuDevice ChosenCpu(const GlobalOptions& global) {
 }
 
 std::string TimingCachePath(const std::string& flag) {
-  return flag.empty() ? (CacheFolder() / "cpu.timing").string() : flag;
+  return flag.empty() ? (fs::path(CacheFolder()) / "cpu.timing").string() : flag;
 }
 
 void SaveTimingCache(const TimingCache& cache, const std::string& flag) {

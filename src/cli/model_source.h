@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "compile/compiler.h"
+#include "onnx/importer.h"
 #include "tenon/tenon.hpp"
 
 namespace tenon::cli {
@@ -33,6 +34,12 @@ struct ImageSize {
   std::optional<int64_t> height, width;
 };
 ImageSize ParseImageSize(const std::string& text);
+
+/// --imgsz and --batch as the importer takes them. Throws Error(kInvalidInput).
+ImportOptions ToImportOptions(const ModelOptions& options);
+
+/// $XDG_CACHE_HOME/tenon, else ~/.cache/tenon; perhaps not there yet.
+std::string CacheFolder();
 
 /// "cpu" or "reference" from --device. Throws Error for devices that this machine or release doesn't have.
 std::string ChooseDevice(const std::string& flag);

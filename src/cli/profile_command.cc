@@ -1,13 +1,12 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "cli/command.h"
-#include "cli/latency_options.h"
 #include "cli/model_source.h"
 #include "cli/random_input.h"
 #include "profile/advice.h"
 #include "profile/chrome_trace.h"
 #include "runtime/load.h"
-#include "verify/host_load.h"
+#include "verify/json.h"
 
 namespace tenon::cli {
 namespace {
@@ -108,7 +107,7 @@ Json ToJson(const Profile& profile, const ProfileOptions& options) {
                {"precision", profile.program->precision},
                {"threads", profile.threads},
                {"iterations", options.iterations},
-               {"load", cli::ToJson(profile.load)},
+               {"load", tenon::ToJson(profile.load)},
                {"whole_ms", profile.times.whole_us / 1e3},
                {"whole_median_ms", profile.times.whole_median_us / 1e3},
                {"steps_ms", profile.times.SumUs() / 1e3},

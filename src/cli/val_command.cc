@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/data_options.h"
 #include "cli/head_options.h"
 #include "cli/model_source.h"
 #include "verify/accuracy.h"
@@ -17,12 +18,6 @@ struct ValOptions {
   std::string metrics = "ultralytics";
   std::string save_json;
 };
-
-void ReportProblems(const Dataset& dataset) {
-  constexpr size_t kShown = 10;
-  for (size_t i = 0; i < dataset.problems.size() && i < kShown; ++i) Log().warn("{}", dataset.problems[i].ToString());
-  if (dataset.problems.size() > kShown) Log().warn("... and {} more such lines", dataset.problems.size() - kShown);
-}
 
 std::string Table(const ValReport& report) {
   std::string text = fmt::format("{:<22}{:>8}{:>11}{:>9}{:>9}{:>9}{:>11}\n", "class", "images", "instances", "P", "R",
@@ -40,8 +35,7 @@ std::string Table(const ValReport& report) {
 
 CommandResult Val(const ValOptions& options, const GlobalOptions& global) {
   const MetricKind kind = ParseMetricKind(options.metrics);
-  const Dataset dataset = LoadDataset(options.data);
-  ReportProblems(dataset);
+  const Dataset dataset = LoadDatasetAndReport(options.data);
   const LoadedModel model = LoadModel(options.model, global);
   Detector detector(model.engine, options.head.head, global.threads);
   DetectionEvaluator evaluator(dataset);
@@ -63,13 +57,7 @@ void AddVal(CLI::App& app, CommandBody& body) {
   CLI::App* command = app.add_subcommand("val", "mAP of a model on a labelled data set");
   AddModelFlags(*command, options->model);
   AddHeadFlags(*command, options->head);
-  command->add_option("--data", options->data.data, "Ultralytics data.yaml, or a COCO json (with --images)")
-      ->required();
-  command->add_option("--images", options->data.images, "folder of the images of a COCO json");
-  command->add_option("--split", options->data.split, "train, val or test")->capture_default_str();
-  command->add_option("--fraction", options->data.fraction, "use only the first part of the images")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+  AddDataFlags(*command, options->data);
   command->add_option("--metrics", options->metrics, "ultralytics or coco")->capture_default_str();
   command->add_option("--save-json", options->save_json, "detections in COCO's result form");
   command->callback(

@@ -10,6 +10,23 @@
 
 namespace tenon {
 
+LoadedImage LoadForModel(const std::string& path, const LoaderOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  LoadedImage loaded{.path = path};
+  try {
+    Image image = LoadImage(path);
+    loaded.plan = PlanLetterbox(image.height, image.width, options.preprocess, options.rule);
+    const Image canvas = Letterbox(image, loaded.plan, options.preprocess);
+    loaded.tensor.resize(canvas.bgr.size());
+    CanvasToTensor(canvas, options.preprocess, loaded.tensor);
+    if (options.keep == KeepImage::kYes) loaded.image = std::move(image);
+  } catch (const std::exception& error) {  // out of memory for one huge image must not end the run either
+    loaded = {.path = path, .error = error.what()};
+  }
+  loaded.preprocess_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return loaded;
+}
+
 ImageLoader::ImageLoader(std::vector<std::string> paths, LoaderOptions options)
     : paths_(std::move(paths)), options_(options) {
   const int threads = std::clamp(options_.threads, 1, std::max(options_.depth, 1));
@@ -31,23 +48,6 @@ ImageLoader::~ImageLoader() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-LoadedImage ImageLoader::Load(size_t index) const {
-  const auto start = std::chrono::steady_clock::now();
-  LoadedImage loaded{.index = index, .path = paths_[index]};
-  try {
-    Image image = LoadImage(loaded.path);
-    loaded.plan = PlanLetterbox(image.height, image.width, options_.preprocess, options_.rule);
-    const Image canvas = Letterbox(image, loaded.plan, options_.preprocess);
-    loaded.tensor.resize(canvas.bgr.size());
-    CanvasToTensor(canvas, options_.preprocess, loaded.tensor);
-    if (options_.keep == KeepImage::kYes) loaded.image = std::move(image);
-  } catch (const std::exception& error) {  // out of memory for one huge image must not end the run either
-    loaded = {.index = index, .path = paths_[index], .error = error.what()};
-  }
-  loaded.preprocess_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-  return loaded;
-}
-
 void ImageLoader::Work() {
   std::unique_lock lock(mutex_);
   const size_t depth = static_cast<size_t>(std::max(options_.depth, 1));
@@ -56,7 +56,8 @@ void ImageLoader::Work() {
     if (stopping_ || claimed_ >= paths_.size()) return;
     const size_t index = claimed_++;
     lock.unlock();
-    LoadedImage loaded = Load(index);
+    LoadedImage loaded = LoadForModel(paths_[index], options_);
+    loaded.index = index;
     lock.lock();
     ready_.emplace(index, std::move(loaded));
     arrival_.notify_one();

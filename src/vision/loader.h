@@ -33,6 +33,9 @@ struct LoaderOptions {
   int depth = 8;  ///< images ready or in work at most: what memory use is bounded by
 };
 
+/// Decodes and letterboxes one image here and now. Never throws for the image's sake: `error` says what is wrong.
+LoadedImage LoadForModel(const std::string& path, const LoaderOptions& options);
+
 /// Decodes and letterboxes images on threads of its own, ahead of who takes them, in order. Not copyable; Next is for
 /// one thread. Destroying it early stops the threads after the image each is at.
 class ImageLoader {
@@ -49,7 +52,6 @@ class ImageLoader {
 
  private:
   void Work();
-  LoadedImage Load(size_t index) const;
 
   const std::vector<std::string> paths_;
   const LoaderOptions options_;

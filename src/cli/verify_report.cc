@@ -1,0 +1,81 @@
+#include "cli/verify_report.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "engine/engine_file.h"
+
+namespace tenon::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string Text(const Json& json, const char* key) {
+  const auto found = json.is_object() ? json.find(key) : json.end();
+  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::string Number(const Json& json, const char* key) {
+  const auto found = json.is_object() ? json.find(key) : json.end();
+  return found != json.end() && found->is_number() ? fmt::format("{:.4g}", found->get<double>()) : "-";
+}
+
+std::string Row(const Json& check) {
+  return fmt::format("{:<21}{:<12}{:>10}{:>11}  {}\n", Text(check, "name"), Text(check, "status"),
+                     Number(check, "value"), Number(check, "threshold"), Text(check, "detail"));
+}
+
+std::string Verdict(const Json& report) {
+  std::string failed, not_judged;
+  for (const Json& check : report.value("checks", Json::array())) {
+    const std::string status = Text(check, "status");
+    std::string* list = status == "fail" ? &failed : status == "not_judged" ? &not_judged : nullptr;
+    if (list) *list += (list->empty() ? "" : ", ") + Text(check, "name");
+  }
+  const bool passed = report.contains("passed") && report["passed"].is_boolean() && report["passed"].get<bool>();
+  return fmt::format("{}{}{}\n", passed ? "passed" : "NOT PASSED", failed.empty() ? "" : "; failed: " + failed,
+                     not_judged.empty() ? "" : "; not judged: " + not_judged);
+}
+
+bool MayWrite(const std::string& path) {
+  std::error_code error;
+  const auto permissions = std::filesystem::status(path, error).permissions();
+  return !error && (permissions & std::filesystem::perms::owner_write) != std::filesystem::perms::none;
+}
+
+}  // namespace
+
+std::string VerifyTable(const Json& report) {
+  if (!report.is_object()) return "";
+  std::string text = fmt::format("{:<21}{:<12}{:>10}{:>11}\n", "check", "status", "value", "threshold");
+  if (const auto checks = report.find("checks"); checks != report.end() && checks->is_array()) {
+    for (const Json& check : *checks) text += Row(check);
+    text += Verdict(report);
+  }
+  return text;
+}
+
+void KeepInEngine(const std::string& path, const std::string& digest, const Json& report) {
+  try {
+    if (!MayWrite(path)) {
+      Log().warn("the result is not kept in the engine: {} is read-only", path);
+      return;
+    }
+    if (HashFile(path).ToString() != digest) {
+      Log().warn("the result is not kept in the engine: {} has changed since it was verified", path);
+      return;
+    }
+    const auto model = ReadEngine(path);
+    model->reports[kVerifyReport] = report.dump(2, ' ', false, Json::error_handler_t::replace);
+    WriteEngine(*model, path);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kInterrupted) throw;
+    Log().warn("the result is not kept in the engine: {}", error.what());
+  }
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,35 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/head_options.h"
+#include "cli/model_source.h"
+#include "verify/accuracy.h"
+
+namespace tenon::cli {
+
+/// The ONNX file that an engine came from, as `verify` needs it: compiled for the engine's input size.
+class VerifySource {
+ public:
+  /// Throws Error(kInvalidInput) when the file is not the one that the engine was made of.
+  VerifySource(const std::string& path, const ModelOptions& model, const EngineModel& engine,
+               const GlobalOptions& global);
+
+  const Digest& digest() const { return digest_; }
+  /// Detections of the source in FP32, and their report. From the cache under CacheFolder() where it has them.
+  Accuracy MeasureSource(const Dataset& dataset, const HeadOptions& head, const AccuracyOptions& options) const;
+  /// The graph after all passes, in a plan's precision.
+  std::unique_ptr<Graph> FusedGraph(const std::string& precision) const;
+  /// The source in half; nothing when this device has none.
+  std::optional<Engine> CompileHalf() const;
+
+ private:
+  Engine Compile(bool half, int effort) const;
+
+  ModelOptions options_;
+  const GlobalOptions& global_;
+  Digest digest_;
+};
+
+}  // namespace tenon::cli
