@@ -90,13 +90,11 @@ void AddSteps(const Program& plan, CommandResult& result) {
 
 /// A report of the build or of verify, whose JSON is shown as its table.
 void AddReport(const std::string& name, const std::string& report, CommandResult& result) {
-  if (name == kVerifyReport) {
-    const auto json = nlohmann::ordered_json::parse(report, nullptr, false);
-    if (json.is_object()) {
-      result.json["verify"] = json;
-      result.text += fmt::format("verified {}\n{}", json.value("date", ""), VerifyTable(json));
-      return;
-    }
+  const auto verified = name == kVerifyReport ? ParseVerifyReport(report) : std::nullopt;
+  if (verified) {
+    result.json["verify"] = *verified;
+    result.text += DescribeVerifyReport(*verified);
+    return;
   }
   result.text += fmt::format("{}\n{}", name, report);
 }

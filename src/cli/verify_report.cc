@@ -31,7 +31,7 @@ std::string Row(const Json& check) {
 
 std::string Verdict(const Json& report) {
   std::string failed, not_judged;
-  for (const Json& check : report.value("checks", Json::array())) {
+  for (const Json& check : report["checks"]) {
     const std::string status = Text(check, "status");
     std::string* list = status == "fail" ? &failed : status == "not_judged" ? &not_judged : nullptr;
     if (list) *list += (list->empty() ? "" : ", ") + Text(check, "name");
@@ -48,6 +48,18 @@ bool MayWrite(const std::string& path) {
 }
 
 }  // namespace
+
+std::optional<Json> ParseVerifyReport(const std::string& text) {
+  constexpr int kMaxDepth = 8;  // ours has five; printing JSON takes stack for each
+  const auto shallow = [](int depth, Json::parse_event_t, Json&) { return depth < kMaxDepth; };
+  Json json = Json::parse(text, shallow, false);
+  if (!json.is_object()) return std::nullopt;
+  return json;
+}
+
+std::string DescribeVerifyReport(const Json& report) {
+  return fmt::format("verified {} with {}\n{}", Text(report, "date"), Text(report, "data"), VerifyTable(report));
+}
 
 std::string VerifyTable(const Json& report) {
   if (!report.is_object()) return "";

@@ -153,6 +153,23 @@ TEST_F(AlteredTest, AnEngineWithAlteredWeightsFails) {
   EXPECT_THAT(outcome.failed(), Contains("map"));
 }
 
+/// inspect shows what an engine keeps, whatever that is.
+TEST_F(AlteredTest, HostileReportsAreShownOrSkipped) {
+  const auto engine = Compile(ImportOnnx(kOnnx), Precision::kFp32).engine;
+  const std::string deep(300000, '[');
+  for (const std::string& report :
+       {std::string("no json"), std::string("[]"), std::string(R"({"date": 5, "checks": 7, "passed": "yes"})"),
+        std::string(R"({"checks": [1, null, {"name": 3, "value": "x"}]})"), deep, R"({"checks": )" + deep,
+        R"({"checks": )" + deep + std::string(300000, ']') + "}", std::string("{\"date\": \"\xff\"}")}) {
+    engine->reports["verify"] = report;
+    const std::string path = Write(*engine, "hostile.tenon");
+    for (const char* json : {"", " --json"}) {
+      const std::string command = TENON_BINARY_DIR "/tenon inspect " + path + json + " > " + folder_ + "out 2>&1";
+      EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 0) << report.substr(0, 60);
+    }
+  }
+}
+
 Check Weights(const EngineModel& engine, Precision precision) {
   const auto graph = ImportOnnx(kOnnx);
   RunPasses(*graph, {.precision = precision});
