@@ -169,7 +169,7 @@ class FakeExecutable : public internal::Executable {
     outputs = {{"out", DType::kFloat32, {12}}};
     precision = "int8";
   }
-  std::unique_ptr<internal::Execution> NewExecution(const ContextOptions&) const override {
+  std::unique_ptr<internal::Execution> NewExecution(int) const override {
     class FakeExecution : public internal::Execution {
      public:
       explicit FakeExecution(const FakeExecutable& owner) : owner_(owner) {}
@@ -192,7 +192,7 @@ class FakeExecutable : public internal::Executable {
 };
 
 Engine Fake(FakeExecutable::Disturb disturb) {
-  return internal::EngineAccess::Make(std::make_shared<FakeExecutable>(std::move(disturb)));
+  return Engine::Adopt(internal::NewHandle(std::make_shared<FakeExecutable>(std::move(disturb))));
 }
 
 TEST(CheckDeterminism, EveryWayOfDifferingIsSeen) {
