@@ -6,6 +6,7 @@
 #include "ops/conv.h"
 #include "ops/index.h"
 #include "ops/matmul.h"
+#include "ops/pad.h"
 #include "ops/pool.h"
 #include "ops/reduce.h"
 #include "ops/resize.h"
@@ -17,6 +18,8 @@ namespace {
 
 /// Channels of an image that a camera or file gives.
 constexpr int64_t kMaxImageChannels = 4;
+/// Pad's operand of x's type.
+constexpr size_t kPadValue = 2;
 
 bool ComputesInHalf(const Node& node) {
   const bool dense = EpilogueOf(node.op()) || node.As<Attention>();
@@ -104,6 +107,8 @@ class PrecisionAssigner {
     } else if (!feeds_dense_.contains(node)) {
       // Nothing below computes in half: FP32 up to the graph output. Axes and shapes are integers.
       for (Value*& operand : operands) operand = AsFull(operand, node);
+    } else if (node->As<Pad>() && operands.size() > kPadValue) {
+      operands[kPadValue] = As(operands[0]->dtype(), operands[kPadValue], node);
     } else if (node->As<Concat>()) {
       const bool any_half = std::any_of(operands.begin(), operands.end(),
                                         [&](const Value* v) { return v->dtype() == context_.half_type; });

@@ -110,6 +110,18 @@ constexpr Regression kRegressions[] = {
   %y: f32[1,1,1,1] = DequantizeLinear(%q, %s)
   output %y "y"
 })"},
+    {"in half, a padding value stayed FP32 beside a BF16 tensor", R"(graph "random" {
+  meta "seed" "1" meta "style" "0" meta "variant" "0"
+  input %x: f32[1,8,2,2]
+  const %w: f32[4,8,1,1] = random(1)
+  const %p: i64[8] = [0, 0, 1, 1, 0, 0, 1, 1]
+  const %v: f32[] = [0.5]
+  const %u: f32[4,4,1,1] = random(2)
+  %a: f32[1,4,2,2] = Conv(%x, %w) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0]}
+  %b: f32[1,4,4,4] = Pad(%a, %p, %v)
+  %y: f32[1,4,4,4] = Conv(%b, %u) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0]}
+  output %y "y"
+})"},
 };
 
 /// How a graph that a long run found is looked at: TENON_PROPERTY_GRAPH=FILE property_tests --gtest_filter=*OfAFile
