@@ -1,10 +1,12 @@
 #include <chrono>
 #include <ctime>
 
+#include "base/file.h"
 #include "cli/command.h"
 #include "cli/data_options.h"
 #include "cli/latency_options.h"
 #include "cli/other_process.h"
+#include "cli/verify_html.h"
 #include "cli/verify_report.h"
 #include "cli/verify_source.h"
 #include "engine/engine_file.h"
@@ -18,7 +20,7 @@ struct VerifyOptions {
   ModelOptions model;
   HeadOptions head{.conf = 0.001};
   DatasetOptions data;
-  std::string source;
+  std::string source, report;
   MatrixOptions matrix;
   bool no_save = false;
 };
@@ -99,6 +101,7 @@ CommandResult Verify(const VerifyOptions& options, const GlobalOptions& global) 
   CommandResult answer{.json = ToJson(result, options, source, *plan, accuracy.report)};
   answer.text = VerifyTable(answer.json);
   answer.exit_code = result.passed() ? 0 : static_cast<int>(ErrorCode::kGateFailed);
+  if (!options.report.empty()) WriteTextFileAtomically(options.report, VerifyHtml(answer.json));
   if (is_engine && !options.no_save) KeepInEngine(options.model.model, file_digest, answer.json);
   return answer;
 }
@@ -128,6 +131,7 @@ void AddVerify(CLI::App& app, CommandBody& body) {
   AddLatencyFlags(*command, options->matrix.latency.latency);
   AddMatrixFlags(*command, options->matrix);
   command->add_option("--source", options->source, "the ONNX file that the engine was made of");
+  command->add_option("--report", options->report, "HTML page with the result");
   command->add_flag("--no-save", options->no_save, "don't keep the result in the engine file");
   command->callback(
       [options, &body] { body = [options](const GlobalOptions& global) { return Verify(*options, global); }; });

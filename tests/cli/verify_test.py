@@ -46,6 +46,18 @@ class Verify(CliTest):
         self.assertEqual([c["name"] for c in result["checks"] if c["status"] == "fail"], ["p95_latency"])
         self.assertIn("failed: p95_latency", self.verify("--p95-ms", 0.01, "--no-save", code=1).stdout)
 
+    def test_html_report(self):
+        page = self.folder / "a<b.html"
+        engine = self.write("a<b.tenon", self.engine.read_bytes())
+        self.verify("--report", page, "--no-save", engine=engine)
+        html = page.read_text()
+        for name in NAMES:
+            self.assertIn(name, html)
+        self.assertIn("a&lt;b.tenon", html)
+        self.assertNotIn("a<b.tenon", html)
+        self.assert_refused(["verify", self.engine, "--source", ONNX, "--data", self.data, *FAST, "--no-save", "--report", "/proc/x.html"],
+                            says=["/proc/x.html"])
+
     def test_another_precision_than_asked_fails(self):
         self.assertEqual(self.statuses(self.verify_json("--precision", "half", "--no-save", code=1))["precision_as_asked"], "fail")
 
