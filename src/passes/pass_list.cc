@@ -26,7 +26,7 @@
 
 namespace tenon {
 
-std::vector<PassGroup> MakePassList() {
+std::vector<PassGroup> MakeFloatPassList() {
   using Repeat = PassGroup::Repeat;
   return {
       // Every other pass sees the types that will be computed with.
@@ -74,6 +74,13 @@ std::vector<PassGroup> MakePassList() {
         {"remove_no_ops", RemoveNoOps},
         {"simplify_reshapes", SimplifyReshapes},
         {"dead_code", RemoveDeadCode}}},
+  };
+}
+
+std::vector<PassGroup> MakePassList() {
+  using Repeat = PassGroup::Repeat;
+  std::vector<PassGroup> groups = MakeFloatPassList();
+  const std::vector<PassGroup> rest = {
       // Q and DQ, from the model or from calibration, go to where kernels take them. Merging makes equal Qs of one
       // tensor one, so that it can be stored in 8 bits alone.
       {"quantise",
@@ -97,6 +104,8 @@ std::vector<PassGroup> MakePassList() {
         // The others know one output per Conv.
         {"fuse_upsample", FuseUpsample}}},
   };
+  groups.insert(groups.end(), rest.begin(), rest.end());
+  return groups;
 }
 
 }  // namespace tenon

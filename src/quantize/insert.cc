@@ -1,0 +1,120 @@
+#include "quantize/insert.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "ops/conv.h"
+#include "ops/operands.h"
+#include "ops/quantize.h"
+#include "passes/fusable.h"
+#include "passes/fuse_quantized.h"
+#include "passes/quantized_values.h"
+#include "passes/rewrite.h"
+#include "quantize/quantizable_convs.h"
+#include "quantize/weights.h"
+
+namespace tenon {
+namespace {
+
+const TensorStatistics& StatisticsOf(const StatisticsTable& table, const Value* value) {
+  const auto found = table.find(value->name());
+  TENON_CHECK(found != table.end(), "no statistics of {}", value->name());
+  return found->second;
+}
+
+/// The node after the one that makes the value; null at the end.
+const Node* NodeAfter(const Graph& graph, const Value* value) {
+  const auto& nodes = graph.nodes();
+  if (!value->producer()) return nodes.empty() ? nullptr : nodes.front().get();
+  const auto at =
+      std::find_if(nodes.begin(), nodes.end(), [&](const auto& node) { return node.get() == value->producer(); });
+  const auto next = std::next(at);
+  return next == nodes.end() ? nullptr : next->get();
+}
+
+/// value -> Q -> DQ -> all that read the value. Graph outputs stay real.
+void QuantizeValue(Graph& graph, Value* value, const AffineScale& scale) {
+  const QuantizedType type{DType::kUInt8, scale};
+  const std::vector<Node*> readers = value->users();
+  Value* stored = AddQuantize(graph, value, type, NodeAfter(graph, value));
+  Value* real = AddDequantize(graph, stored, type, NodeAfter(graph, stored));
+  for (Node* reader : readers) {
+    for (size_t i = 0; i < reader->inputs().size(); ++i) {
+      if (reader->input(i) == value) graph.SetInput(reader, i, real);
+    }
+  }
+}
+
+void QuantizeConv(Graph& graph, Node* node, const TensorStatistics& input) {
+  const Conv& conv = *node->As<Conv>();
+  const Tensor weights = node->input(kWeightsOperand)->constant();
+  std::vector<double> mean, energy;
+  for (const ChannelStatistics& channel : input.channels()) {
+    mean.push_back(channel.mean);
+    energy.push_back(channel.mean_square);
+  }
+  const QuantizedWeights quantized = QuantizeWeights(weights, conv.groups, energy);
+  const std::string name = node->input(kWeightsOperand)->name();
+  DequantizeLinear dequantize;
+  dequantize.axis = 0;
+  Value* real = graph
+                    .AddOp(dequantize,
+                           {graph.AddConstant(quantized.elements, name + ".i8"),
+                            graph.AddConstant(quantized.scales, name + ".scale")},
+                           name + ".dq", node)
+                    ->output();
+  const std::vector<double> shift = WeightRoundingBias(weights, quantized, conv.groups, mean);
+  const Value* old_bias = node->input(kBiasOperand);
+  Tensor bias(DType::kFloat32, {weights.shape()[0]});
+  for (int64_t oc = 0; oc < bias.elems(); ++oc)
+    bias.data<float>()[oc] = static_cast<float>((old_bias ? old_bias->constant().AsDouble(oc) : 0) - shift[oc]);
+  std::vector<Value*> operands = PaddedOperands(*node);
+  operands[kWeightsOperand] = real;
+  operands[kBiasOperand] = graph.AddConstant(bias, node->name() + ".bias");
+  graph.Rewrite(node, conv.Clone(), operands);
+}
+
+std::vector<QuantizableConv> Chosen(const Graph& graph, const std::set<std::string>& names) {
+  std::vector<QuantizableConv> convs = FindQuantizableConvs(graph);
+  std::erase_if(convs, [&](const QuantizableConv& conv) { return !names.contains(conv.node->name()); });
+  return convs;
+}
+
+}  // namespace
+
+void InsertQuantization(Graph& graph, const InsertOptions& options, const StatisticsTable& statistics) {
+  const std::vector<QuantizableConv> convs = Chosen(graph, options.int8);
+  const ScaleGroups groups(convs);
+  std::vector<AffineScale> scales;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    Histogram all;
+    for (const Value* input : groups.inputs(g)) all.Merge(StatisticsOf(statistics, input).histogram());
+    scales.push_back(ChooseScale(all, options.calibrator));
+  }
+  for (const QuantizableConv& conv : convs) QuantizeConv(graph, conv.node, StatisticsOf(statistics, conv.input));
+  for (size_t g = 0; g < groups.size(); ++g) {
+    for (Value* source : groups.sources(g)) QuantizeValue(graph, source, scales[g]);
+  }
+  graph.EraseUnusedConstants();
+}
+
+void SimulateQuantization(Graph& graph) {
+  for (Node* node : graph.NodeList()) {
+    const auto type = node->As<DequantizeLinear>() ? QuantizedTypeOf(node) : std::nullopt;
+    const Node* quantizer = type ? ProducerOf<QuantizeLinear>(node->input(0)) : nullptr;
+    if (!quantizer || QuantizedTypeOf(quantizer) != type) continue;
+    const auto scalar = [&](float value) { return graph.AddConstant(Tensor::Scalar<float>(value)); };
+    const auto binary = [&](BinaryKind kind, Value* x, float by) {
+      return graph.AddOp(MakeBinary(kind), {x, scalar(by)}, node->name(), node)->output();
+    };
+    const auto unary = [&](const Unary& op, Value* x) { return graph.AddOp(op, {x}, node->name(), node)->output(); };
+    const float lowest = type->dtype == DType::kInt8 ? -128 : 0;
+    const float zero = static_cast<float>(type->affine.zero_point);
+    Value* x = binary(BinaryKind::kMul, quantizer->input(0), 1 / type->affine.scale);
+    x = unary(MakeUnary(UnaryKind::kClip, lowest - zero, lowest + 255 - zero), unary(MakeUnary(UnaryKind::kRound), x));
+    ReplaceValue(graph, node->output(), binary(BinaryKind::kMul, x, type->affine.scale));
+  }
+  FoldQuantizedWeights(graph, {});
+}
+
+}  // namespace tenon

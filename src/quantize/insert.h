@@ -1,0 +1,28 @@
+#pragma once
+#include <set>
+#include <string>
+
+#include "quantize/calibrator.h"
+#include "quantize/statistics.h"
+
+namespace tenon {
+
+class Graph;
+
+struct InsertOptions {
+  Calibrator calibrator = Calibrator::kMse;
+  /// Names of the convs that compute in INT8.
+  std::set<std::string> int8;
+};
+
+/// Puts Q and DQ into a fused float graph: around every tensor that an INT8 conv reads, before the ops that only move
+/// it, with one scale for tensors that meet in a Concat, and DQ on the convs' weights, quantised per output channel.
+/// Biases take up what the rounding of the weights adds on average. All readers of such a tensor read the 8 bits.
+/// `statistics` must hold the input of every conv of `int8`, by value name.
+void InsertQuantization(Graph& graph, const InsertOptions& options, const StatisticsTable& statistics);
+
+/// Replaces every Q that only DQ reads, and its DQs, by the same arithmetic on floats, and weights by what their DQ
+/// gives: the graph computes what the INT8 one does but for the exactness of sums, with float kernels.
+void SimulateQuantization(Graph& graph);
+
+}  // namespace tenon

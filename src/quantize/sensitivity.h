@@ -1,0 +1,50 @@
+#pragma once
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "backends/cpu/cpu_device.h"
+#include "ir/graph.h"
+#include "quantize/calibrate.h"
+#include "quantize/insert.h"
+
+namespace tenon {
+
+/// Names of the results of convolutions and matrix products that no other one reads, however indirectly: what the
+/// model's outputs are made of, before decoding and selection make noise hard to compare.
+std::vector<std::string> FinalTensors(const Graph& graph);
+
+/// Measures what quantising some convs does to the final tensors, on a few images.
+class NoiseMeter {
+ public:
+  /// Runs the float graph on the images once and keeps its final tensors. All must outlive the meter.
+  NoiseMeter(const Graph& fused, const StatisticsTable& statistics, const CalibrationImages& images,
+             const CpuDevice& device);
+
+  /// Mean over the final tensors of quantisation noise power / variance of the tensor. Small noises of different layers
+  /// roughly add up.
+  double Measure(const InsertOptions& options) const;
+
+ private:
+  const Graph& fused_;
+  const StatisticsTable& statistics_;
+  const CpuDevice device_;
+  std::vector<std::string> finals_;
+  std::vector<std::vector<float>> batches_;
+  std::vector<std::vector<std::vector<float>>> expected_;  ///< by batch, then tensor
+  std::vector<double> variance_;                           ///< by tensor
+};
+
+/// One conv and the noise that it alone makes when it is quantised.
+struct LayerSensitivity {
+  std::string node;
+  double noise = 0;
+  double flops = 0;
+};
+
+/// Of every quantisable conv, in graph order: one compilation and a few images each.
+std::vector<LayerSensitivity> MeasureSensitivity(const Graph& fused, const NoiseMeter& meter, InsertOptions options,
+                                                 Progress::Mode mode);
+
+}  // namespace tenon

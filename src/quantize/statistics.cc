@@ -1,0 +1,72 @@
+#include "quantize/statistics.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace tenon {
+namespace {
+
+ChannelStatistics Observe(std::span<const float> plane) {
+  ChannelStatistics seen{plane[0], plane[0], 0, 0};
+  // Blocks in FP32, which vectorises; sums of blocks in FP64.
+  constexpr size_t kBlock = 4096;
+  for (size_t begin = 0; begin < plane.size(); begin += kBlock) {
+    float low = plane[begin], high = plane[begin], sum = 0, squares = 0;
+    for (size_t i = begin; i < std::min(plane.size(), begin + kBlock); ++i) {
+      low = std::min(low, plane[i]);
+      high = std::max(high, plane[i]);
+      sum += plane[i];
+      squares += plane[i] * plane[i];
+    }
+    seen.min = std::min(seen.min, low);
+    seen.max = std::max(seen.max, high);
+    seen.mean += sum;
+    seen.mean_square += squares;
+  }
+  seen.mean /= static_cast<double>(plane.size());
+  seen.mean_square /= static_cast<double>(plane.size());
+  return seen;
+}
+
+/// `into` holds `count` numbers, `add` one plane of `size`.
+void Join(ChannelStatistics& into, int64_t count, const ChannelStatistics& add, int64_t size) {
+  if (count == 0) {
+    into = add;
+    return;
+  }
+  const double share = static_cast<double>(size) / static_cast<double>(count + size);
+  into.min = std::min(into.min, add.min);
+  into.max = std::max(into.max, add.max);
+  into.mean += (add.mean - into.mean) * share;
+  into.mean_square += (add.mean_square - into.mean_square) * share;
+}
+
+}  // namespace
+
+void TensorStatistics::Add(std::span<const float> values, const Shape& shape) {
+  TENON_CHECK(static_cast<int64_t>(values.size()) == ElemCount(shape));
+  histogram_.Add(values);
+  if (shape.size() < 2 || values.empty()) return;
+  const int64_t channels = shape[1], size = ElemCount({shape.begin() + 2, shape.end()});
+  if (channels_.empty()) channels_.resize(static_cast<size_t>(channels));
+  TENON_CHECK(static_cast<int64_t>(channels_.size()) == channels);
+  for (int64_t n = 0; n < shape[0]; ++n) {
+    for (int64_t c = 0; c < channels; ++c) {
+      const auto plane = values.subspan(static_cast<size_t>((n * channels + c) * size), static_cast<size_t>(size));
+      Join(channels_[static_cast<size_t>(c)], count_, Observe(plane), size);
+    }
+    count_ += size;
+  }
+}
+
+TensorStatistics TensorStatistics::FromParts(Histogram histogram, std::vector<ChannelStatistics> channels,
+                                             int64_t count) {
+  TensorStatistics statistics;
+  statistics.histogram_ = std::move(histogram);
+  statistics.channels_ = std::move(channels);
+  statistics.count_ = count;
+  return statistics;
+}
+
+}  // namespace tenon

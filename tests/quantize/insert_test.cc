@@ -1,0 +1,116 @@
+#include "quantize/insert.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "ir/text.h"
+#include "ops/evaluate.h"
+#include "ops/op_list.h"
+#include "passes/pass_runner.h"
+#include "quantize/quantizable_convs.h"
+#include "quantize/sensitivity.h"
+
+namespace tenon {
+namespace {
+
+// A bottleneck: its Split, residual and Concat make the parts of %j one group; %x is another.
+constexpr const char* kBottleneck = R"(graph "g" {
+  input %x: f32[1,3,6,6]
+  const %w: f32[8,3,3,3] = random(1)
+  const %v: f32[4,4,3,3] = random(2)
+  const %u: f32[2,12,1,1] = random(3)
+  %y = Conv(%x, %w) {strides=[1,1], dilations=[1,1], pads=[1,1,1,1], activation=silu} name "first"
+  %a, %b = Split(%y) {axis=1, num_outputs=2}
+  %c = Conv(%b, %v, _, %b) {strides=[1,1], dilations=[1,1], pads=[1,1,1,1], activation=relu} name "inner"
+  %j = Concat(%a, %b, %c) {axis=1}
+  %z = Conv(%j, %u) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0]} name "last"
+  output %z "z"
+})";
+
+std::vector<Tensor> RandomImage(unsigned seed) {
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<float> uniform(0, 1);
+  Tensor image(DType::kFloat32, {1, 3, 6, 6});
+  for (int64_t i = 0; i < image.elems(); ++i) image.data<float>()[i] = uniform(generator);
+  return {image};
+}
+
+StatisticsTable Observe(const Graph& graph) {
+  StatisticsTable table;
+  for (unsigned seed = 0; seed < 4; ++seed) {
+    const auto images = RandomImage(seed);
+    table["x"].Add(images[0].values<float>(), images[0].shape());
+    EvaluateGraph(graph, images, [&](const Node& node, std::span<const Tensor> outputs) {
+      for (size_t i = 0; i < outputs.size(); ++i)
+        table[node.output(i)->name()].Add(outputs[i].values<float>(), outputs[i].shape());
+    });
+  }
+  return table;
+}
+
+double RelativeError(const Tensor& actual, const Tensor& expected) {
+  double error = 0, signal = 0;
+  for (int64_t i = 0; i < expected.elems(); ++i) {
+    error += std::pow(actual.AsDouble(i) - expected.AsDouble(i), 2);
+    signal += std::pow(expected.AsDouble(i), 2);
+  }
+  return std::sqrt(error / signal);
+}
+
+TEST(ScaleGroupsTest, PartsOfAConcatShareAScale) {
+  const auto graph = Parse(kBottleneck, &MakeOp);
+  const auto convs = FindQuantizableConvs(*graph);
+  ASSERT_EQ(convs.size(), 3u);
+  const ScaleGroups groups(convs);
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups.sources(0).size(), 1u);
+  EXPECT_EQ(groups.sources(1).size(), 2u);  // %y, of which %a and %b are parts, and %c
+  EXPECT_EQ(groups.inputs(1).size(), 2u);   // %b and %j
+}
+
+TEST(InsertQuantizationTest, EveryConvBecomesIntegers) {
+  const auto graph = Parse(kBottleneck, &MakeOp);
+  const auto original = graph->Clone();
+  InsertQuantization(*graph, {.int8 = {"first", "inner", "last"}}, Observe(*graph));
+  Verify(*graph);
+  const auto simulated = graph->Clone();
+  SimulateQuantization(*simulated);
+  Verify(*simulated);
+  EXPECT_EQ(Print(*simulated).find("QuantizeLinear"), std::string::npos);
+
+  RunPasses(*graph, {});
+  const std::string text = Print(*graph);
+  EXPECT_EQ(text.find("DequantizeLinear"), std::string::npos) << text;
+  EXPECT_NE(text.find("residual_scale"), std::string::npos) << text;
+  int stored = 0;
+  for (const auto& node : graph->nodes())
+    stored += node->op().name() == "Conv" && node->output()->dtype() == DType::kUInt8;
+  EXPECT_EQ(stored, 2) << text;
+
+  const auto image = RandomImage(9);
+  const Tensor expected = EvaluateGraph(*original, image)[0];
+  const Tensor integers = EvaluateGraph(*graph, image)[0];
+  EXPECT_LT(RelativeError(integers, expected), 0.02);
+  EXPECT_GT(RelativeError(integers, expected), 0);
+  // The simulation is what the integers give, but for rounding near ties.
+  EXPECT_LT(RelativeError(EvaluateGraph(*simulated, image)[0], integers), 0.004);
+}
+
+TEST(InsertQuantizationTest, OthersKeepTheirFloats) {
+  const auto graph = Parse(kBottleneck, &MakeOp);
+  InsertQuantization(*graph, {.int8 = {"first"}}, Observe(*graph));
+  RunPasses(*graph, {});
+  int integers = 0;
+  for (const auto& node : graph->nodes())
+    integers += Print(*graph).find("compute=i8") != std::string::npos && node->input(4);
+  EXPECT_EQ(integers, 1);
+}
+
+TEST(FinalTensorsTest, AreThoseThatNoConvReads) {
+  const auto graph = Parse(kBottleneck, &MakeOp);
+  EXPECT_EQ(FinalTensors(*graph), std::vector<std::string>{"z"});
+}
+
+}  // namespace
+}  // namespace tenon
