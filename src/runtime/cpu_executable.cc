@@ -76,21 +76,20 @@ std::shared_ptr<const Program> FindPlan(const EngineModel& model, const CpuDevic
   return nullptr;
 }
 
-std::shared_ptr<const internal::Executable> NewCpuExecutable(std::shared_ptr<const EngineModel> model,
-                                                             const CpuDevice& device) {
-  std::shared_ptr<const Program> plan = FindPlan(*model, device);
-  if (const auto plans = PlansFor(*model, device); !plan && !plans.empty()) plan = plans[0];  // says what is foreign
+std::shared_ptr<const internal::Executable> NewCpuExecutable(const EngineModel& model, const CpuDevice& device) {
+  std::shared_ptr<const Program> plan = FindPlan(model, device);
+  if (const auto plans = PlansFor(model, device); !plan && !plans.empty()) plan = plans[0];  // says what is foreign
   if (!plan) {
     ThrowUnsupported({.what = "the engine has no plan for this machine",
                       .where = device.Fingerprint(),
-                      .got = "plans for " + PlanList(*model),
+                      .got = "plans for " + PlanList(model),
                       .hint = "Use --build to make one here, or tenon export --add-device on a machine of this kind."});
   }
-  return std::make_shared<CpuExecutable>(*model, plan, device);
+  return std::make_shared<CpuExecutable>(model, plan, device);
 }
 
-Engine MakeCpuEngine(std::shared_ptr<const EngineModel> model, const CpuDevice& device) {
-  return Engine::Adopt(internal::NewHandle(NewCpuExecutable(std::move(model), device)));
+Engine MakeCpuEngine(const std::shared_ptr<const EngineModel>& model, const CpuDevice& device) {
+  return Engine::Adopt(internal::NewHandle(NewCpuExecutable(*model, device)));
 }
 
 }  // namespace tenon

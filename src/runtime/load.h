@@ -17,9 +17,8 @@ int64_t WeightsBytes(const Program& program);
 
 /// Makes the model's plan for `device` ready to run. Throws Error(kUnsupportedDevice) when there is none,
 /// Error(kInvalidInput) when the only one is of a version of Tenon with other kernels.
-std::shared_ptr<const internal::Executable> NewCpuExecutable(std::shared_ptr<const EngineModel> model,
-                                                             const CpuDevice& device);
-Engine MakeCpuEngine(std::shared_ptr<const EngineModel> model, const CpuDevice& device);
+std::shared_ptr<const internal::Executable> NewCpuExecutable(const EngineModel& model, const CpuDevice& device);
+Engine MakeCpuEngine(const std::shared_ptr<const EngineModel>& model, const CpuDevice& device);
 
 /// Runs a graph on the reference evaluator: slow, the definition of right.
 Engine MakeReferenceEngine(std::shared_ptr<const Graph> graph);

@@ -35,7 +35,8 @@ inline const ScratchFolder& Scratch() {
 inline const std::string& ExampleEngine() {
   static const std::string path = [] {
     const char* given = std::getenv("TENON");
-    const std::string program = given ? given : TENON_BINARY_DIR "/tenon", engine = Scratch() / "forklift.tenon";
+    const std::string program = given ? given : TENON_BINARY_DIR "/tenon";
+    std::string engine = Scratch() / "forklift.tenon";
     const std::string command = "'" + program + "' export '" + TENON_SOURCE_DIR +
                                 "/examples/forklift/forklift.onnx' -o '" + engine +
                                 "' --effort 0 --quiet --timing-cache '" + (Scratch() / "cache.timing") + "' >/dev/null";

@@ -100,6 +100,7 @@ TEST(ThreadsTest, ManyContextsOfOneEngineGiveIdenticalBytes) {
   const auto end =
       std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(StressTime());
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i)
     threads.emplace_back([&, i] { Work(engine, contexts, images, expected, end, i, result); });
   for (auto& thread : threads) thread.join();
@@ -114,6 +115,7 @@ TEST(ThreadsTest, EnginesLoadRunAndEndBesideEachOther) {
   const auto images = MakeImages();
   std::vector<std::vector<float>> outputs(kThreads, std::vector<float>(kOutputElems));
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&, i] {
       const Engine engine = Engine::Load(ExampleEngine());
