@@ -83,6 +83,9 @@ double RoundoffOf(DType dtype, const NoiseLevel& level) {
 /// Whether the function is a difference of larger terms somewhere (1 + erf, exp - 1), or computed from a reduced
 /// argument: its error is a rounding of those, not of the result.
 bool Cancels(const Op& op) {
+  if (const auto* softmax = dynamic_cast<const Softmax*>(&op)) return softmax->log;
+  if (const auto* reduce = dynamic_cast<const Reduce*>(&op))
+    return reduce->kind == ReduceKind::kLogSum || reduce->kind == ReduceKind::kLogSumExp;
   const auto* unary = dynamic_cast<const Unary*>(&op);
   if (!unary) return false;
   switch (unary->kind) {
@@ -169,7 +172,7 @@ class NoisyEvaluation {
       double absolute = terms > 1 ? level_.float32 * std::sqrt(terms) / 4 * LargestOf(results[i]) : kTiny;
       const double roundoff = RoundoffOf(results[i].dtype(), level_);
       if (Activates(node.op())) absolute = std::max(absolute, roundoff);
-      if (Cancels(node.op())) absolute = roundoff / 4 * std::min(4.0, 1 + LargestOf(operands[0]));
+      if (Cancels(node.op())) absolute = std::max(absolute, roundoff / 4 * std::min(4.0, 1 + LargestOf(operands[0])));
       values_[node.output(i)] = exact && !level_.stored ? results[i] : Moved(results[i], 0, absolute);
     }
   }
