@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "ops/matmul.h"
 #include "ops/operands.h"
 #include "passes/fusable.h"
 #include "passes/rewrite.h"
@@ -76,6 +77,8 @@ class EpilogueFuser {
     for (const size_t i : {0, 1}) {
       const Node* producer = FusableProducer(node->input(i), node);
       if (!producer || !HasPlainEpilogue(*producer)) continue;
+      // A product with a vector has no columns for a bias.
+      if (producer->As<MatMul>() && producer->input(kWeightsOperand)->shape().size() < 2) continue;
       auto bias = PerChannelValues(node->input(1 - i), producer->output()->shape(), ChannelAxis(*producer));
       if (!bias) continue;
       Value* old_bias = producer->input(kBiasOperand);

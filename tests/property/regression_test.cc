@@ -122,6 +122,15 @@ constexpr Regression kRegressions[] = {
   %y: f32[1,4,4,4] = Conv(%b, %u) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0]}
   output %y "y"
 })"},
+    {"a constant added to a matrix times a vector became a bias, which such a product can't have", R"(graph "random" {
+  meta "seed" "1" meta "style" "0" meta "variant" "0"
+  input %x: f32[1,3,2]
+  const %v: f32[2] = [-0.5, 0.75]
+  const %c: f32[] = [0.25]
+  %a: f32[1,3] = MatMul(%x, %v)
+  %y: f32[1,3] = Binary(%a, %c)
+  output %y "y"
+})"},
 };
 
 /// How a graph that a long run found is looked at: TENON_PROPERTY_GRAPH=FILE property_tests --gtest_filter=*OfAFile
