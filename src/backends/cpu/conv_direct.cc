@@ -32,6 +32,7 @@ GemmTile DirectConv::MakeTile(const ChannelBlock& block, const TileVariant& vari
           .input_dtype = in.dtype,
           .channels = problem_.group_ic(),
           .columns = variant.columns,
+          .last_inputs = RowOf(problem_).marks_last ? variant.last_inputs : std::vector<int>(),
           .pixel_bytes = problem_.stride_w * in.w_stride,
           .column_bytes = problem_.dilation_w * in.w_stride,
           .row_bytes = problem_.dilation_h * in.h_stride,

@@ -107,13 +107,18 @@ class GemmTileEmitter {
   void KernelColumns() {
     const int columns = static_cast<int>(tile_.columns.size());
     for (int begin = 0, end; begin < columns; begin = end) {
-      for (end = begin + 1; end < columns && tile_.columns[end] == tile_.columns[begin];) ++end;
+      for (end = begin + 1; end < columns && IsSameColumn(begin, end);) ++end;
       if (tile_.columns[begin].empty()) {
         AddImmediate(kWeightCursor, (end - begin) * steps_ * StepWeightBytes());
       } else {
         ColumnRange(begin, end - begin);
       }
     }
+  }
+
+  bool IsSameColumn(int a, int b) const {
+    const auto& last = tile_.last_inputs;
+    return tile_.columns[a] == tile_.columns[b] && (last.empty() || last[a] == last[b]);
   }
 
   /// In a dense row the channels of neighbouring columns follow each other: one long run.
@@ -124,6 +129,7 @@ class GemmTileEmitter {
 
   void ColumnRange(int begin, int count) {
     active_ = tile_.columns[begin];
+    last_input_ = tile_.last_inputs.empty() ? kAnyPixel : tile_.last_inputs[begin];
     const int first = Displacement(begin * tile_.column_bytes);
     if (count == 1 || ColumnsAreOneRun()) {
       code_.lea(kInputCursor, code_.ptr[kRow + first]);
@@ -265,7 +271,8 @@ class GemmTileEmitter {
         code_.vpbroadcastw(half, code_.word[at]);
         break;
       case 3:
-        BroadcastThreeBytes(half, at);
+        p == last_input_ || last_input_ == kAnyPixel ? BroadcastThreeBytes(half, at)
+                                                     : code_.vpbroadcastd(half, code_.dword[at]);
         break;
       default:
         code_.vpbroadcastd(half, code_.dword[at]);
@@ -287,7 +294,9 @@ class GemmTileEmitter {
   int pixels_, vectors_;
   int elem_bytes_ = 4, per_step_ = 1, steps_ = 0;
   bool has_ragged_step_ = false;
+  static constexpr int kAnyPixel = -2;
   PixelRange active_;
+  int last_input_ = kAnyPixel;
   int turn_ = 0;
 };
 

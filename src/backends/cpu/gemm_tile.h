@@ -50,6 +50,9 @@ struct GemmTile {
   int channels = 1;
   /// For every kernel column the pixels whose input exists; the others are skipped.
   std::vector<PixelRange> columns;
+  /// For every kernel column the pixel whose input has no neighbour behind it, or -1; empty: none may have one. Three
+  /// channels of u8 are read with the neighbour's first one, which is faster, where that exists.
+  std::vector<int> last_inputs;
   int64_t pixel_bytes = 0;    ///< input, from one output pixel to the next
   int64_t column_bytes = 0;   ///< input, from one kernel column to the next
   int64_t row_bytes = 0;      ///< input, from one kernel row to the next

@@ -18,6 +18,10 @@ TileVariant VariantAt(const RowGeometry& row, int first_output, int pixels) {
     range.end = static_cast<int>(std::clamp<int64_t>(CeilDiv(row.inputs - first_input, row.stride), 0, pixels));
     if (range.empty()) range = {};
     variant.columns.push_back(range);
+    const int64_t to_last = row.inputs - 1 - first_input;
+    const bool reads_last =
+        row.marks_last && to_last >= 0 && to_last % row.stride == 0 && to_last / row.stride < pixels;
+    variant.last_inputs.push_back(reads_last ? static_cast<int>(to_last / row.stride) : -1);
   }
   return variant;
 }
@@ -26,7 +30,7 @@ TileVariant VariantAt(const RowGeometry& row, int first_output, int pixels) {
 bool IsInterior(const RowGeometry& row, int first_output, int pixels) {
   const int64_t first = int64_t{first_output} * row.stride - row.pad;
   const int64_t last = first + int64_t{pixels - 1} * row.stride + int64_t{row.kernel - 1} * row.dilation;
-  return first >= 0 && last < row.inputs;
+  return first >= 0 && last < row.inputs - (row.marks_last ? 1 : 0);
 }
 
 /// Index of a variant in the list, which it joins if it is new.
@@ -45,7 +49,8 @@ RowGeometry RowOf(const ConvProblem& p) {
           .kernel = p.kw,
           .stride = p.stride_w,
           .dilation = p.dilation_w,
-          .pad = p.pad_left};
+          .pad = p.pad_left,
+          .marks_last = p.is_int8() && p.group_ic() == 3 && p.input.w_stride >= 3};
 }
 
 RowGeometry ColumnOf(const ConvProblem& p) {

@@ -14,6 +14,7 @@ struct RowGeometry {
   int stride = 1;
   int dilation = 1;
   int pad = 0;
+  bool marks_last = false;  ///< variants say which pixels read the last input
 };
 
 RowGeometry RowOf(const ConvProblem& problem);
@@ -27,6 +28,7 @@ int EvenSplit(int size, int parts, int index);
 struct TileVariant {
   int pixels = 1;
   std::vector<PixelRange> columns;  ///< per kernel column: pixels whose input exists
+  std::vector<int> last_inputs;     ///< per kernel column: the pixel that reads the row's last input, or -1
 
   friend auto operator<=>(const TileVariant&, const TileVariant&) = default;
 };

@@ -83,6 +83,22 @@ TEST(Int8ConvTest, InputChannelTails) {
   }
 }
 
+// The pixel behind the one that is read is read along with it, where there is one: buffers end where the image does.
+TEST(Int8ConvTest, ThreeChannels) {
+  for (const int stride : {1, 2, 3}) {
+    for (const int kernel : {1, 2, 3, 6}) {
+      for (const int pad : {0, kernel / 2}) {
+        for (const int gap : {0, 1}) CheckEverywhere({.p = Square(3, 16, 12, kernel, stride, pad), .in_gap = gap});
+      }
+    }
+  }
+  ConvProblem grouped = Square(9, 12, 7, 3);
+  grouped.groups = 3;
+  CheckEverywhere({.p = grouped});
+  CheckEverywhere(
+      {.p = WithPads({.ic = 3, .ih = 9, .iw = 9, .oc = 17, .kh = 3, .kw = 3, .dilation_w = 3}, 1, 0, 1, 2)});
+}
+
 TEST(Int8ConvTest, ZeroPoints) {
   for (const int input_zero : {0, 1, 128, 255}) {
     for (const int output_zero : {0, 128, 255}) {
