@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "ir/limits.h"
+
 namespace tenon {
 
 const Shape& Value::shape() const {
@@ -37,12 +39,14 @@ Value* Graph::NewValue(std::string name, TensorType type) {
 }
 
 Value* Graph::AddInput(std::string name, TensorType type) {
+  if (type.shape) CheckTensorSize("input " + name, type.dtype, *type.shape);
   inputs_.push_back(NewValue(std::move(name), std::move(type)));
   return inputs_.back();
 }
 
 Value* Graph::AddConstant(Tensor tensor, std::string name) {
   TENON_CHECK(!tensor.is_null());
+  CheckTensorSize(name.empty() ? "constant" : "constant " + name, tensor.dtype(), tensor.shape());
   Value* value = NewValue(std::move(name), tensor.type());
   value->constant_ = std::move(tensor);
   return value;
@@ -55,7 +59,11 @@ std::vector<TensorType> Graph::InferOutputs(const Op& op, const std::vector<Valu
     known[i].type = &inputs[i]->type_;
     if (inputs[i]->is_constant()) known[i].value = &inputs[i]->constant_;
   }
-  return op.Infer(known);
+  std::vector<TensorType> types = op.Infer(known);
+  for (const TensorType& type : types) {
+    if (type.shape) CheckTensorSize(op.name(), type.dtype, *type.shape);
+  }
+  return types;
 }
 
 Node* Graph::Add(std::unique_ptr<Op> op, std::vector<Value*> inputs, std::string name, const Node* before) {

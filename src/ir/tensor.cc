@@ -6,12 +6,15 @@
 #include <limits>
 #include <new>
 
+#include "base/memory.h"
+
 namespace tenon {
 namespace {
 
 constexpr std::align_val_t kAlignment{64};
 
 std::shared_ptr<const std::byte> Allocate(int64_t size_bytes, const Shape& shape) {
+  CheckMemory("a tensor", size_bytes);
   const size_t size = static_cast<size_t>(std::max<int64_t>(size_bytes, 1));
   void* memory = ::operator new(size, kAlignment, std::nothrow);
   if (!memory)

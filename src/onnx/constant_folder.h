@@ -2,6 +2,7 @@
 #include <unordered_map>
 
 #include "ir/graph.h"
+#include "ops/evaluate.h"
 
 namespace tenon {
 
@@ -18,7 +19,7 @@ class ConstantFolder {
 
  private:
   std::unordered_map<const Value*, Value*> replacements_;
-  int64_t folded_bytes_ = 0;
+  FoldingBudget budget_;
 };
 
 }  // namespace tenon

@@ -123,7 +123,6 @@ TensorType InputResolver::Resolve(const onnx::ValueInfoProto& input) {
     }
     if (!dim.dim_param().empty()) symbols_.emplace(dim.dim_param(), shape.back());
   }
-  ElemCount(shape);
   return {dtype, shape};
 }
 

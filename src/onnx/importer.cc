@@ -1,22 +1,15 @@
 #include "onnx/importer.h"
 
-#include <algorithm>
 #include <new>
 
 #include "base/file.h"
+#include "base/one_line.h"
 #include "onnx/graph_importer.h"
 #include "onnx/model_file.h"
 #include "onnx/proto.h"
 
 namespace tenon {
 namespace {
-
-/// A message is one line, whatever the names in a model hold.
-std::string OneLine(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  return text;
-}
 
 std::unique_ptr<Graph> Import(std::span<const std::byte> bytes, const ExternalData& external,
                               const ImportOptions& options) {

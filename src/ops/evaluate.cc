@@ -1,5 +1,6 @@
 #include "ops/evaluate.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "base/interrupt.h"
@@ -66,6 +67,33 @@ std::vector<Tensor> EvaluateGraph(const Graph& graph, std::span<const Tensor> in
   for (const Value* output : graph.outputs())
     outputs.push_back(output->is_constant() ? output->constant() : slots.at(output).tensor);
   return outputs;
+}
+
+namespace {
+
+/// What the results may take; for shapes that depend on data the operands bound them well enough.
+int64_t ResultBytes(const Node& node) {
+  int64_t bytes = 0;
+  for (const Value* output : node.outputs()) {
+    if (!output) continue;
+    if (output->has_shape()) {
+      bytes += ElemCount(output->shape()) * SizeOf(output->dtype());
+      continue;
+    }
+    for (const Value* input : node.inputs()) bytes += input ? 8 * input->constant().size_bytes() : 0;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+bool FoldingBudget::Take(const Node& node) {
+  constexpr int64_t kMaxResultBytes = int64_t{64} << 20;
+  constexpr double kMaxFlops = 1e9;
+  const int64_t bytes = ResultBytes(node);
+  if (bytes > std::min(kMaxResultBytes, left_bytes_) || EstimateNodeCost(node).flops > kMaxFlops) return false;
+  left_bytes_ -= bytes;
+  return true;
 }
 
 Cost EstimateNodeCost(const Node& node) {

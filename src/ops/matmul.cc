@@ -51,7 +51,7 @@ Tensor BatchedProduct(const Tensor& a, const Tensor& b) {
   Tensor c(DType::kFloat64, shape);
   if (c.elems() == 0) return c;
   const BroadcastRows<2> rows(batch, {batch_a, batch_b});
-  const auto [a_step, b_step] = rows.row_strides;
+  const int64_t a_step = rows.row_strides[0], b_step = rows.row_strides[1];
   rows.ForEach([&](int64_t at, const std::array<int64_t, 2>& offsets) {
     for (int64_t i = 0; i < rows.row; ++i) {
       AccumulateProduct(m, n, k, a.data<double>() + (offsets[0] + i * a_step) * m * k,

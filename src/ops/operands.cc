@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "ir/limits.h"
+
 namespace tenon {
 
 std::vector<TensorType> InferTensors(const Op& op, std::span<const Tensor> inputs) {
@@ -14,7 +16,11 @@ std::vector<TensorType> InferTensors(const Op& op, std::span<const Tensor> input
     types[i] = inputs[i].type();
     known[i] = {&types[i], &inputs[i]};
   }
-  return op.Infer(known);
+  std::vector<TensorType> outputs = op.Infer(known);
+  for (const TensorType& type : outputs) {
+    if (type.shape) CheckTensorSize(op.name(), type.dtype, *type.shape);
+  }
+  return outputs;
 }
 
 void CheckOperandCount(std::string_view op, std::span<const InferInput> inputs, size_t min, size_t max) {

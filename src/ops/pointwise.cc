@@ -20,7 +20,7 @@ std::vector<Tensor> Where::Evaluate(std::span<const Tensor> inputs) const {
   const TensorType type = InferTensors(*this, inputs)[0];
   Tensor y(type.dtype, *type.shape);
   const BroadcastRows<3> rows(*type.shape, {inputs[0].shape(), inputs[1].shape(), inputs[2].shape()});
-  const auto [c_step, a_step, b_step] = rows.row_strides;
+  const int64_t c_step = rows.row_strides[0], a_step = rows.row_strides[1], b_step = rows.row_strides[2];
   const bool* condition = inputs[0].data<bool>();
   DispatchDType(type.dtype, [&]<class T>() {
     const T* a = inputs[1].data<T>();

@@ -19,7 +19,7 @@ Tensor Map(const Tensor& a, const Tensor& b, const Shape& shape, F f) {
   const B* b_data = b.data<B>();
   Y* y_data = y.data<Y>();
   const BroadcastRows<2> rows(shape, {a.shape(), b.shape()});
-  const auto [a_step, b_step] = rows.row_strides;
+  const int64_t a_step = rows.row_strides[0], b_step = rows.row_strides[1];
   rows.ForEach([&](int64_t at, const std::array<int64_t, 2>& offsets) {
     const A* pa = a_data + offsets[0];
     const B* pb = b_data + offsets[1];

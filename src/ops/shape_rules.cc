@@ -4,18 +4,6 @@
 
 namespace tenon {
 
-void CheckTensorSize(std::string_view op, DType dtype, const Shape& shape) {
-  if (shape.size() > kMaxRank) ThrowInvalid("{}: rank {} is beyond {}", op, shape.size(), kMaxRank);
-  int64_t bytes = SizeOf(dtype);
-  for (const int64_t dim : shape) {
-    if (dim < 0) ThrowInvalid("{}: a dimension of {} would be negative", op, ToString(shape));
-    if (__builtin_mul_overflow(bytes, std::max<int64_t>(dim, 1), &bytes) || bytes > kMaxTensorBytes) {
-      ThrowInvalid({.what = fmt::format("{}: a tensor of {} is too large", op, ToString(shape)),
-                    .expected = fmt::format("at most {} bytes", kMaxTensorBytes)});
-    }
-  }
-}
-
 TensorType KnownType(std::string_view op, DType dtype, Shape shape) {
   CheckTensorSize(op, dtype, shape);
   return {dtype, std::move(shape)};

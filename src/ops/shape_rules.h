@@ -4,19 +4,12 @@
 #include <string_view>
 #include <vector>
 
+#include "ir/limits.h"
 #include "ops/operands.h"
 
 namespace tenon {
 
-// What the ops that compute shapes share: limits, integer operands, output types. All throw Error(kInvalidInput).
-
-/// No tensor may be larger: what a model asks for beyond it is a mistake or an attack.
-inline constexpr int64_t kMaxTensorBytes = int64_t{1} << 34;
-inline constexpr size_t kMaxRank = 64;
-
-/// `shape` is within the limits, and so is every product of some of its dimensions: strides can't overflow, not even
-/// those of an empty tensor.
-void CheckTensorSize(std::string_view op, DType dtype, const Shape& shape);
+// What the ops that compute shapes share: integer operands, output types. All throw Error(kInvalidInput).
 
 /// The type of an output whose shape is known, checked by CheckTensorSize.
 TensorType KnownType(std::string_view op, DType dtype, Shape shape);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/conv.h"
+#include "ops/evaluate.h"
 #include "ops/quantize.h"
 #include "ops/shape.h"
 #include "passes/quantized_values.h"
@@ -10,9 +11,6 @@
 
 namespace tenon {
 namespace {
-
-/// Larger results cost more in the engine file than computing them at run time costs.
-constexpr int64_t kMaxBytes = int64_t{64} << 20;
 
 /// A value that depends on the operand's shape, not on its elements.
 std::optional<Tensor> ValueOfShape(const Node& node) {
@@ -34,16 +32,6 @@ std::optional<std::vector<Tensor>> ConstantOperands(const Node& node) {
   return operands;
 }
 
-bool IsTooLarge(const Node& node) {
-  int64_t bytes = 0;
-  for (const Value* output : node.outputs()) {
-    // Outputs without a shape are chosen from the operands, and no larger.
-    if (output && output->has_shape()) bytes += ElemCount(output->shape()) * SizeOf(output->dtype());
-    if (bytes > kMaxBytes) return true;
-  }
-  return false;
-}
-
 /// Weights that stay in 8 bits because their op reads an activation that was in 8 bits too.
 bool IsQuantizedWeights(const Node& node) {
   if (!node.As<DequantizeLinear>() || SizeOf(node.input(0)->dtype()) != 1) return false;
@@ -53,10 +41,10 @@ bool IsQuantizedWeights(const Node& node) {
   });
 }
 
-std::optional<std::vector<Tensor>> FoldNode(const Node& node) {
+std::optional<std::vector<Tensor>> FoldNode(const Node& node, FoldingBudget& budget) {
   if (auto value = ValueOfShape(node)) return std::vector<Tensor>{*std::move(value)};
   const auto operands = ConstantOperands(node);
-  if (!operands || IsTooLarge(node) || IsQuantizedWeights(node)) return {};
+  if (!operands || IsQuantizedWeights(node) || !budget.Take(node)) return {};
   try {
     return node.op().Evaluate(*operands);
   } catch (const Error& error) {
@@ -81,8 +69,9 @@ void ReplaceByConstants(Graph& graph, Node* node, const std::vector<Tensor>& res
 
 bool FoldConstants(Graph& graph, const PassContext&) {
   bool changed = false;
+  FoldingBudget budget;
   for (Node* node : graph.NodeList()) {
-    const auto results = FoldNode(*node);
+    const auto results = FoldNode(*node, budget);
     if (!results) continue;
     ReplaceByConstants(graph, node, *results);
     changed = true;

@@ -171,10 +171,17 @@ TEST(ImporterTest, ShapeArithmeticFoldsAway) {
 
 TEST(ImporterTest, ConstantsThatAreTooLargeStayNodes) {
   ModelBuilder builder;
-  builder.Floats("one", {1}, {1}).Ints("shape", {1 << 15, 1 << 15}).Output("y");
+  builder.Floats("one", {1}, {1}).Ints("shape", {1 << 14, 1 << 14}).Output("y");
   builder.Node("Expand", {"one", "shape"}, {"y"});
   const auto graph = Import(builder.Bytes());
   EXPECT_EQ(graph->nodes().size(), 1u);
+}
+
+TEST(ImporterTest, TensorsBeyondTheLimitAreRefused) {
+  ModelBuilder builder;
+  builder.Floats("one", {1}, {1}).Ints("shape", {1 << 15, 1 << 15}).Output("y");
+  builder.Node("Expand", {"one", "shape"}, {"y"});
+  EXPECT_THROW(Import(builder.Bytes()), Error);
 }
 
 TEST(ImporterTest, InlinesTheBranchOfAConstantIf) {
