@@ -1,6 +1,16 @@
 #include "base/error.h"
 
+#include <algorithm>
+
+#include "base/one_line.h"
+
 namespace tenon {
+
+std::string OneLine(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
 
 std::string FormatError(const ErrorParts& parts) {
   std::string text = parts.what;
@@ -8,7 +18,7 @@ std::string FormatError(const ErrorParts& parts) {
   if (!parts.got.empty()) text += fmt::format(": got {}", parts.got);
   if (!parts.expected.empty()) text += fmt::format("{} expected {}", parts.got.empty() ? ":" : ",", parts.expected);
   if (!parts.hint.empty()) text += fmt::format(". {}", parts.hint);
-  return text;
+  return OneLine(std::move(text));
 }
 
 void ThrowInvalid(const ErrorParts& parts) { throw Error(ErrorCode::kInvalidInput, FormatError(parts)); }

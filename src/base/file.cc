@@ -36,7 +36,7 @@ class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& path) : path_(path), file_{OpenUnnamed(path)} {
     if (file_.fd >= 0) return;
-    temporary_ = path + ".XXXXXX";
+    temporary_ = path + ".partial-XXXXXX";
     file_.fd = mkostemp(temporary_.data(), O_CLOEXEC);
     if (file_.fd < 0) ThrowSystem("can't write the file", path, errno);
   }
@@ -66,7 +66,7 @@ class TemporaryFile {
     static std::atomic<int> counter{0};
     const std::string source = fmt::format("/proc/self/fd/{}", file_.fd);
     while (true) {
-      const std::string name = fmt::format("{}.{}.{}", path_, getpid(), ++counter);
+      const std::string name = fmt::format("{}.partial-{}-{}", path_, getpid(), ++counter);
       if (linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
         temporary_ = name;
         return;
@@ -94,7 +94,8 @@ void WriteAll(int fd, std::span<const std::byte> bytes, const std::string& path)
 }  // namespace
 
 MappedFile::MappedFile(const std::string& path) {
-  Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  // Non-blocking: opening a FIFO would else wait for a writer. It means nothing to regular files.
+  Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) ThrowSystem("can't open the file", path, errno);
   struct stat status;
   if (fstat(file.fd, &status) != 0) ThrowSystem("can't read the file's size", path, errno);
@@ -135,6 +136,29 @@ void WriteFileAtomically(const std::string& path, std::span<const std::span<cons
   if (fsync(file.fd()) != 0) ThrowSystem("can't write the file", path, errno);
   CheckInterrupt();
   file.Commit();
+}
+
+void CheckWritable(const std::string& path) {
+  if (std::filesystem::is_directory(path)) ThrowSystem("can't write the file", path, EISDIR);
+  const TemporaryFile probe(path);
+}
+
+void CheckOutputFolder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::path place = std::filesystem::absolute(folder, error);
+  while (!std::filesystem::exists(place, error) && place != place.parent_path()) place = place.parent_path();
+  if (!std::filesystem::is_directory(place, error)) ThrowSystem("can't make the folder", folder, ENOTDIR);
+  try {
+    CheckWritable((place / "file").string());
+  } catch (const Error&) {
+    ThrowSystem("can't write into the folder", folder, errno);
+  }
+}
+
+void MakeOutputFolder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) ThrowInvalid({.what = "can't make the folder", .where = folder, .got = error.message()});
 }
 
 void WriteTextFileAtomically(const std::string& path, std::string_view text) {

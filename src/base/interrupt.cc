@@ -21,6 +21,9 @@ void InstallInterruptHandler() {
   action.sa_handler = OnSignal;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  // A file that reaches the process's size limit is an error of write(), as a full disk is, not the end of the process.
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGXFSZ, &action, nullptr);
 }
 
 void CheckInterrupt() {

@@ -1,6 +1,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/model_source.h"
@@ -93,6 +94,7 @@ CommandResult Export(const ExportOptions& options, const GlobalOptions& global) 
   }
   const std::string output =
       !options.output.empty() ? options.output : fs::path(model.model).replace_extension(".tenon").string();
+  CheckWritable(output);
   if (!global.quiet)
     fmt::print(stderr, "device: {}, {} threads\n", ChosenCpu(global).Fingerprint(), ChosenCpu(global).threads);
   const auto start = std::chrono::steady_clock::now();

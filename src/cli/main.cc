@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/one_line.h"
 #include "cli/arguments.h"
 #include "cli/command.h"
 
@@ -34,7 +35,8 @@ void AddGlobalFlags(CLI::App& app, GlobalOptions& global) {
   app.add_option("--threads", global.threads, "CPU threads (default: all cores)")->check(CLI::Range(1, 1024));
 }
 
-int Fail(const GlobalOptions& global, ErrorCode code, const std::string& message) {
+int Fail(const GlobalOptions& global, ErrorCode code, const std::string& text) {
+  const std::string message = OneLine(text);
   fmt::print(stderr, "error: {}\n", message);
   if (global.json) {
     const nlohmann::ordered_json json = {{"error", {{"code", static_cast<int>(code)}, {"message", message}}}};

@@ -50,18 +50,12 @@ std::string LabelText(const std::vector<Detection>& detections, const Image& ima
   return text;
 }
 
-void MakeFolder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) ThrowInvalid({.what = "can't make the folder", .where = folder.string(), .got = error.message()});
-}
-
 /// Where results go; two images of the same name from different folders don't overwrite each other.
 class Outputs {
  public:
   explicit Outputs(const PredictOptions& options) : options_(options) {
-    if (!options.no_save) MakeFolder(options.save_dir);
-    if (options.save_txt) MakeFolder(fs::path(options.save_dir) / "labels");
+    if (!options.no_save) MakeOutputFolder(options.save_dir);
+    if (options.save_txt) MakeOutputFolder((fs::path(options.save_dir) / "labels").string());
   }
   /// Returns the drawn image's path, "" when none is written.
   std::string Save(LoadedImage& loaded, const std::vector<Detection>& detections,
@@ -105,6 +99,7 @@ CommandResult Predict(const PredictOptions& options, const GlobalOptions& global
     ThrowInvalid({.what = "no images found",
                   .where = options.images.front(),
                   .expected = "image files, folders, globs or a .txt list"});
+  if (!options.no_save || options.save_txt) CheckOutputFolder(options.save_dir);
   const LoadedModel model = LoadModel(options.model, global);
   Detector detector(model.engine, options.head.head, global.threads);
   DetectOptions detect = DetectOptions::Predict();

@@ -3,6 +3,7 @@
 #include <map>
 #include <thread>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/latency_options.h"
@@ -107,11 +108,7 @@ std::string FileName(std::string name) {
 
 nlohmann::ordered_json SaveOutputs(const Engine& engine, const Stream& stream, const std::string& folder) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  if (!folder.empty()) {
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) ThrowInvalid({.what = "can't make the folder", .where = folder, .got = error.message()});
-  }
+  if (!folder.empty()) MakeOutputFolder(folder);
   for (size_t i = 0; i < stream.outputs.size(); ++i) {
     const TensorInfo& info = engine.outputs()[i];
     const std::string file = folder.empty() ? "" : (fs::path(folder) / FileName(info.name)).string();
@@ -122,6 +119,7 @@ nlohmann::ordered_json SaveOutputs(const Engine& engine, const Stream& stream, c
 }
 
 CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
+  if (!options.save_outputs.empty()) CheckOutputFolder(options.save_outputs);
   const LoadedModel model = LoadModel(options.model, global);
   const std::vector<Tensor> inputs = MakeInputs(model.engine, options);
   std::vector<const void*> pointers;

@@ -35,10 +35,11 @@ std::string Table(const ValReport& report) {
 
 CommandResult Val(const ValOptions& options, const GlobalOptions& global) {
   const MetricKind kind = ParseMetricKind(options.metrics);
+  if (!options.save_json.empty()) CheckWritable(options.save_json);
   const Dataset dataset = LoadDatasetAndReport(options.data);
   const LoadedModel model = LoadModel(options.model, global);
   Detector detector(model.engine, options.head.head, global.threads);
-  DetectionEvaluator evaluator(dataset);
+  DetectionEvaluator evaluator(dataset, {.coco = kind == MetricKind::kCoco, .predictions = !options.save_json.empty()});
   const EvaluationRun run = EvaluateImages(
       detector, dataset, {.conf = options.head.conf, .nms = options.head.Nms(), .progress = global.progress()},
       [&](const ImageDetections& image) { evaluator.Add(image.sample, image.detections, image.plan); });
