@@ -47,12 +47,13 @@ void DetectionEvaluator::Add(size_t sample, std::span<const Detection> detection
   std::vector<CocoTruth> truths;
   for (const Truth& truth : labelled.truths) truths.push_back(ToCoco(truth, plan));
   ultralytics_.Add(detections, CanvasLabels(labelled, plan));
+  if (!options_.coco && !options_.predictions) return;
   std::vector<CocoDetection> in_image;
   for (const Detection& detection : detections) {
     in_image.push_back(ToCoco(detection, plan));
-    predictions_.push_back({labelled.image_id, in_image.back()});
+    if (options_.predictions) predictions_.push_back({labelled.image_id, in_image.back()});
   }
-  coco_.Add(static_cast<int64_t>(sample), in_image, truths);
+  if (options_.coco) coco_.Add(static_cast<int64_t>(sample), in_image, truths);
 }
 
 void DetectionEvaluator::FillUltralytics(ValReport& report) const {
@@ -93,6 +94,7 @@ ValReport DetectionEvaluator::Finish(MetricKind kind) const {
                    .unreadable_images = unreadable_,
                    .label_problems = static_cast<int64_t>(dataset_.problems.size())};
   report.images = ultralytics_.images();
+  TENON_CHECK(kind != MetricKind::kCoco || options_.coco, "COCO's figures were not kept");
   kind == MetricKind::kCoco ? FillCoco(report) : FillUltralytics(report);
   return report;
 }

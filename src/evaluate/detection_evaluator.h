@@ -20,12 +20,19 @@ MetricKind ParseMetricKind(const std::string& flag);
 /// The labels of an image that count in Ultralytics' metric (crowd regions don't), in canvas pixels.
 std::vector<LabelledBox> CanvasLabels(const Sample& sample, const LetterboxPlan& plan);
 
+/// What an evaluator keeps beside Ultralytics' metric; of many images, each costs memory (some 100 bytes a detection).
+struct EvaluatorOptions {
+  bool coco = true;         ///< for Finish(MetricKind::kCoco)
+  bool predictions = true;  ///< for CocoPredictions
+};
+
 /// Measures detections on a data set, image by image: Ultralytics' metric on the canvas (as its `val` does), COCO's in
-/// image pixels. Both are always kept; they cost little beside inference.
+/// image pixels.
 class DetectionEvaluator {
  public:
   /// @param dataset must outlive this object
-  explicit DetectionEvaluator(const Dataset& dataset) : dataset_(dataset) {}
+  explicit DetectionEvaluator(const Dataset& dataset, const EvaluatorOptions& options = {})
+      : dataset_(dataset), options_(options) {}
 
   /// One image's detections in canvas pixels, as Detect gives them. @param sample its place in dataset.samples
   void Add(size_t sample, std::span<const Detection> detections, const LetterboxPlan& plan);
@@ -47,6 +54,7 @@ class DetectionEvaluator {
   void FillCoco(ValReport& report) const;
 
   const Dataset& dataset_;
+  EvaluatorOptions options_;
   UltralyticsMetrics ultralytics_;
   CocoMetrics coco_;
   std::vector<Prediction> predictions_;
