@@ -101,12 +101,13 @@ void DecodeRow(const uint8_t* source, const BmpHeader& header, const Palette& pa
 
 Image DecodeBmp(Bytes bytes, const std::string& name) {
   const BmpHeader header = ParseHeader(bytes, name);
-  Image image = AllocateImage(header.height, header.width, name);
+  CheckImageSize(header.height, header.width, name);
   const Palette palette = ReadPalette(bytes, header, name);
-  const size_t row_bytes = header.RowBytes(), pixel_bytes = row_bytes * static_cast<size_t>(image.height);
+  const size_t row_bytes = header.RowBytes(), pixel_bytes = row_bytes * static_cast<size_t>(header.height);
   if (header.pixels_offset > bytes.size() || bytes.size() - header.pixels_offset < pixel_bytes) {
     ThrowCorrupt(name, "BMP", "premature end of file");
   }
+  Image image(static_cast<int>(header.height), static_cast<int>(header.width));
   const auto* pixels = reinterpret_cast<const uint8_t*>(bytes.data()) + header.pixels_offset;
   for (int y = 0; y < image.height; ++y) {
     const int row = header.bottom_up ? image.height - 1 - y : y;

@@ -13,7 +13,7 @@
 namespace tenon {
 namespace codecs {
 
-Image AllocateImage(int64_t height, int64_t width, const std::string& name) {
+void CheckImageSize(int64_t height, int64_t width, const std::string& name) {
   const auto side_ok = [](int64_t side) { return side > 0 && side <= kMaxImagePixels; };
   if (!side_ok(height) || !side_ok(width) || height * width > kMaxImagePixels) {
     ThrowInvalid({.what = "can't decode image",
@@ -21,6 +21,10 @@ Image AllocateImage(int64_t height, int64_t width, const std::string& name) {
                   .got = fmt::format("{} x {} pixels", width, height),
                   .expected = fmt::format("1 to {} pixels", kMaxImagePixels)});
   }
+}
+
+Image AllocateImage(int64_t height, int64_t width, const std::string& name) {
+  CheckImageSize(height, width, name);
   return Image(static_cast<int>(height), static_cast<int>(width));
 }
 

@@ -82,6 +82,8 @@ class JpegDecoder {
   int height() const { return static_cast<int>(info_.image_height); }
   int width() const { return static_cast<int>(info_.image_width); }
   bool cmyk() const { return info_.num_components == 4; }
+  /// No whole file of these sizes is smaller: Huffman codes take a bit and more for the mean of every 8 x 8 block.
+  int64_t FewestBytes() const;
   const char* message() const { return errors_.message; }
   int Orientation() const;
 
@@ -112,6 +114,15 @@ bool JpegDecoder::ReadPixels(uint8_t* out) {
     jpeg_read_scanlines(&info_, &row, 1);
   }
   return !errors_.corrupt;
+}
+
+int64_t JpegDecoder::FewestBytes() const {
+  if (info_.arith_code) return 0;
+  int64_t blocks = 0;
+  for (int i = 0; i < info_.num_components; ++i) {
+    blocks += int64_t{info_.comp_info[i].width_in_blocks} * info_.comp_info[i].height_in_blocks;
+  }
+  return blocks / 8;
 }
 
 int JpegDecoder::Orientation() const {
@@ -178,6 +189,8 @@ Image DecodeJpeg(Bytes bytes, const std::string& name) {
   if (!decoder.ReadHeader(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size())) {
     ThrowCorrupt(name, "JPEG", decoder.message());
   }
+  CheckImageSize(decoder.height(), decoder.width(), name);
+  if (decoder.FewestBytes() > static_cast<int64_t>(bytes.size())) ThrowCorrupt(name, "JPEG", "premature end of file");
   Image image = AllocateImage(decoder.height(), decoder.width(), name);
   std::vector<uint8_t> cmyk(decoder.cmyk() ? image.bgr.size() / 3 * 4 : 0);
   if (!decoder.ReadPixels(decoder.cmyk() ? cmyk.data() : image.bgr.data())) {

@@ -52,6 +52,8 @@ class PngDecoder {
 
   int64_t height() const { return png_get_image_height(png_, info_); }
   int64_t width() const { return png_get_image_width(png_, info_); }
+  /// No whole file of these sizes is smaller: deflate makes at most 1032 bytes of one.
+  int64_t FewestBytes() const { return height() * static_cast<int64_t>(png_get_rowbytes(png_, info_)) / 1032; }
   const char* message() const { return state_.message; }
   int Orientation() const;
 
@@ -133,6 +135,8 @@ bool PngEncoder::Encode(const uint8_t* bgr, int height, int width) {
 Image DecodePng(Bytes bytes, const std::string& name) {
   PngDecoder decoder(reinterpret_cast<const png_byte*>(bytes.data()), bytes.size());
   if (!decoder.ReadHeader()) ThrowCorrupt(name, "PNG", decoder.message());
+  CheckImageSize(decoder.height(), decoder.width(), name);
+  if (decoder.FewestBytes() > static_cast<int64_t>(bytes.size())) ThrowCorrupt(name, "PNG", "premature end of file");
   Image image = AllocateImage(decoder.height(), decoder.width(), name);
   if (!decoder.ReadPixels(image.bgr.data())) ThrowCorrupt(name, "PNG", decoder.message());
   ApplyOrientation(image, decoder.Orientation());

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <cstring>
+#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -86,6 +87,16 @@ TEST(ImageTest, HugeHeadersAreRefusedBeforeAllocation) {
   std::memcpy(&bmp[18], &side, 4);
   std::memcpy(&bmp[22], &side, 4);
   EXPECT_THAT(ErrorOf(bmp), testing::HasSubstr("50000 x 50000"));
+}
+
+TEST(ImageTest, SizesThatTheFileCannotHoldAreRefusedBeforeAllocation) {
+  // 16,000 x 16,000 pixels, within the limit, in files of 70 to 600 bytes: found by fuzzing (768 MB for a BMP of 1 KB).
+  for (const char* name : {"claims.bmp", "claims.png", "claims.jpg"}) {
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_THAT(ErrorOf(ReadTextFile(std::string(TENON_SOURCE_DIR) + "/fuzz/corpus/image_decoder/" + name)),
+                testing::HasSubstr("premature end")) << name;
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(100)) << name;
+  }
 }
 
 TEST(ImageTest, OtherFilesAreNamedErrors) {
