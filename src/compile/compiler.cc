@@ -1,5 +1,7 @@
 #include "compile/compiler.h"
 
+#include <algorithm>
+#include <sstream>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
@@ -232,11 +234,34 @@ void FillPortablePart(const Graph& graph, const ProgramBuilder& builder, EngineM
   }
 }
 
-/// The elements of a portable constant, unpacked from the plan that holds them if need be.
-Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine, const CpuDevice& device) {
+/// The device that a plan was made for, as far as its packed weights depend on it: the instruction sets in its
+/// fingerprint.
+CpuDevice MakerOf(const Program& program) {
+  CpuDevice device;
+  const std::string& text = program.fingerprint;
+  std::istringstream words(text.substr(std::min(text.size(), text.rfind('[') + 1)));
+  for (std::string word; words >> word;) {
+    if (word.ends_with(']')) word.pop_back();
+    if (word == "avx2") device.features.avx2_fma = true;
+    if (word == "avx512") device.features.avx512 = true;
+    if (word == "avx512_bf16") device.features.avx512_bf16 = true;
+    if (word == "avx512_vnni") device.features.avx512_vnni = true;
+    if (word == "amx_bf16") device.features.amx_bf16 = true;
+  }
+  return device;
+}
+
+[[noreturn]] void ThrowDamagedWeights(const ProgramStep& step, const std::string& got) {
+  ThrowInvalid({.what = "the engine's packed weights are damaged", .where = "step " + step.name, .got = got});
+}
+
+/// The elements of a portable constant, unpacked from the plan that holds them if need be. The plan may be of another
+/// machine, so that nobody has made its kernels: what they would check is checked here.
+Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine) {
   if (!constant.plain.is_null()) return constant.plain;
   const Program& program = *engine.plans.at(static_cast<size_t>(constant.plan));
   const ProgramStep& step = program.steps.at(static_cast<size_t>(constant.step));
+  const auto input = static_cast<size_t>(constant.input);
   const KernelFamily* family = FindCpuKernelFamily(step.family);
   if (!family || family->version() != step.family_version || step.packed < 0) {
     ThrowInvalid({.what = "the engine's weights are packed as another version of Tenon does it",
@@ -245,12 +270,19 @@ Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine, c
                   .expected = family ? fmt::format("version {}", family->version()) : "a known family",
                   .hint = "Build the engine again with tenon export, from the ONNX file."});
   }
+  const CpuDevice maker = MakerOf(program);
   const StepDescription description = DescribeStep(program, step);
+  const StepProblem& problem = description.problem;
+  if (const std::string reason = family->Supports(problem, maker); !reason.empty()) ThrowDamagedWeights(step, reason);
+  if (step.inputs[input].memory != MemoryKind::kPacked || !family->PacksInput(problem, input) ||
+      problem.inputs[input].shape != constant.shape) {
+    ThrowDamagedWeights(step, fmt::format("operand {} for a constant of {}", input, ToString(constant.shape)));
+  }
+  const auto packed = program.packed.at(static_cast<size_t>(step.packed)).bytes();
+  const size_t wanted = family->Create(problem, step.tactic, maker)->packed_bytes();
+  if (packed.size() < wanted) ThrowDamagedWeights(step, fmt::format("{} bytes of {}", packed.size(), wanted));
   // Kernels take weights of other types as FP32: the graph's constant has its own type.
-  return family
-      ->Unpack(description.problem, step.tactic, device, program.packed.at(static_cast<size_t>(step.packed)).bytes(),
-               static_cast<size_t>(constant.input))
-      .CastTo(constant.dtype);
+  return family->Unpack(problem, step.tactic, maker, packed, input).CastTo(constant.dtype);
 }
 
 std::vector<TensorInfo> Infos(const std::vector<Value*>& values, const std::vector<std::string>& names) {
@@ -303,7 +335,7 @@ void AddPlanForCpu(EngineModel& engine, const CpuDevice& device, const TuneOptio
   const Precision precision = engine.plans[0]->precision == "half" ? Precision::kHalf : Precision::kFp32;
   CheckPrecision(precision, device);
   std::vector<Tensor> constants;
-  for (const auto& constant : engine.constants) constants.push_back(ElementsOf(constant, engine, device));
+  for (const auto& constant : engine.constants) constants.push_back(ElementsOf(constant, engine));
   const std::unique_ptr<Graph> graph = Parse(engine.graph_text, &MakeOp, constants);
   ProgramBuilder builder(*graph, device, precision);
   engine.plans.push_back(std::make_shared<Program>(builder.Build(options, cache)));

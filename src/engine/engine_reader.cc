@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -8,6 +7,7 @@
 #include "engine/engine_generated.h"
 #include "engine/engine_layout.h"
 #include "engine/validate.h"
+#include "ir/limits.h"
 
 namespace tenon {
 namespace {
@@ -28,8 +28,9 @@ class Reader {
   Reader(std::string path, Blob file) : path_(std::move(path)), file_(std::move(file)) {}
 
   std::shared_ptr<EngineModel> Run() {
-    const fb::Engine& index = CheckHeader();
-    CheckSections(index);
+    uint64_t index_bytes = 0;
+    const fb::Engine& index = CheckHeader(index_bytes);
+    CheckSections(index, index_bytes);
     auto engine = std::make_shared<EngineModel>();
     engine->name = Text(index.name());
     engine->source_digest = {index.source_digest_high(), index.source_digest_low()};
@@ -57,7 +58,7 @@ class Reader {
     return result;
   }
 
-  const fb::Engine& CheckHeader() {
+  const fb::Engine& CheckHeader(uint64_t& index_bytes) {
     const auto bytes = file_.bytes();
     EngineHeader header;
     if (bytes.size() < sizeof(header)) ThrowDamaged(path_, fmt::format("{} bytes", bytes.size()), "at least 64");
@@ -77,7 +78,8 @@ class Reader {
     if (!zeros) ThrowDamaged(path_, "a damaged header");
     if (header.index_bytes > bytes.size() - sizeof(header))
       ThrowDamaged(path_, fmt::format("{} bytes", bytes.size()), "more: it is cut off");
-    const auto index = bytes.subspan(sizeof(header), header.index_bytes);
+    index_bytes = header.index_bytes;
+    const auto index = bytes.subspan(sizeof(header), index_bytes);
     if (HashBytes(index) != Digest{header.digest_high, header.digest_low})
       ThrowDamaged(path_, "an index whose digest is wrong");
     flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(index.data()), index.size(), 64, 10'000'000);
@@ -85,22 +87,32 @@ class Reader {
     return *fb::GetEngine(index.data());
   }
 
-  void CheckSections(const fb::Engine& index) {
+  /// Sections lie one after another with zeros between, as they are written: every byte of the file is then looked at.
+  void CheckSections(const fb::Engine& index, uint64_t index_bytes) {
     const uint64_t file_bytes = file_.bytes().size();
-    uint64_t end = 0;
+    uint64_t end = sizeof(EngineHeader) + index_bytes;
     for (flatbuffers::uoffset_t i = 0; index.sections() && i < index.sections()->size(); ++i) {
       const fb::Section& section = *index.sections()->Get(i);
-      if (section.offset() > file_bytes || section.size() > file_bytes - section.offset() ||
-          section.offset() % kSectionAlignment != 0) {
+      const uint64_t begin = AlignSection(end);
+      if (section.offset() != begin) ThrowDamaged(path_, fmt::format("section {} at {}", i, section.offset()));
+      if (begin > file_bytes || section.size() > file_bytes - begin)
         ThrowDamaged(path_, fmt::format("{} bytes", file_bytes), "more: it is cut off");
-      }
-      const auto bytes = file_.bytes().subspan(section.offset(), section.size());
+      CheckZeros(end, begin);
+      const auto bytes = file_.bytes().subspan(begin, section.size());
       if (HashBytes(bytes) != Digest{section.digest_high(), section.digest_low()})
         ThrowDamaged(path_, fmt::format("section {} whose digest is wrong", i));
       sections_.push_back(bytes);
-      end = std::max(end, AlignSection(section.offset() + section.size()));
+      end = begin + section.size();
     }
-    if (end != file_bytes) ThrowDamaged(path_, fmt::format("{} bytes", file_bytes), fmt::format("{}", end));
+    if (AlignSection(end) != file_bytes)
+      ThrowDamaged(path_, fmt::format("{} bytes", file_bytes), fmt::format("{}", AlignSection(end)));
+    CheckZeros(end, file_bytes);
+  }
+
+  void CheckZeros(uint64_t begin, uint64_t end) {
+    const auto padding = file_.bytes().subspan(begin, end - begin);
+    if (std::any_of(padding.begin(), padding.end(), [](std::byte byte) { return byte != std::byte{0}; }))
+      ThrowDamaged(path_, fmt::format("bytes between sections, near {}", begin));
   }
 
   std::span<const std::byte> SectionBytes(uint64_t number) {
@@ -125,7 +137,7 @@ class Reader {
 
   TensorInfo ReadInfo(const fb::TensorInfo& info) {
     TensorInfo result{Text(info.name()), ReadDType(info.dtype()), Ints(info.shape())};
-    ElemCount(result.shape);
+    CheckTensorSize(path_, result.dtype, result.shape);
     return result;
   }
 
@@ -223,9 +235,12 @@ std::shared_ptr<EngineModel> ReadEngine(const Blob& bytes, const std::string& na
 }
 
 bool IsEngineFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  char magic[8] = {};
-  return file.read(magic, sizeof(magic)) && std::memcmp(magic, kEngineMagic, sizeof(magic)) == 0;
+  try {
+    const MappedFile file(path);
+    return file.bytes().size() >= 8 && std::memcmp(file.bytes().data(), kEngineMagic, 8) == 0;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 }  // namespace tenon

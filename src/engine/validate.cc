@@ -1,6 +1,9 @@
 #include "engine/validate.h"
 
+#include <algorithm>
+
 #include "base/error.h"
+#include "ir/limits.h"
 
 namespace tenon {
 namespace {
@@ -34,6 +37,25 @@ int64_t MemoryBytes(const Program& program, const ProgramOperand& operand, const
   return -1;
 }
 
+/// Kernels read constants as the tensors that they are, too: type, shape and order have to be the tensor's own.
+void CheckConstant(const Program& program, const ProgramStep& step, const ProgramOperand& operand) {
+  if (operand.index < 0 || static_cast<size_t>(operand.index) >= program.constants.size())
+    ThrowDamaged("step " + step.name, fmt::format("constant {} of {}", operand.index, program.constants.size()));
+  const Tensor& constant = program.constants[static_cast<size_t>(operand.index)];
+  bool is_same = constant.dtype() == operand.dtype && constant.shape() == operand.shape && operand.offset_bytes == 0;
+  const std::vector<int64_t> dense = ContiguousStrides(operand.shape);
+  for (size_t d = 0; is_same && d < dense.size() && d < operand.strides_bytes.size(); ++d) {
+    is_same = operand.shape[d] == 1 || operand.strides_bytes[d] == dense[d] * SizeOf(operand.dtype);
+  }
+  if (!is_same) ThrowDamaged("step " + step.name, fmt::format("an operand that isn't its constant {}", operand.index));
+}
+
+bool IsAligned(const ProgramOperand& operand) {
+  const int64_t size = SizeOf(operand.dtype);
+  return operand.offset_bytes % size == 0 && std::all_of(operand.strides_bytes.begin(), operand.strides_bytes.end(),
+                                                         [&](int64_t stride) { return stride % size == 0; });
+}
+
 }  // namespace
 
 int64_t ExtentBytes(const ProgramOperand& operand) {
@@ -55,10 +77,13 @@ void ValidateProgram(const Program& program, const std::vector<TensorInfo>& inpu
                      const std::vector<TensorInfo>& outputs) {
   const auto check = [&](const ProgramStep& step, const ProgramOperand& operand, bool is_output) {
     if (operand.memory == MemoryKind::kAbsent) return;
-    if (operand.memory == MemoryKind::kPacked && !is_output && step.packed >= 0) return;
+    CheckTensorSize("step " + step.name, operand.dtype, operand.shape);
+    if (operand.memory == MemoryKind::kConstant) CheckConstant(program, step, operand);
     const bool writable = operand.memory == MemoryKind::kArena || operand.memory == MemoryKind::kOutput;
     const int64_t size = MemoryBytes(program, operand, inputs, outputs);
     const int64_t extent = ExtentBytes(operand);
+    if (!IsAligned(operand)) ThrowDamaged("step " + step.name, "an operand whose elements lie askew");
+    if (operand.memory == MemoryKind::kPacked && !is_output && step.packed >= 0) return;
     if (size < 0 || (is_output && !writable) || operand.offset_bytes < 0 || extent > size ||
         operand.offset_bytes > size - extent) {
       ThrowDamaged("step " + step.name,

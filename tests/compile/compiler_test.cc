@@ -199,6 +199,23 @@ TEST_F(EngineFileTest, ThePortablePartRebuildsThePlan) {
                         RunEngine(MakeCpuEngine(model, CpuDevice::Detect()), image)));
 }
 
+TEST_F(EngineFileTest, PlansAreRebuiltFromWeightsThatAnotherInstructionSetPacked) {
+  const CpuDevice here = CpuDevice::Detect();
+  CpuDevice narrow = here;
+  narrow.model = "a CPU with AVX2 alone";
+  narrow.features = {.avx2_fma = true};
+  if (here.features.ToString() == narrow.features.ToString()) GTEST_SKIP() << "this CPU has AVX2 alone";
+  TimingCache cache;
+  const Tensor image = RandomImage(1, 14);
+  for (const auto& [maker, user] : {std::pair(here, narrow), std::pair(narrow, here)}) {
+    const auto engine = CompileForCpu(MakeNet(1), maker, {.tune = {.effort = 0}}, cache).engine;
+    const auto direct = CompileForCpu(MakeNet(1), user, {.tune = {.effort = 0}}, cache).engine;
+    const Tensor expected = RunEngine(MakeCpuEngine(direct, user), image);
+    AddPlanForCpu(*engine, user, {.effort = 0}, cache);
+    EXPECT_TRUE(Identical(RunEngine(MakeCpuEngine(engine, user), image), expected)) << maker.model;
+  }
+}
+
 TEST_F(EngineFileTest, DamageIsAnErrorNeverACrash) {
   TimingCache cache;
   WriteEngine(*CompileNet(1, {.tune = {.effort = 0}}, cache).engine, Path("a.tenon"));

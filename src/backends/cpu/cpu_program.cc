@@ -11,6 +11,7 @@
 #include <map>
 
 #include "backends/cpu/tactic_list.h"
+#include "base/memory.h"
 #include "ir/text.h"
 #include "ops/op_list.h"
 
@@ -33,6 +34,7 @@ KernelOperand ToKernelOperand(const ProgramOperand& operand, const Program& prog
 
 AlignedBuffer::AlignedBuffer(int64_t size_bytes) : size_bytes_(size_bytes) {
   if (size_bytes == 0) return;
+  CheckMemory("activations", size_bytes);
   const bool huge = size_bytes >= kHugePage;
   const size_t alignment = huge ? kHugePage : 64;
   const size_t rounded = (static_cast<size_t>(size_bytes) + alignment - 1) / alignment * alignment;
@@ -45,17 +47,6 @@ AlignedBuffer::AlignedBuffer(int64_t size_bytes) : size_bytes_(size_bytes) {
 }
 
 void AlignedBuffer::Free::operator()(std::byte* data) const { std::free(data); }
-
-StepDescription DescribeStep(const Program& program, const ProgramStep& step) {
-  StepDescription description{.op = MakeOp(step.op)};
-  if (!description.op)
-    ThrowInvalid({.what = "the engine's plan is damaged", .where = "step " + step.name, .got = "op " + step.op});
-  ParseAttrs(*description.op, step.attrs, &MakeOp);
-  description.problem.op = description.op.get();
-  for (const auto& operand : step.inputs) description.problem.inputs.push_back(ToKernelOperand(operand, program));
-  for (const auto& operand : step.outputs) description.problem.outputs.push_back(ToKernelOperand(operand, program));
-  return description;
-}
 
 std::string ForeignFamilies(const Program& program) {
   std::map<std::string, std::string> foreign;
@@ -83,7 +74,9 @@ void CheckOperands(const ProgramStep& step, const StepProblem& problem) {
     inputs[i] = {&types[i], operand.constant.is_null() ? nullptr : &operand.constant};
   }
   const std::vector<TensorType> expected = problem.op->Infer(inputs);
-  bool fits = expected.size() >= problem.outputs.size();
+  // Only the reference takes steps whose first output nobody wants; the other families write it unasked.
+  const bool writes_first = !problem.outputs.empty() && (problem.outputs[0].present || step.family == "reference");
+  bool fits = writes_first && expected.size() == problem.outputs.size();
   for (size_t i = 0; fits && i < problem.outputs.size(); ++i) {
     const KernelOperand& operand = problem.outputs[i];
     fits = !operand.present || expected[i] == TensorType{operand.dtype, operand.shape};
@@ -94,7 +87,29 @@ void CheckOperands(const ProgramStep& step, const StepProblem& problem) {
                   .got = "outputs that its op doesn't make"});
 }
 
+/// An operand inside the packed constants has no address: only a family that packs it can do without.
+void CheckPacked(const ProgramStep& step, const StepProblem& problem, const KernelFamily& family) {
+  for (size_t i = 0; i < step.inputs.size(); ++i) {
+    if (step.inputs[i].memory != MemoryKind::kPacked || family.PacksInput(problem, i)) continue;
+    ThrowInvalid({.what = "the engine's plan is damaged",
+                  .where = "step " + step.name,
+                  .got = fmt::format("packed operand {} for {}", i, family.name())});
+  }
+}
+
 }  // namespace
+
+StepDescription DescribeStep(const Program& program, const ProgramStep& step) {
+  StepDescription description{.op = MakeOp(step.op)};
+  if (!description.op)
+    ThrowInvalid({.what = "the engine's plan is damaged", .where = "step " + step.name, .got = "op " + step.op});
+  ParseAttrs(*description.op, step.attrs, &MakeOp);
+  description.problem.op = description.op.get();
+  for (const auto& operand : step.inputs) description.problem.inputs.push_back(ToKernelOperand(operand, program));
+  for (const auto& operand : step.outputs) description.problem.outputs.push_back(ToKernelOperand(operand, program));
+  CheckOperands(step, description.problem);
+  return description;
+}
 
 CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device) : program_(std::move(program)) {
   // First: what other kernels mean by a step, this version can't tell.
@@ -105,12 +120,12 @@ CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& 
   }
   for (const ProgramStep& step : program_->steps) {
     const StepDescription description = DescribeStep(*program_, step);
-    CheckOperands(step, description.problem);
     const KernelFamily& family = *FindCpuKernelFamily(step.family);
     if (const std::string reason = family.Supports(description.problem, device); !reason.empty()) {
       ThrowUnsupported(
           {.what = "the engine's plan doesn't run on this CPU", .where = "step " + step.name, .got = reason});
     }
+    CheckPacked(step, description.problem, family);
     kernels_.push_back(family.Create(description.problem, step.tactic, device));
     const size_t packed_bytes = step.packed < 0 ? 0 : program_->packed[step.packed].bytes().size();
     if (packed_bytes < kernels_.back()->packed_bytes()) {

@@ -27,8 +27,8 @@ class AlignedBuffer {
   int64_t size_bytes_ = 0, allocated_bytes_ = 0;
 };
 
-/// A step's op and operands as kernels take them, its plain constants too. The op is made anew from its text.
-/// `program` must have passed ValidateProgram.
+/// A step's op and operands as kernels take them, its plain constants too. The op is made anew from its text. Throws
+/// Error(kInvalidInput) when the op wouldn't take the operands. `program` must have passed ValidateProgram.
 struct StepDescription {
   std::unique_ptr<Op> op;
   StepProblem problem;
