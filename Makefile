@@ -17,10 +17,15 @@ demo: build  ## the main job on the bundled example: export, val, predict
 
 # Parts of the suite that run under the sanitizers each time; `make test PRESET=tsan` (asan-ubsan, debug) runs all of it.
 TSAN_PART = base_tests runtime_tests
+ASAN_PART = robustness_tests
+FUZZ_TARGETS = $(patsubst fuzz/%.cc,fuzz_%,$(wildcard fuzz/*.cc))
 
-test: deps  ## builds and runs every test of PRESET (release, with a part in tsan); the last line is the count
+test: deps  ## builds and runs every test of PRESET (release, with parts in tsan and asan-ubsan, and 10 s of each fuzz target); the last line is the count
 	@scripts/build.sh $(PRESET) $(JOBS)
 	@[ $(PRESET) != release ] || scripts/sanitize.sh tsan $(JOBS) $(TSAN_PART)
+	@[ $(PRESET) != release ] || scripts/build.sh asan-ubsan $(JOBS) $(FUZZ_TARGETS)
+	@[ $(PRESET) != release ] || scripts/sanitize.sh asan-ubsan $(JOBS) $(ASAN_PART)
+	@[ $(PRESET) != release ] || scripts/fuzz.sh build-asan-ubsan 10 $(JOBS)
 	@scripts/test.sh build$(if $(filter-out release,$(PRESET)),-$(PRESET)) $(JOBS)
 
 bench:  ## speed beside ONNX Runtime and OpenVINO; wants a quiet machine
@@ -37,9 +42,9 @@ lint:  ## formatting and clang-tidy of what differs from main; FILES="..." for o
 	@scripts/lint.sh check $(FILES)
 
 fuzz:  ## runs each fuzz target for SECONDS (10)
-	@scripts/deps.sh build dev
-	@scripts/build.sh fuzz $(JOBS)
-	@scripts/fuzz.sh build-fuzz $(or $(SECONDS),10)
+	@scripts/deps.sh build test
+	@scripts/build.sh asan-ubsan $(JOBS) $(FUZZ_TARGETS)
+	@scripts/fuzz.sh build-asan-ubsan $(or $(SECONDS),10) $(JOBS)
 
 install:  ## the program, the shared library and its headers, into PREFIX (/usr/local)
 	@scripts/deps.sh build

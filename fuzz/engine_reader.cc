@@ -1,41 +1,45 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <fstream>
+#include <random>
 #include <string>
-#include <vector>
 
-#include "base/hash.h"
+#include "compile/compiler.h"
 #include "engine/engine_file.h"
-#include "engine/engine_layout.h"
 #include "fuzzing.h"
+#include "support/engine_mutator.h"
+#include "support/guarded_run.h"
 
-namespace {
+extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
-/// Makes the header fit the bytes behind it: otherwise no mutation would get past the digest of the index.
-void MendHeader(std::vector<uint8_t>& file) {
-  tenon::EngineHeader header;
-  if (file.size() < sizeof(header)) return;
-  std::memcpy(&header, file.data(), sizeof(header));
-  std::memcpy(header.magic, tenon::kEngineMagic, sizeof(header.magic));
-  header.version = tenon::kEngineFormatVersion;
-  header.index_bytes = std::min<uint64_t>(header.index_bytes, file.size() - sizeof(header));
-  const auto index = tenon::fuzzing::Bytes(file.data() + sizeof(header), header.index_bytes);
-  const tenon::Digest digest = tenon::HashBytes(index);
-  header.digest_high = digest.high;
-  header.digest_low = digest.low;
-  std::memcpy(file.data(), &header, sizeof(header));
+/// Mostly an engine changed in its parts, with right digests; else bytes, as they come.
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
+  std::mt19937 random(seed);
+  if (random() % 8 != 0) {
+    const auto mutated = tenon::testing_support::MutateEngine(tenon::fuzzing::Bytes(data, size), random);
+    if (!mutated.empty() && mutated.size() <= max_size) {
+      std::copy_n(reinterpret_cast<const uint8_t*>(mutated.data()), mutated.size(), data);
+      return mutated.size();
+    }
+  }
+  return LLVMFuzzerMutate(data, size, max_size);
 }
 
-}  // namespace
-
+/// Reads the engine, runs its plans, and builds another plan from its portable part, as `--build` does.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  std::vector<uint8_t> file(data, data + size);
-  MendHeader(file);
+  const auto bytes = tenon::fuzzing::Bytes(data, size);
+  tenon::testing_support::FileBytes file(bytes.begin(), bytes.end());
+  tenon::testing_support::MendDigests(file);
   // The reader maps files: one in memory, written anew each time.
   static const std::string path = "/dev/shm/tenon-fuzz-" + std::to_string(getpid());
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(file.data()), static_cast<std::streamsize>(file.size()));
-  return tenon::fuzzing::Try([] { tenon::ReadEngine(path); });
+  return tenon::fuzzing::Try([] {
+    const auto engine = tenon::ReadEngine(path);
+    tenon::fuzzing::Try([&] { tenon::testing_support::RunGuarded(*engine); });
+    static const tenon::CpuDevice device = tenon::CpuDevice::Detect();
+    tenon::TimingCache cache;
+    tenon::AddPlanForCpu(*engine, device, {.effort = 0}, cache);
+  });
 }

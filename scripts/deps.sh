@@ -3,7 +3,7 @@
 # needs neither network nor root, where all is there.
 # usage: deps.sh [build] [test] [bench] [dev]     (default: build test)
 #   build: compiler and libraries    test: what `make test` needs besides    bench: the peers that the bench compares with
-#   dev: what `make format lint fuzz` need besides
+#   dev: what `make format lint` need besides
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,9 +13,9 @@ build_packages=(
   libopencv-imgproc-dev libpng-dev libprotobuf-dev protobuf-compiler libspdlog-dev libwebp-dev libxbyak-dev libxxhash-dev
   libyaml-cpp-dev nlohmann-json3-dev
 )
-test_packages=(libgtest-dev libgmock-dev librapidcheck-dev zlib1g-dev python3 python3-pip python3-venv)
+test_packages=(clang libclang-rt-dev libgtest-dev libgmock-dev librapidcheck-dev zlib1g-dev python3 python3-pip python3-venv)
 bench_packages=(python3 python3-venv)
-dev_packages=(clang clang-format clang-tidy libclang-rt-dev)
+dev_packages=(clang-format clang-tidy)
 
 install_packages() {
   local missing=() package
