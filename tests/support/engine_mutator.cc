@@ -186,6 +186,7 @@ class Mutator {
     auto& side = Side(*step);
     if (Below(10) == 0) {  // one more, or one less
       const fb::StepT* other = AnyStep();
+      if (!other) return;
       const auto& from = Below(2) ? other->inputs : other->outputs;
       if (!from.empty() && Below(2)) {
         side.push_back(std::make_unique<fb::OperandT>(*from[Below(from.size())]));
@@ -217,6 +218,7 @@ class Mutator {
         break;
       default: {
         const fb::StepT* other = AnyStep();
+        if (!other) return;
         const auto& from = Below(2) ? other->inputs : other->outputs;
         if (!from.empty()) operand = *from[Below(from.size())];
       }
