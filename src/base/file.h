@@ -31,8 +31,8 @@ std::string ReadTextFile(const std::string& path);
 /// either the old one or the whole new one. Throws Error(kInvalidInput) with the reason (full disk, no permission),
 /// Error(kInterrupted) after Ctrl-C, with the old file as it was.
 void WriteFileAtomically(const std::string& path, std::span<const std::span<const std::byte>> chunks);
-/// Throws what writing the file would throw for want of a folder or of permission; leaves nothing. For commands that write
-/// at the end of long work.
+/// Throws what writing the file would throw for want of a folder or of permission; leaves nothing. For commands that
+/// write at the end of long work.
 void CheckWritable(const std::string& path);
 /// The same for a folder of results that need not be there yet.
 void CheckOutputFolder(const std::string& folder);

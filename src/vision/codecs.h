@@ -13,8 +13,8 @@ Image DecodePng(Bytes bytes, const std::string& name);
 Image DecodeWebp(Bytes bytes, const std::string& name);
 Image DecodeBmp(Bytes bytes, const std::string& name);
 
-/// Throws Error(kInvalidInput) when a side is not positive or there are too many pixels. Decoders call it, and look whether
-/// the file can hold so many at all, before they take memory.
+/// Throws Error(kInvalidInput) when a side is not positive or there are too many pixels. Decoders call it, and look
+/// whether the file can hold so many at all, before they take memory.
 void CheckImageSize(int64_t height, int64_t width, const std::string& name);
 /// Memory for height x width pixels, after CheckImageSize.
 Image AllocateImage(int64_t height, int64_t width, const std::string& name);

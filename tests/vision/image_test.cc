@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include <cstring>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -94,7 +94,8 @@ TEST(ImageTest, SizesThatTheFileCannotHoldAreRefusedBeforeAllocation) {
   for (const char* name : {"claims.bmp", "claims.png", "claims.jpg"}) {
     const auto start = std::chrono::steady_clock::now();
     EXPECT_THAT(ErrorOf(ReadTextFile(std::string(TENON_SOURCE_DIR) + "/fuzz/corpus/image_decoder/" + name)),
-                testing::HasSubstr("premature end")) << name;
+                testing::HasSubstr("premature end"))
+        << name;
     EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(100)) << name;
   }
 }
