@@ -100,6 +100,15 @@ Json StepJson(const StepReport& report, double median_us) {
           {"sources", step.sources}};
 }
 
+/// Beside other work the peaks, which are taken in a quiet moment, are out of reach.
+std::string BusyNote(const HostLoad& load) {
+  constexpr double kBusy = 0.1;
+  if (!load.others_share || *load.others_share < kBusy) return {};
+  return fmt::format(
+      "(other processes took {:.0f}% of the CPU time: every share of a peak is too low, and so is what is said of it)",
+      100 * *load.others_share);
+}
+
 Json ToJson(const Profile& profile, const ProfileOptions& options) {
   const MachinePeaks& peaks = profile.peaks;
   Json json = {{"model", options.model.model},
@@ -126,6 +135,7 @@ Json ToJson(const Profile& profile, const ProfileOptions& options) {
   for (const OpReport& op : profile.ops)
     json["ops"].push_back(
         {{"op", op.op}, {"steps", op.steps}, {"ms", op.us / 1e3}, {"share", op.share}, {"gflop", op.flops / 1e9}});
+  json["advice_note"] = BusyNote(profile.load);
   json["advice"] = Json::array();
   for (const Advice& advice : profile.advice)
     json["advice"].push_back({{"step", advice.step}, {"saves_ms", advice.saves_us / 1e3}, {"text", advice.text}});
@@ -180,6 +190,7 @@ std::string Text(const Profile& profile, const ProfileOptions& options) {
     text += fmt::format("{:<14} {:>3} steps {:>9.3f} ms {:>5.1f}% {:>8.1f} GFLOP/s\n", op.op, op.steps, op.us / 1e3,
                         100 * op.share, op.us > 0 ? op.flops / op.us / 1e3 : 0.0);
   text += "\nwhat could be tried on what dominates\n";
+  if (const std::string busy = BusyNote(profile.load); !busy.empty()) text += busy + "\n";
   for (const Advice& advice : profile.advice)
     text += fmt::format("step {} {}: {}\n", advice.step, SourcesText(profile.program->steps[advice.step]), advice.text);
   return text;

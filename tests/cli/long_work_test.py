@@ -49,6 +49,8 @@ class Interrupt(CliTest):
             "predict": (["predict", self.engine, self.many.parent / "images", "--save-dir", out / "drawn", "--save-txt"], (1.5,)),
             "run": (["run", self.engine, "--duration-s", 600, "--save-outputs", out / "outputs"], (1.0,)),
             "run, streams": (["run", self.engine, "--duration-s", 600, "--streams", 3], (1.0,)),
+            "benchmark": (["benchmark", self.engine, "--duration-s", 600, "--plot", out / "p.svg"], (1.0,)),
+            "benchmark, mAP": (["benchmark", self.engine, "--data", self.many, "--plot", out / "p.svg"], (2.5,)),
             "profile": (["profile", self.engine, "--iterations", 1000000, "--trace", out / "t.json"], (0.3, 1.5)),
         }
 
