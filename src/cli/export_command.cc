@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/int8_options.h"
 #include "cli/model_source.h"
 #include "engine/engine_file.h"
 #include "runtime/load.h"
@@ -19,31 +20,28 @@ struct ExportOptions {
   std::vector<std::string> disable_pass;
   bool dynamic = false, nms = false, add_device = false;
   double workspace = 0;
-  std::string data, split, calibration;
-  double fraction = 1;
+  Int8Options int8;
 };
 
 void RefuseLaterFlags(const ExportOptions& options) {
   const auto refuse = [](bool given, const char* flag) {
     if (given) ThrowInvalid("{} comes with a later release of Tenon", flag);
   };
-  refuse(options.model.int8, "--int8");
   refuse(options.dynamic, "--dynamic");
   refuse(options.nms, "--nms");
   refuse(options.format != "tenon", "--format other than tenon");
 }
 
-/// --precision fp32|half sets the same as --half.
+/// --precision fp32|half|int8 sets the same as --half and --int8.
 ModelOptions WithPrecision(const ExportOptions& options) {
   ModelOptions model = options.model;
   if (options.precision.empty()) return model;
-  if (options.precision != "fp32" && options.precision != "half") {
-    ThrowInvalid({.what = "bad precision",
-                  .where = "--precision",
-                  .got = options.precision,
-                  .expected = "fp32 or half (int8 comes with a later release)"});
+  if (options.precision != "fp32" && options.precision != "half" && options.precision != "int8") {
+    ThrowInvalid(
+        {.what = "bad precision", .where = "--precision", .got = options.precision, .expected = "fp32, half or int8"});
   }
   model.half = options.precision == "half";
+  model.int8 = options.precision == "int8";
   return model;
 }
 
@@ -52,7 +50,7 @@ nlohmann::ordered_json Counts(const Program& plan) {
   std::map<std::string, double> flops = {{"fp32", 0}, {"half", 0}, {"int8", 0}};
   double total = 0;
   for (const auto& step : plan.steps) {
-    const std::string kind = step.compute == DType::kFloat32 ? "fp32" : "half";
+    const std::string kind = step.compute == DType::kFloat32 ? "fp32" : step.compute == DType::kInt8 ? "int8" : "half";
     ++layers[kind];
     flops[kind] += step.flops;
     total += step.flops;
@@ -81,6 +79,22 @@ CompileResult AddDevice(const ModelOptions& options, const GlobalOptions& global
   return result;
 }
 
+CompileResult Build(const ExportOptions& options, const ModelOptions& model, const GlobalOptions& global,
+                    const std::string& output) {
+  if (options.add_device) return AddDevice(model, global);
+  const CompileOptions compile{.dump_ir_dir = options.dump_ir,
+                               .disabled_passes = {options.disable_pass.begin(), options.disable_pass.end()}};
+  if (!model.int8) return CompileOnnx(model, global, compile);
+  if (options.int8.data.empty()) {
+    ThrowInvalid(
+        {.what = "--int8 needs images to calibrate on", .where = "--data", .expected = "a data.yaml or a COCO json"});
+  }
+  const std::string calib_file = !options.int8.calib_file.empty()
+                                     ? options.int8.calib_file
+                                     : fs::path(output).replace_extension(".calib").string();
+  return CompileInt8(model, global, compile, options.int8, calib_file);
+}
+
 CommandResult Export(const ExportOptions& options, const GlobalOptions& global) {
   RefuseLaterFlags(options);
   if (ChooseDevice(global.device) != "cpu") ThrowInvalid("export builds for --device cpu, not {}", global.device);
@@ -98,11 +112,7 @@ CommandResult Export(const ExportOptions& options, const GlobalOptions& global) 
   if (!global.quiet)
     fmt::print(stderr, "device: {}, {} threads\n", ChosenCpu(global).Fingerprint(), ChosenCpu(global).threads);
   const auto start = std::chrono::steady_clock::now();
-  const CompileResult result =
-      options.add_device ? AddDevice(model, global)
-                         : CompileOnnx(model, global,
-                                       {.dump_ir_dir = options.dump_ir,
-                                        .disabled_passes = {options.disable_pass.begin(), options.disable_pass.end()}});
+  const CompileResult result = Build(options, model, global, output);
   const int64_t size = WriteEngine(*result.engine, output);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (const auto& warning : result.warnings) Log().warn("{}", warning);
@@ -116,9 +126,12 @@ CommandResult Export(const ExportOptions& options, const GlobalOptions& global) 
                  {"precision", plan.precision}};
   answer.json.update(Counts(plan));
   answer.json["warnings"] = result.warnings;
+  if (const auto int8 = result.engine->reports.find("int8"); int8 != result.engine->reports.end())
+    answer.json["int8"] = int8->second;
   answer.text = fmt::format("{}: {:.1f} MB, {}, {} steps, {:.1f} MB of activations, built in {:.1f} s\n", output,
                             static_cast<double>(size) / 1e6, plan.precision, plan.steps.size(),
                             static_cast<double>(plan.arena_bytes) / 1e6, seconds);
+  if (answer.json.contains("int8")) answer.text += "int8\n" + answer.json["int8"].get<std::string>();
   return answer;
 }
 
@@ -129,7 +142,7 @@ void AddExport(CLI::App& app, CommandBody& body) {
   CLI::App* command = app.add_subcommand("export", "compile an ONNX model to an engine for this machine");
   AddModelFlags(*command, options->model);
   command->add_option("-o,--output", options->output, "engine file (default: the source with suffix .tenon)");
-  command->add_option("--precision", options->precision, "fp32 or half");
+  command->add_option("--precision", options->precision, "fp32, half or int8");
   command->add_option("--format", options->format, "tenon")->capture_default_str();
   command->add_flag("--add-device", options->add_device, "add this machine's plan to an engine");
   command->add_option("--dump-ir", options->dump_ir, "folder for the graph's text after every pass");
@@ -138,10 +151,7 @@ void AddExport(CLI::App& app, CommandBody& body) {
                       "limit of scratch memory in GiB (accepted; CPU kernels need little)");
   command->add_flag("--dynamic", options->dynamic, "a later release");
   command->add_flag("--nms", options->nms, "a later release");
-  command->add_option("--data", options->data, "calibration data for --int8 (a later release)");
-  command->add_option("--split", options->split, "as --data");
-  command->add_option("--fraction", options->fraction, "as --data");
-  command->add_option("--calibration", options->calibration, "as --data");
+  AddInt8Flags(*command, options->int8);
   command->callback(
       [options, &body] { body = [options](const GlobalOptions& global) { return Export(*options, global); }; });
 }

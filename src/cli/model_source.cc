@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include "base/log.h"
+#include "cli/model_import.h"
+#include "cli/model_import.h"
 #include "engine/engine_file.h"
 #include "onnx/importer.h"
 #include "runtime/load.h"
@@ -77,7 +79,7 @@ std::string CacheFolder() {
 void AddModelFlags(CLI::App& command, ModelOptions& options) {
   command.add_option("model", options.model, "ONNX file or Tenon engine (.tenon)")->required();
   command.add_flag("--half", options.half, "compile an ONNX file in half precision (BF16 on CPUs)");
-  command.add_flag("--int8", options.int8, "compile an ONNX file in INT8 (a later release)");
+  command.add_flag("--int8", options.int8, "INT8 where it keeps the mAP (tenon export, with --data)");
   command.add_option("--imgsz", options.imgsz, "input size N or H,W for models that leave it open");
   command.add_option("--batch", options.batch, "batch size for models that leave it open");
   command.add_option("--timing-cache", options.timing_cache,
@@ -125,12 +127,20 @@ void SaveTimingCache(const TimingCache& cache, const std::string& flag) {
   }
 }
 
+std::unique_ptr<Graph> ImportModel(const ModelOptions& options) {
+  return ImportOnnx(options.model, ToImportOptions(options));
+}
+
 CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& global, const CompileOptions& compile) {
-  if (options.int8) ThrowInvalid("--int8 comes with a later release of Tenon: use --half");
+  if (options.int8) {
+    ThrowInvalid({.what = "--int8 needs calibration",
+                  .where = options.model,
+                  .hint = "Make an engine with tenon export --int8 --data DATA and give that, or use --half."});
+  }
   CompileOptions full = compile;
   full.precision = options.half ? Precision::kHalf : Precision::kFp32;
   full.tune = {.effort = options.effort, .verbose = global.verbose, .progress = global.progress()};
-  auto graph = ImportOnnx(options.model, ToImportOptions(options));
+  auto graph = ImportModel(options);
   full.source_digest = HashFile(options.model);
   TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache));
   const std::string before = cache.ToText();
@@ -148,7 +158,7 @@ LoadedModel LoadModel(const ModelOptions& options, const GlobalOptions& global) 
   const bool is_engine = IsEngineFile(options.model);
   if (device == "reference") {
     if (is_engine) ThrowInvalid("--device reference runs ONNX files, not engines ({})", options.model);
-    return {MakeReferenceEngine(ImportOnnx(options.model, ToImportOptions(options))), nullptr, {}};
+    return {MakeReferenceEngine(ImportModel(options)), nullptr, {}};
   }
   if (is_engine) {
     RefusePrecisionFlags(options);

@@ -67,6 +67,9 @@ class ProgramBuilder {
     CollectNodes();
     PlaceStorages();
     for (const Node* node : nodes_) AddStep(*node);
+    const bool has_int8 = std::any_of(program_.steps.begin(), program_.steps.end(),
+                                      [](const ProgramStep& step) { return step.compute == DType::kInt8; });
+    if (has_int8) program_.precision = "int8";
     std::vector<TuneStep> tune;
     for (size_t i = 0; i < nodes_.size(); ++i) tune.push_back({&program_.steps[i], &problems_[i]});
     ChooseTactics(tune, program_, device_, options, cache);

@@ -67,7 +67,7 @@ class BadFlags(CliTest):
                 (["--batch", "4"], 2, ["4"]), (["--threads", "0"], 2, ["--threads"]), (["--threads", "-1"], 2, ["--threads"]),
                 (["--effort", "9"], 2, ["--effort"]), (["--device", "tpu"], 2, ["tpu", "cpu"]), (["--device", "cuda"], 3, ["cuda"]),
                 (["--device", "cuda:1"], 3, ["cuda:1"]), (["--nonsense"], 2, ["--nonsense"]), (["--log-level", "loud"], 2, ["loud"]),
-                (["--int8"], 2, ["--int8", "later"]), (["--timing-cache", self.write("bad.timing", "no cache\n")], 2, ["bad.timing"]),
+                (["--int8"], 2, ["--int8", "--data"]), (["--timing-cache", self.write("bad.timing", "no cache\n")], 2, ["bad.timing"]),
             ],
             ("val", "predict"): [
                 (["--conf", "2"], 2, ["--conf"]), (["--conf", "-0.1"], 2, ["--conf"]), (["--iou", "1.5"], 2, ["--iou"]),

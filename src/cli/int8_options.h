@@ -1,0 +1,22 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "cli/model_source.h"
+
+namespace tenon::cli {
+
+/// Flags of commands that calibrate.
+struct Int8Options {
+  std::string data, images, split, calibration = "mse", calib_file, head;
+  double fraction = 1, map_drop = 0.5;
+};
+void AddInt8Flags(CLI::App& command, Int8Options& options);
+
+/// Calibrates the ONNX model on the data set, chooses what computes in INT8, and compiles it; what INT8 does not take
+/// is in half where the CPU has it. The engine's report "int8" says what was chosen and why.
+/// @param calib_file where the calibration is kept and found again
+CompileResult CompileInt8(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,
+                          const Int8Options& options, const std::string& calib_file);
+
+}  // namespace tenon::cli
