@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/data_options.h"
 #include "cli/head_options.h"
+#include "cli/int8_options.h"
 #include "cli/latency_options.h"
 #include "cli/model_source.h"
 #include "cli/precisions.h"
@@ -30,11 +31,6 @@ struct BenchmarkOptions {
   std::string onnxruntime;  ///< Python interpreter; "none": no such row
   std::string plot;
 };
-
-ImportOptions ImportOptionsOf(const ModelOptions& options) {
-  const ImageSize size = ParseImageSize(options.imgsz);
-  return {.batch = options.batch, .height = size.height, .width = size.width, .input_shapes = {}};
-}
 
 /// A row and what is measured for it.
 struct Contender {
@@ -61,16 +57,30 @@ std::vector<std::string> ChosenPrecisions(const BenchmarkOptions& options, const
   if (options.model.half) return {"half"};
   std::vector<std::string> names;
   for (const PrecisionSupport& precision : PrecisionsOf(device)) {
-    if (precision.native) names.push_back(precision.name);
+    const bool needs_data = precision.name == "int8" && options.data.data.empty();
+    if (precision.native && !needs_data) names.push_back(precision.name);
   }
   return names;
+}
+
+/// INT8 calibrated as `export --int8 --data` does it, the calibration kept among the caches.
+CompileResult CompileCalibrated(const BenchmarkOptions& options, const ModelOptions& model,
+                                const GlobalOptions& global) {
+  const Int8Options int8{.data = options.data.data, .images = options.data.images, .head = options.head.head};
+  const std::filesystem::path folder = std::filesystem::path(CacheFolder()) / "calibration";
+  std::error_code ignored;  // the write says why it failed
+  std::filesystem::create_directories(folder, ignored);
+  const Digest key = HashString(HashFile(model.model).ToString() + std::filesystem::absolute(int8.data).string());
+  return CompileInt8(model, global, {}, int8, (folder / (key.ToString() + ".calib")).string());
 }
 
 Contender CompileRow(const BenchmarkOptions& options, const std::string& precision, const GlobalOptions& global) {
   const ModelOptions model = InPrecision(options.model, precision, "--precisions");
   Contender contender{.row = {.format = "tenon", .precision = precision}};
   Attempt(contender, [&] {
-    const CompileResult compiled = CompileOnnx(model, global, {});
+    const bool calibrates = model.int8 && !options.data.data.empty();
+    const CompileResult compiled =
+        calibrates ? CompileCalibrated(options, model, global) : CompileOnnx(model, global, {});
     for (const auto& warning : compiled.warnings) Log().info("{}", warning);
     contender.engine = MakeCpuEngine(compiled.engine, ChosenCpu(global));
     contender.row.size_bytes = static_cast<double>(EngineFileBytes(*compiled.engine));
@@ -90,7 +100,7 @@ std::optional<Contender> OnnxRuntimeRow(const BenchmarkOptions& options, const G
   const std::string named = NamedPython(options);
   if (named == "none") return std::nullopt;
   Contender contender{.row = {.format = "onnxruntime", .precision = "fp32"}};
-  const auto graph = ImportOnnx(options.model.model, ImportOptionsOf(options.model));
+  const auto graph = ImportOnnx(options.model.model, ToImportOptions(options.model));
   OnnxRuntimeOptions peer{.python = named.empty() ? "python3" : named,
                           .model = options.model.model,
                           .threads = ChosenCpu(global).threads,
@@ -235,7 +245,7 @@ CommandResult Benchmark(const BenchmarkOptions& options, const GlobalOptions& gl
   std::optional<Dataset> dataset;
   if (!options.data.data.empty()) dataset = LoadDatasetAndReport(options.data);
   if (!IsEngineFile(options.model.model))
-    ImportOnnx(options.model.model, ImportOptionsOf(options.model));  // what is wrong with it is wrong with every row
+    ImportOnnx(options.model.model, ToImportOptions(options.model));  // what is wrong with it is wrong with every row
   std::vector<Contender> contenders = MakeContenders(options, global);
   const Engine& first = FirstEngine(contenders);
   if (dataset) CheckClasses(Detector(first, options.head.head, 1), *dataset);
@@ -282,7 +292,8 @@ void AddBenchmark(CLI::App& app, CommandBody& body) {
   AddHeadFlags(*command, options->head);
   AddLatencyFlags(*command, options->latency);
   command
-      ->add_option("--precisions", options->precisions, "some of fp32,half,int8 (default: what this device computes)")
+      ->add_option("--precisions", options->precisions,
+                   "some of fp32,half,int8 (default: what this device computes; int8 with --data)")
       ->delimiter(',');
   command->add_option("--onnxruntime", options->onnxruntime,
                       "Python interpreter with onnxruntime, for a row of the source there (default: "

@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "cli/model_import.h"
-#include "cli/model_import.h"
 #include "engine/engine_file.h"
 #include "onnx/importer.h"
 #include "runtime/load.h"

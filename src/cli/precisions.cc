@@ -8,7 +8,8 @@ std::vector<PrecisionSupport> PrecisionsOf(const CpuDevice& device) {
   const auto& features = device.features;
   return {{"fp32", true, features.avx2_fma ? "" : "avx2 and fma: layers run on the slow reference"},
           {"half", features.avx512_bf16, features.avx512_bf16 ? "" : "avx512_bf16"},
-          {"int8", false, "a later release of Tenon"}};
+          {"int8", features.avx512_vnni,
+           features.avx512_vnni ? "" : "avx512_vnni: sums are exact all the same, but slower"}};
 }
 
 ModelOptions InPrecision(ModelOptions options, const std::string& name, const std::string& flag) {

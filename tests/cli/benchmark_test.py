@@ -48,7 +48,7 @@ class Benchmark(CliTest):
 
     def test_every_precision_of_the_device(self):
         result = self.benchmark(ONNX, "--onnxruntime", "none")
-        self.assertEqual([r["precision"] for r in result["rows"]], native())
+        self.assertEqual([r["precision"] for r in result["rows"]], [p for p in native() if p != "int8"])  # that needs --data
         for row in result["rows"]:
             self.assertEqual((row["format"], row["status"]), ("tenon", "ok"))
             self.assertIsNone(row["map50_95"])
@@ -61,7 +61,11 @@ class Benchmark(CliTest):
 
     def test_map_is_that_of_val(self):
         result = self.benchmark(ONNX, "--onnxruntime", "none", "--data", self.data)
+        self.assertEqual([r["precision"] for r in result["rows"]], native())
         for row in result["rows"]:
+            self.assertEqual(row["status"], "ok", row)
+            if row["precision"] == "int8":  # calibrated on the same images: `val` compiles no INT8 by itself
+                continue
             flags = ["--half"] if row["precision"] == "half" else []
             val = json.loads(run("val", ONNX, "--effort", 0, "--data", self.data, "--json", *flags).stdout)
             self.assertAlmostEqual(row["map50_95"], val["metrics"]["map50_95"], places=12)
@@ -129,7 +133,7 @@ class Benchmark(CliTest):
 
     def test_a_model_that_is_no_detector(self):
         relu = self.write("relu.onnx", onnx_model("Relu"))
-        self.assertEqual(len(self.benchmark(relu, "--onnxruntime", "none")["rows"]), len(native()))
+        self.assertEqual(len(self.benchmark(relu, "--onnxruntime", "none")["rows"]), len([p for p in native() if p != "int8"]))
         self.assert_refused(["benchmark", relu, "--onnxruntime", "none", "--data", self.data, "--quiet", *FAST], says=["head"])
 
     def test_refusals(self):
