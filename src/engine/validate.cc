@@ -44,7 +44,8 @@ void CheckConstant(const Program& program, const ProgramStep& step, const Progra
   const Tensor& constant = program.constants[static_cast<size_t>(operand.index)];
   bool is_same = constant.dtype() == operand.dtype && constant.shape() == operand.shape && operand.offset_bytes == 0;
   const std::vector<int64_t> dense = ContiguousStrides(operand.shape);
-  for (size_t d = 0; is_same && d < dense.size() && d < operand.strides_bytes.size(); ++d) {
+  const bool is_empty = constant.elems() == 0;  // strides of nothing say nothing
+  for (size_t d = 0; is_same && !is_empty && d < dense.size() && d < operand.strides_bytes.size(); ++d) {
     is_same = operand.shape[d] == 1 || operand.strides_bytes[d] == dense[d] * SizeOf(operand.dtype);
   }
   if (!is_same) ThrowDamaged("step " + step.name, fmt::format("an operand that isn't its constant {}", operand.index));

@@ -45,7 +45,7 @@ class Interrupt(CliTest):
             "export, tuning": (["export", ONNX, "--effort", 3, "--timing-cache", out / "t.timing", "-o", out / "x.tenon"], (0.2, 1.0)),
             "val, scanning": (["val", self.engine, "--data", self.many], (0.15,)),
             "val, running": (["val", self.engine, "--data", self.many, "--save-json", out / "x.json"], (2.5,)),
-            "val, reference": (["val", ONNX, "--device", "reference", "--data", self.data], (2.0,)),
+            "val, reference": (["val", ONNX, "--device", "reference", "--data", self.many], (2.0,)),
             "predict": (["predict", self.engine, self.many.parent / "images", "--save-dir", out / "drawn", "--save-txt"], (1.5,)),
             "run": (["run", self.engine, "--duration-s", 600, "--save-outputs", out / "outputs"], (1.0,)),
             "run, streams": (["run", self.engine, "--duration-s", 600, "--streams", 3], (1.0,)),

@@ -15,6 +15,22 @@ struct Regression {
 };
 
 constexpr Regression kRegressions[] = {
+    {"an empty constant with strides of its own made an engine that its reader refused", R"(graph "random" {
+  meta "seed" "335651421"
+  meta "style" "0"
+  meta "variant" "0"
+  input %x0: f32[1,1,2,1]
+  const %0: i64[1] = [0]
+  const %1: i64[1] = [0]
+  const %2: i64[1] = [3]
+  const %3: i64[1] = [1]
+  const %5: f32[] = [-0.42700467]
+  const %6: bool[1,1,2,0] = []
+  %v11_0: f32[1,1,2,0] = Slice(%x0, %0, %1, %2, %3) name "n11_0"
+  %v12_0: f32[1,1,2,0] = Where(%6, %v11_0, %5) name "n12_0"
+  output %v12_0 "y0"
+}
+)"},
     {"a reshape of an empty tensor had no strides: the layout did not settle", R"(graph "random" {
   meta "seed" "1" meta "style" "0" meta "variant" "0"
   input %x: f32[1,0,1,2]

@@ -68,9 +68,11 @@ Precision BestPrecision() { return CpuDevice::Detect().features.avx512_bf16 ? Pr
 
 class AlteredTest : public testing::Test {
  protected:
-  AlteredTest() : folder_(testing::TempDir() + "tenon_altered/") {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
+  AlteredTest() {
+    // One each: ctest runs the tests side by side.
+    std::string name = testing::TempDir() + "tenon_altered_XXXXXX";
+    TENON_CHECK(mkdtemp(name.data()), "no temporary folder");
+    folder_ = name + "/";
     setenv("XDG_CACHE_HOME", folder_.c_str(), 1);
   }
   ~AlteredTest() override { fs::remove_all(folder_); }
