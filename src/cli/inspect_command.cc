@@ -4,6 +4,7 @@
 #include <map>
 
 #include "cli/command.h"
+#include "cli/int8_options.h"
 #include "cli/model_source.h"
 #include "cli/verify_report.h"
 #include "engine/engine_file.h"
@@ -94,6 +95,11 @@ void AddReport(const std::string& name, const std::string& report, CommandResult
   if (verified) {
     result.json["verify"] = *verified;
     result.text += DescribeVerifyReport(*verified);
+    return;
+  }
+  if (name == kInt8Report) {  // the report "int8" says it in words
+    auto choice = nlohmann::ordered_json::parse(report, nullptr, /*allow_exceptions=*/false);
+    if (!choice.is_discarded()) result.json["int8"] = std::move(choice);
     return;
   }
   result.text += fmt::format("{}\n{}", name, report);

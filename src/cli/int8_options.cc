@@ -19,8 +19,6 @@
 namespace tenon::cli {
 namespace {
 
-/// More images change ranges no further; they cost a tenth of a second each.
-constexpr size_t kMaxCalibrationImages = 512;
 constexpr size_t kJudgingImages = 64, kDriftImages = 32, kNoiseImages = 4;
 
 /// At most `count` elements, evenly spread.
@@ -62,10 +60,16 @@ class Int8Builder {
 
   CompileResult Build(const std::string& calib_file) {
     calibrator_ = ParseCalibrator(options_.calibration);
+    if (options_.weight_rounding != "nearest") {
+      ThrowInvalid({.what = "unknown weight rounding",
+                    .where = "--weight-rounding",
+                    .got = options_.weight_rounding,
+                    .expected = "nearest"});
+    }
     ImportFused();
     data_ = LoadCalibrationData(options_);
     LoadPreprocess();
-    images_ = {Paths(Spread(data_.samples, kMaxCalibrationImages)), preprocess_};
+    images_ = {Paths(Spread(data_.samples, static_cast<size_t>(options_.max_images))), preprocess_};
     const Calibration calibration = Calibrate(calib_file);
     Warn(JudgeCalibration(calibration.tensors, calibration.images, calibrator_));
     CheckDrift(calibration.tensors);
@@ -161,6 +165,7 @@ class Int8Builder {
     SaveTimingCache(cache, model_.timing_cache);
     result.warnings.insert(result.warnings.begin(), warnings_.begin(), warnings_.end());
     result.engine->reports["int8"] = Report(calibration, assignment);
+    result.engine->reports[kInt8Report] = ReportJson(calibration, assignment).dump();
     return result;
   }
 
@@ -182,6 +187,32 @@ class Int8Builder {
                           100 * layer.flops_share);
     }
     return text;
+  }
+
+  nlohmann::ordered_json ReportJson(const Calibration& calibration, const Assignment& assignment) const {
+    nlohmann::ordered_json json = {{"calibration",
+                                    {{"images", calibration.images},
+                                     {"data", data_.source},
+                                     {"split", data_.split},
+                                     {"calibrator", options_.calibration},
+                                     {"weight_rounding", options_.weight_rounding},
+                                     {"drift", nullptr}}},
+                                   {"int8", assignment.int8},
+                                   {"flops_share", assignment.flops_share},
+                                   {"noise", assignment.noise},
+                                   {"noise_of_all", assignment.noise_of_all},
+                                   {"judging_images", judging_.samples.size()},
+                                   {"map_float", nullptr},
+                                   {"map_int8", nullptr},
+                                   {"kept", nlohmann::ordered_json::array()}};
+    if (drift_) json["calibration"]["drift"] = *drift_;
+    if (assignment.map_float) json["map_float"] = *assignment.map_float / 100;
+    if (assignment.map_int8) json["map_int8"] = *assignment.map_int8 / 100;
+    for (const KeptLayer& layer : assignment.kept) {
+      json["kept"].push_back(
+          {{"layer", layer.node}, {"reason", "accuracy"}, {"noise", layer.noise}, {"flops_share", layer.flops_share}});
+    }
+    return json;
   }
 
   void Warn(const std::vector<std::string>& warnings) {
@@ -213,6 +244,10 @@ void AddInt8Flags(CLI::App& command, Int8Options& options) {
       ->capture_default_str();
   command.add_option("--calibration", options.calibration, "mse, entropy, percentile or minmax")->capture_default_str();
   command.add_option("--calib", options.calib_file, "calibration file (default: the engine's name with suffix .calib)");
+  command.add_option("--max-images", options.max_images, "calibrate on at most so many images, evenly spread")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--weight-rounding", options.weight_rounding, "nearest")->capture_default_str();
   command.add_option("--map-drop", options.map_drop, "points of mAP50-95 that INT8 may cost")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
