@@ -5,6 +5,7 @@
 #include "backends/cpu/gather_family.h"
 #include "backends/cpu/matmul_family.h"
 #include "backends/cpu/pool_family.h"
+#include "backends/cpu/quantize_image_family.h"
 #include "backends/cpu/reduce_family.h"
 #include "backends/cpu/reference_family.h"
 #include "backends/cpu/region_family.h"
@@ -19,6 +20,7 @@ std::span<const KernelFamily* const> CpuKernelFamilies() {
   static const TransposedConvFamily conv_transposed;
   static const MatMulFamily matmul;
   static const AttentionFamily attention;
+  static const QuantizeImageFamily quantize_image;
   static const RegionFamily region;
   static const PoolFamily pool;
   static const ResizeFamily resize;
@@ -28,9 +30,12 @@ std::span<const KernelFamily* const> CpuKernelFamilies() {
   static const GatherFamily gather;
   static const ReferenceFamily reference;
   static const KernelFamily* const families[] = {
-      &conv_depthwise, &conv_direct, &conv_transposed, &matmul, &attention,  //
-      &region,         &pool,        &resize,          &reduce, &softmax,    //
-      &layer_norm,     &gather,      &reference,
+      &conv_depthwise, &conv_direct, &conv_transposed,
+      &matmul,         &attention,  //
+      &quantize_image, &region,      &pool,
+      &resize,         &reduce,  //
+      &softmax,        &layer_norm,  &gather,
+      &reference,
   };
   return families;
 }
