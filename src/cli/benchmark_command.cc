@@ -221,7 +221,9 @@ LatencyMeasurement MeasureRows(std::vector<Contender>& contenders, const std::ve
     timed.push_back(std::make_unique<Timed>(contender, pointers, ChosenCpu(global).threads));
     runnables.push_back(timed.back()->ToRunnable());
   }
-  LatencyMeasurement measured = MeasureLatency(runnables, options.latency);
+  LatencyOptions latency = options.latency;
+  latency.progress = global.progress();
+  LatencyMeasurement measured = MeasureLatency(runnables, latency);
   const TensorInfo* first = inputs.empty() ? nullptr : &rows[0]->engine->inputs()[0];
   const double batch = first && !first->shape.empty() ? static_cast<double>(first->shape[0]) : 1;
   for (size_t i = 0; i < rows.size(); ++i) {

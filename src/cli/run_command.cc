@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <system_error>
 #include <thread>
 
 #include "base/file.h"
@@ -91,7 +92,15 @@ void MeasureAll(std::vector<Stream>& streams, std::span<const void* const> input
       errors[i] = std::current_exception();
     }
   };
-  for (size_t i = 1; i < streams.size(); ++i) threads.emplace_back(work, i);
+  try {
+    for (size_t i = 1; i < streams.size(); ++i) threads.emplace_back(work, i);
+  } catch (const std::system_error& error) {
+    ThrowInvalid({.what = "can't start a thread for each stream",
+                  .where = "--streams",
+                  .got = error.what(),
+                  .expected = fmt::format("{} threads", streams.size()),
+                  .hint = "Ask for fewer streams, or raise the process's limits."});
+  }
   work(0);
   for (auto& thread : threads) thread.join();
   for (const auto& error : errors) {

@@ -21,9 +21,7 @@ ResampledMap::ResampledMap(std::span<const ScoredImage> images) : images_(images
       classes_[static_cast<size_t>(class_id)].labels.push_back({image, count});
   }
   for (size_t i = 0; i < images.size(); ++i) {
-    UltralyticsMetrics matcher;
-    matcher.Add(images[i].detections, images[i].labels);
-    for (const UltralyticsMetrics::Match& match : matcher.matches()) {
+    for (const auto& match : UltralyticsMetrics::MatchImage(images[i].detections, images[i].labels)) {
       if (match.class_id < 0 || static_cast<size_t>(match.class_id) >= classes_.size()) continue;
       classes_[static_cast<size_t>(match.class_id)].entries.push_back(
           {match.score, static_cast<uint32_t>(i), match.correct});
@@ -67,7 +65,7 @@ double ResampledMap::ClassAp(const Class& matches, int64_t labels, std::span<con
     for (const Entry& entry : matches.entries) {
       const int count = times[entry.image];
       if (count == 0) continue;
-      if (!entry.correct[t]) {
+      if (!(entry.correct >> t & 1)) {
         seen += count;
         pending = true;
         continue;

@@ -1,5 +1,4 @@
 #pragma once
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -28,7 +27,7 @@ class ResampledMap {
   struct Entry {
     double score = 0;
     uint32_t image = 0;
-    std::array<bool, UltralyticsMetrics::kThresholds> correct{};
+    uint16_t correct = 0;  ///< as UltralyticsMetrics::Match has it
   };
   struct LabelCount {
     uint32_t image = 0;

@@ -28,60 +28,7 @@ std::array<float, UltralyticsMetrics::kThresholds> IouThresholds() {
   return thresholds;
 }
 
-/// The curves of one class over confidence, and its AP at each threshold.
-struct ClassCurves {
-  std::array<double, UltralyticsMetrics::kThresholds> ap{};
-  std::vector<double> precision = std::vector<double>(kCurvePoints, 0.0);
-  std::vector<double> recall = std::vector<double>(kCurvePoints, 0.0);
-};
-
-/// One class's detections, best first: negated scores, and running counts of correct ones at one threshold.
-template <class Matches>
-ClassCurves MeasureClass(const Matches& matches, int64_t labels) {
-  ClassCurves curves;
-  const size_t count = matches.size();
-  std::vector<double> negated(count), recall(count), precision(count);
-  for (size_t i = 0; i < count; ++i) negated[i] = -matches[i]->score;
-  for (int t = 0; t < UltralyticsMetrics::kThresholds; ++t) {
-    int64_t correct = 0;
-    for (size_t i = 0; i < count; ++i) {
-      correct += matches[i]->correct[t];
-      recall[i] = static_cast<double>(correct) / static_cast<double>(labels);
-      precision[i] = static_cast<double>(correct) / static_cast<double>(i + 1);
-    }
-    curves.ap[t] = AveragePrecision(recall, precision);
-    if (t > 0) continue;
-    const std::vector<double> confidence = LinearSpace(0, 1, kCurvePoints);
-    for (int i = 0; i < kCurvePoints; ++i) {
-      curves.recall[i] = Interpolate(-confidence[i], negated, recall, 0);
-      curves.precision[i] = Interpolate(-confidence[i], negated, precision, 1);
-    }
-  }
-  return curves;
-}
-
 double F1(double precision, double recall) { return 2 * precision * recall / (precision + recall + 1e-16); }
-
-int BestPoint(const std::vector<ClassCurves>& classes) {
-  std::vector<double> mean(kCurvePoints, 0.0);
-  for (const ClassCurves& c : classes) {
-    for (int i = 0; i < kCurvePoints; ++i) mean[i] += F1(c.precision[i], c.recall[i]);
-  }
-  for (double& value : mean) value /= static_cast<double>(classes.size());
-  const std::vector<double> smooth = Smooth(mean, 0.1);
-  return static_cast<int>(std::max_element(smooth.begin(), smooth.end()) - smooth.begin());
-}
-
-ClassScores ReadClass(const ClassCurves& curves, int point) {
-  ClassScores scores;
-  scores.ap50 = curves.ap[0];
-  scores.ap75 = curves.ap[5];
-  scores.ap50_95 = std::accumulate(curves.ap.begin(), curves.ap.end(), 0.0) / UltralyticsMetrics::kThresholds;
-  scores.precision = curves.precision[point];
-  scores.recall = curves.recall[point];
-  scores.f1 = F1(scores.precision, scores.recall);
-  return scores;
-}
 
 DetectionScores Mean(const std::vector<ClassScores>& classes) {
   DetectionScores mean;
@@ -99,21 +46,73 @@ DetectionScores Mean(const std::vector<ClassScores>& classes) {
 
 }  // namespace
 
-void UltralyticsMetrics::Add(std::span<const ScoredBox> detections, std::span<const LabelledBox> labels) {
-  static const auto kIouThresholds = IouThresholds();
-  ++images_;
-  for (const LabelledBox& label : labels) {
-    TENON_CHECK(label.class_id >= 0, "class {}", label.class_id);
-    if (static_cast<size_t>(label.class_id) >= labels_per_class_.size()) labels_per_class_.resize(label.class_id + 1);
-    ++labels_per_class_[label.class_id];
+/// The curves of one class over confidence, and its AP at each threshold.
+struct UltralyticsMetrics::ClassCurves {
+  std::array<double, kThresholds> ap{};
+  std::vector<double> precision = std::vector<double>(kCurvePoints, 0.0);
+  std::vector<double> recall = std::vector<double>(kCurvePoints, 0.0);
+};
+
+UltralyticsMetrics::ClassCurves UltralyticsMetrics::MeasureClass(const ClassMatches& matches) {
+  ClassCurves curves;
+  const size_t count = matches.scores.size();
+  if (count == 0) return curves;
+  std::vector<size_t> order(count);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return matches.scores[a] > matches.scores[b]; });
+  std::vector<double> negated(count), recall(count), precision(count);
+  for (size_t i = 0; i < count; ++i) negated[i] = -matches.scores[order[i]];
+  for (int t = 0; t < kThresholds; ++t) {
+    int64_t correct = 0;
+    for (size_t i = 0; i < count; ++i) {
+      correct += matches.correct[order[i]] >> t & 1;
+      recall[i] = static_cast<double>(correct) / static_cast<double>(matches.labels);
+      precision[i] = static_cast<double>(correct) / static_cast<double>(i + 1);
+    }
+    curves.ap[t] = AveragePrecision(recall, precision);
+    if (t > 0) continue;
+    const std::vector<double> confidence = LinearSpace(0, 1, kCurvePoints);
+    for (int i = 0; i < kCurvePoints; ++i) {
+      curves.recall[i] = Interpolate(-confidence[i], negated, recall, 0);
+      curves.precision[i] = Interpolate(-confidence[i], negated, precision, 1);
+    }
   }
+  return curves;
+}
+
+int UltralyticsMetrics::BestPoint(const std::vector<ClassCurves>& classes) {
+  std::vector<double> mean(kCurvePoints, 0.0);
+  for (const ClassCurves& c : classes) {
+    for (int i = 0; i < kCurvePoints; ++i) mean[i] += F1(c.precision[i], c.recall[i]);
+  }
+  for (double& value : mean) value /= static_cast<double>(classes.size());
+  const std::vector<double> smooth = Smooth(mean, 0.1);
+  return static_cast<int>(std::max_element(smooth.begin(), smooth.end()) - smooth.begin());
+}
+
+DetectionScores UltralyticsMetrics::ReadClass(const ClassCurves& curves, int point) {
+  DetectionScores scores;
+  scores.ap50 = curves.ap[0];
+  scores.ap75 = curves.ap[5];
+  scores.ap50_95 = std::accumulate(curves.ap.begin(), curves.ap.end(), 0.0) / kThresholds;
+  scores.precision = curves.precision[point];
+  scores.recall = curves.recall[point];
+  scores.f1 = F1(scores.precision, scores.recall);
+  return scores;
+}
+
+std::vector<UltralyticsMetrics::Match> UltralyticsMetrics::MatchImage(std::span<const ScoredBox> detections,
+                                                                      std::span<const LabelledBox> labels) {
+  static const auto kIouThresholds = IouThresholds();
   std::vector<const ScoredBox*> order;
   for (const ScoredBox& detection : detections) order.push_back(&detection);
   std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->score > b->score; });
   std::vector<std::array<bool, kThresholds>> taken(labels.size());
   std::vector<float> ious(labels.size());
+  std::vector<Match> matches;
   for (const ScoredBox* detection : order) {
-    Match match{detection->score, detection->class_id, {}};
+    Match match{detection->score, detection->class_id, 0};
     for (size_t l = 0; l < labels.size(); ++l) {
       ious[l] = labels[l].class_id == detection->class_id ? Iou(labels[l].box, detection->box) : 0;
     }
@@ -126,43 +125,56 @@ void UltralyticsMetrics::Add(std::span<const ScoredBox> detections, std::span<co
         best_iou = ious[l];
       }
       if (best == labels.size()) continue;
-      taken[best][t] = match.correct[t] = true;
+      taken[best][t] = true;
+      match.correct |= static_cast<uint16_t>(1 << t);
     }
-    matches_.push_back(match);
+    matches.push_back(match);
+  }
+  return matches;
+}
+
+std::vector<UltralyticsMetrics::Match> UltralyticsMetrics::MatchImage(std::span<const Detection> detections,
+                                                                      std::span<const LabelledBox> labels) {
+  std::vector<ScoredBox> boxes;
+  for (const Detection& d : detections) boxes.push_back({d.box, d.score, d.class_id});
+  return MatchImage(boxes, labels);
+}
+
+void UltralyticsMetrics::AddMatches(const std::vector<Match>& matches, std::span<const LabelledBox> labels) {
+  ++images_;
+  for (const LabelledBox& label : labels) {
+    TENON_CHECK(label.class_id >= 0, "class {}", label.class_id);
+    ++classes_[label.class_id].labels;
+  }
+  for (const Match& match : matches) {
+    ClassMatches& same_class = classes_[match.class_id];
+    same_class.scores.push_back(match.score);
+    same_class.correct.push_back(match.correct);
   }
 }
 
+void UltralyticsMetrics::Add(std::span<const ScoredBox> detections, std::span<const LabelledBox> labels) {
+  AddMatches(MatchImage(detections, labels), labels);
+}
+
 void UltralyticsMetrics::Add(std::span<const Detection> detections, std::span<const LabelledBox> labels) {
-  std::vector<ScoredBox> boxes;
-  for (const Detection& d : detections) boxes.push_back({d.box, d.score, d.class_id});
-  Add(boxes, labels);
+  AddMatches(MatchImage(detections, labels), labels);
 }
 
 UltralyticsMetrics::Result UltralyticsMetrics::Finish() const {
   Result result{.images = images_};
-  std::vector<std::vector<const Match*>> by_class(labels_per_class_.size());
-  for (const Match& match : matches_) {
-    if (match.class_id >= 0 && static_cast<size_t>(match.class_id) < by_class.size()) {
-      by_class[match.class_id].push_back(&match);
-    }
-  }
   std::vector<ClassCurves> curves;
-  std::vector<int> ids;
-  for (size_t c = 0; c < by_class.size(); ++c) {
-    if (labels_per_class_[c] == 0) continue;
-    std::stable_sort(by_class[c].begin(), by_class[c].end(), [](auto* a, auto* b) { return a->score > b->score; });
-    curves.push_back(by_class[c].empty() ? ClassCurves{} : MeasureClass(by_class[c], labels_per_class_[c]));
-    ids.push_back(static_cast<int>(c));
+  for (const auto& [class_id, matches] : classes_) {
+    if (matches.labels == 0) continue;
+    curves.push_back(MeasureClass(matches));
+    result.classes.push_back({{}, class_id, matches.labels});
+    result.instances += matches.labels;
   }
   if (curves.empty()) return result;
   const int point = BestPoint(curves);
   result.best_confidence = static_cast<double>(point) / (kCurvePoints - 1);
-  for (size_t i = 0; i < curves.size(); ++i) {
-    result.classes.push_back(ReadClass(curves[i], point));
-    result.classes.back().class_id = ids[i];
-    result.classes.back().instances = labels_per_class_[ids[i]];
-    result.instances += labels_per_class_[ids[i]];
-  }
+  for (size_t i = 0; i < curves.size(); ++i)
+    static_cast<DetectionScores&>(result.classes[i]) = ReadClass(curves[i], point);
   result.mean = Mean(result.classes);
   return result;
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -44,14 +45,15 @@ class UltralyticsMetrics {
 
   int64_t images() const { return images_; }
 
-  /// A detection and whether it took a label, at each IoU threshold.
+  /// A detection and whether it took a label: bit t says so at IoU threshold t.
   struct Match {
     double score;
     int class_id;
-    std::array<bool, kThresholds> correct;
+    uint16_t correct;
   };
-  /// Of all images, in the order of Add; best first within an image.
-  const std::vector<Match>& matches() const { return matches_; }
+  /// One image's detections, best first.
+  static std::vector<Match> MatchImage(std::span<const ScoredBox> detections, std::span<const LabelledBox> labels);
+  static std::vector<Match> MatchImage(std::span<const Detection> detections, std::span<const LabelledBox> labels);
 
   struct Result {
     DetectionScores mean;
@@ -62,8 +64,19 @@ class UltralyticsMetrics {
   Result Finish() const;
 
  private:
-  std::vector<Match> matches_;
-  std::vector<int64_t> labels_per_class_;
+  /// All that AP needs of a detection, in 10 bytes: a data set of 100,000 images has 30 million of them.
+  struct ClassMatches {
+    std::vector<double> scores;
+    std::vector<uint16_t> correct;
+    int64_t labels = 0;
+  };
+  struct ClassCurves;
+  static ClassCurves MeasureClass(const ClassMatches& matches);
+  static int BestPoint(const std::vector<ClassCurves>& classes);
+  static DetectionScores ReadClass(const ClassCurves& curves, int point);
+  void AddMatches(const std::vector<Match>& matches, std::span<const LabelledBox> labels);
+
+  std::map<int, ClassMatches> classes_;
   int64_t images_ = 0;
 };
 

@@ -28,13 +28,12 @@ ConfidenceScores Measure(const Dataset& dataset, const Accuracy& accuracy) {
       if (detection.score > kConfidence) confident.push_back(detection);
     }
     const auto labels = CanvasLabels(dataset.samples.at(image.sample), image.plan);
-    UltralyticsMetrics matcher;
-    matcher.Add(confident, labels);
     scores.labels += static_cast<int64_t>(labels.size());
-    for (const UltralyticsMetrics::Match& match : matcher.matches()) {
-      scores.matched += match.correct[0];
-      scores.wrong += !match.correct[0];
-      scores.score_sum += match.correct[0] ? match.score : 0;
+    for (const UltralyticsMetrics::Match& match : UltralyticsMetrics::MatchImage(confident, labels)) {
+      const bool correct = match.correct & 1;
+      scores.matched += correct;
+      scores.wrong += !correct;
+      scores.score_sum += correct ? match.score : 0;
     }
   }
   return scores;

@@ -15,14 +15,18 @@ using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-void WarmUp(std::span<const Runnable> runnables, double seconds) {
+/// @return seconds of one round
+double WarmUp(std::span<const Runnable> runnables, double seconds) {
   const auto start = Clock::now();
+  int64_t rounds = 0;
   do {
     for (const Runnable& runnable : runnables) {
       CheckInterrupt();
       runnable.RunMs();
     }
+    ++rounds;
   } while (SecondsSince(start) < seconds);
+  return SecondsSince(start) / static_cast<double>(rounds);
 }
 
 }  // namespace
@@ -60,7 +64,9 @@ LatencyMeasurement MeasureLatency(std::span<const Runnable> runnables, const Lat
   if (runnables.empty()) return result;
   for (const Runnable& runnable : runnables) result.rows.push_back({.name = runnable.name});
   const auto count = static_cast<double>(runnables.size());
-  WarmUp(runnables, options.warmup_ms / 1e3 * count);
+  const double round_s = WarmUp(runnables, options.warmup_ms / 1e3 * count);
+  const auto expected = static_cast<int64_t>(std::min(options.duration_s * count / std::max(round_s, 1e-6), 1e9));
+  Progress progress("time", "rounds", std::max(options.iterations, expected), options.progress);
   const HostLoadMeter meter;
   const auto start = Clock::now();
   for (int64_t round = 0; round < options.iterations || SecondsSince(start) < options.duration_s * count; ++round) {
@@ -68,6 +74,7 @@ LatencyMeasurement MeasureLatency(std::span<const Runnable> runnables, const Lat
       CheckInterrupt();
       result.rows[i].times_ms.push_back(runnables[i].RunMs());
     }
+    progress.Advance();
   }
   result.wall_s = SecondsSince(start);
   result.load = meter.Finish();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/progress.h"
 #include "verify/host_load.h"
 
 namespace tenon {
@@ -13,6 +14,7 @@ struct LatencyOptions {
   double warmup_ms = 200;   ///< untimed runs before, for each runnable; at least one each
   double duration_s = 3;    ///< measure at least so long for each runnable (n of them: n times as long in all)
   int64_t iterations = 10;  ///< and at least so many rounds
+  Progress::Mode progress = Progress::Mode::kQuiet;  ///< counts rounds; shown between timed runs, never within one
 };
 
 /// Milliseconds of one run. A percentile p is the time at rank floor(p * n) of the sorted times.

@@ -3,6 +3,7 @@ import json
 import math
 import os
 import pathlib
+import resource
 import struct
 import subprocess
 import unittest
@@ -272,8 +273,40 @@ class FlatMemory(CliTest):
             status, stderr, peaks[count] = peak_rss_mb("val", self.engine, "--data", data, "--quiet")
             self.assertEqual(status, 0, stderr)
         print(f"val: peak memory {peaks} MB", flush=True)
-        # What the metric keeps of an image: 24 bytes for each of at most 300 detections; its path and labels. No pixels.
-        self.assertLess(peaks[many] - peaks[100], 10 + many * 0.012, peaks)
+        # What the metric keeps of an image: 10 bytes for each of at most 300 detections; its path and labels. No pixels.
+        self.assertLess(peaks[many] - peaks[100], 10 + many * 0.008, peaks)
+
+
+class FewThreads(CliTest):
+    """Threads fail to start where their stacks don't fit the address space."""
+
+    def limited(self, *arguments, stack, space):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_STACK, (stack, stack))  # what a thread gets
+            resource.setrlimit(resource.RLIMIT_AS, (space, space))
+        return subprocess.run([TENON, *map(str, arguments)], preexec_fn=limit, capture_output=True, text=True, check=False, timeout=120)
+
+    def setUp(self):
+        if "asan" in str(TENON) or "tsan" in str(TENON):
+            self.skipTest("sanitizers need the whole address space")
+
+    def test_streams_and_threads(self):
+        for flag in ("--streams", "--threads"):
+            done = self.limited("run", self.engine, flag, "16", "--duration-s", "0", stack=2 << 30, space=6 << 30)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("can't start a thread", done.stderr.splitlines()[-1])
+            self.assertIn("16 threads", done.stderr.splitlines()[-1])
+
+    def test_image_loader(self):
+        """Fewer loader threads give the same figures; none at all is said."""
+        arguments = ("val", self.engine, "--data", self.data, "--threads", "1", "--json", "--quiet")
+        expected = json.loads(run(*arguments).stdout)
+        one = self.limited(*arguments, stack=4 << 30, space=6 << 30)
+        self.assertEqual(one.returncode, 0, one.stderr)
+        self.assertEqual(json.loads(one.stdout)["metrics"], expected["metrics"])
+        none = self.limited(*arguments, stack=16 << 30, space=6 << 30)
+        self.assertEqual(none.returncode, 2, none.stderr)
+        self.assertIn("can't start a thread to load images", none.stderr.splitlines()[-1])
 
 
 if __name__ == "__main__":

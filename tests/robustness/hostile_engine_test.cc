@@ -1,4 +1,5 @@
 // Engines whose parts were changed on purpose, with right digests: each is refused, or runs inside its memory.
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -47,6 +48,25 @@ TEST(HostileEngineTest, RefusedOrInsideItsMemory) {
       ran += Try(hostile, folder / "hostile.tenon") == 2 ? 1 : 0;
     }
     EXPECT_GT(ran, 0) << "no changed engine ever ran: the test shows little";
+  }
+}
+
+/// Found by fuzzing: FlatBuffers' iterator over such a vector is undefined behaviour, which ubsan stops.
+TEST(HostileEngineTest, MisalignedVectorsAreRead) {
+  const testing_support::ScratchFolder folder;
+  FileBytes engine = testing_support::BuildEngine(
+      std::string(TENON_SOURCE_DIR) + "/fuzz/corpus/onnx_reader/net_backbone.onnx", folder);
+  testing_support::WriteBytes(folder / "engine.tenon", engine);
+  std::vector<int64_t> expected = ReadEngine(folder / "engine.tenon")->inputs.at(0).shape;
+  expected.erase(expected.begin());
+  testing_support::MisalignInputShape(engine);
+  testing_support::WriteBytes(folder / "engine.tenon", engine);
+  try {
+    EXPECT_EQ(ReadEngine(folder / "engine.tenon")->inputs.at(0).shape, expected);
+  } catch (const Error& error) {  // read, and found to be another shape than the plan's
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidInput) << error.what();
+    EXPECT_NE(std::string(error.what()).find(fmt::format("{}", fmt::join(expected, "x"))), std::string::npos)
+        << error.what();
   }
 }
 

@@ -412,6 +412,20 @@ void MendDigests(FileBytes& file) {
   WriteHeader(file, header.index_bytes);
 }
 
+void MisalignInputShape(FileBytes& file) {
+  EngineHeader header;
+  const fb::TensorInfo* info = FindIndex(file, header)->inputs()->Get(0);
+  // All inside `file`, which is ours. A vector is its length (32 bits), then its elements; a field says how far it is.
+  auto* table = reinterpret_cast<flatbuffers::Table*>(const_cast<fb::TensorInfo*>(info));
+  uint8_t* field = reinterpret_cast<uint8_t*>(table) + table->GetOptionalFieldOffset(fb::TensorInfo::VT_SHAPE);
+  uint8_t* vector = field + flatbuffers::ReadScalar<flatbuffers::uoffset_t>(field);
+  const auto rank = flatbuffers::ReadScalar<flatbuffers::uoffset_t>(vector);
+  std::memmove(vector + 8, vector + 12, 8 * (rank - 1));
+  flatbuffers::WriteScalar<flatbuffers::uoffset_t>(vector + 4, rank - 1);
+  flatbuffers::WriteScalar<flatbuffers::uoffset_t>(field, static_cast<flatbuffers::uoffset_t>(vector + 4 - field));
+  MendDigests(file);
+}
+
 FileBytes MutateEngine(std::span<const std::byte> file, std::mt19937& random) {
   EngineHeader header;
   const fb::Engine* index = FindIndex(file, header);
