@@ -72,7 +72,11 @@ void EmitPackBytes(JitCode& code, std::span<const Xmm> vectors, const AffineScal
     code.vpaddsw(low, low, temp);
     if (has_high) code.vpaddsw(high, high, temp);
   }
-  code.vpackuswb(low, low, has_high ? high : low);
+  EmitPackWords(code, low, has_high ? high : low, temp);
+}
+
+void EmitPackWords(JitCode& code, const Xmm& low, const Xmm& high, const Xmm& temp) {
+  code.vpackuswb(low, low, high);
   code.vmovups(temp, code.Table(SortByVector(code.lanes())));
   code.vpermd(code.PermVec(low), code.PermVec(temp), low);
 }

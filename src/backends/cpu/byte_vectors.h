@@ -20,6 +20,10 @@ void EmitByteMask(JitCode& code, int count);
 void EmitPackBytes(JitCode& code, std::span<const Xbyak::Xmm> vectors, const AffineScale& scale,
                    const Xbyak::Xmm& temp);
 
+/// Emits the u8 of two vectors of words into the first of them; `low` holds the first and second vector of
+/// INT32 as vpackssdw leaves them, `high` the third and fourth. `temp` is overwritten.
+void EmitPackWords(JitCode& code, const Xbyak::Xmm& low, const Xbyak::Xmm& high, const Xbyak::Xmm& temp);
+
 /// Emits the store of the first `count` bytes of a vector. AVX2 may overwrite the vector.
 void EmitStoreBytes(JitCode& code, const Xbyak::RegExp& to, const Xbyak::Xmm& bytes, int count);
 

@@ -7,6 +7,7 @@ namespace tenon {
 class DirectConvFamily final : public KernelFamily {
  public:
   std::string_view name() const override { return "conv_direct"; }
+  int version() const override { return 2; }  // SiLU in words
   std::string Supports(const StepProblem& step, const CpuDevice& device) const override;
   std::vector<std::string> Candidates(const StepProblem& step, const CpuDevice& device) const override;
   bool PacksInput(const StepProblem& step, size_t input) const override;
@@ -22,6 +23,7 @@ class DirectConvFamily final : public KernelFamily {
 class DepthwiseConvFamily final : public KernelFamily {
  public:
   std::string_view name() const override { return "conv_depthwise"; }
+  int version() const override { return 2; }  // SiLU in words
   std::string Supports(const StepProblem& step, const CpuDevice& device) const override;
   std::vector<std::string> Candidates(const StepProblem& step, const CpuDevice& device) const override;
   bool PacksInput(const StepProblem& step, size_t input) const override;

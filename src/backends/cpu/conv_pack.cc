@@ -168,10 +168,12 @@ std::vector<std::byte> PackConv(const ConvProblem& problem, const ConvTactic& ta
   std::vector<std::byte> packed(packing.size);
   ForEachWeight(problem, packing,
                 [&](int64_t index, int64_t offset) { StoreWeight(packing.dot, weights[index], &packed[offset]); });
+  const float scale = SumScale(problem);
   ForEachChannel(problem, packing, [&](int o, int64_t lane) {
-    if (!bias.empty()) StoreAs<float>(bias[o], &packed[packing.bias_offset + lane]);
+    if (!bias.empty()) StoreAs<float>(bias[o] * scale, &packed[packing.bias_offset + lane]);
     if (problem.is_int8())
-      StoreAs<float>(problem.quantization.x.scale * weight_scales[o], &packed[packing.multiplier_offset + lane]);
+      StoreAs<float>(problem.quantization.x.scale * weight_scales[o] * scale,
+                     &packed[packing.multiplier_offset + lane]);
   });
   if (problem.is_int8()) PackStarts(problem, packing, weights, packed.data());
   return packed;
@@ -192,8 +194,9 @@ std::vector<float> UnpackConvBias(const ConvProblem& problem, const ConvTactic& 
   const ConvPacking packing(problem, tactic.vectors, features);
   CheckSize("packed weights", static_cast<int64_t>(packed.size()), packing.size);
   std::vector<float> bias(problem.oc);
+  const float scale = SumScale(problem);
   ForEachChannel(problem, packing,
-                 [&](int o, int64_t lane) { bias[o] = LoadAs<float>(&packed[packing.bias_offset + lane]); });
+                 [&](int o, int64_t lane) { bias[o] = LoadAs<float>(&packed[packing.bias_offset + lane]) / scale; });
   return bias;
 }
 

@@ -82,12 +82,27 @@ std::string WhyUnsupported(const ConvProblem& p, const CpuFeatures& features) {
   return "";
 }
 
+std::optional<WordSilu> WordSiluOf(const ConvProblem& problem) {
+  const ConvEpilogue& epilogue = problem.epilogue;
+  const bool is_all = problem.is_int8() && epilogue.activation.kind == Activation::kSilu && !epilogue.residual &&
+                      epilogue.post_activation.kind == Activation::kNone && problem.output.dtype == DType::kUInt8 &&
+                      std::all_of(epilogue.extra_stores.begin(), epilogue.extra_stores.end(),
+                                  [](const ExtraStore& extra) { return extra.view.dtype == DType::kUInt8; });
+  return is_all ? WordSilu::For(problem.quantization.y) : std::nullopt;
+}
+
+float SumScale(const ConvProblem& problem) {
+  const auto silu = WordSiluOf(problem);
+  return silu ? silu->input_scale() : 1.0f;
+}
+
 TileEpilogue MakeTileEpilogue(const ConvProblem& problem) {
   const ConvEpilogue& epilogue = problem.epilogue;
   TileEpilogue tile;
   tile.activation = epilogue.activation;
   tile.post_activation = epilogue.post_activation;
   tile.stored = problem.quantization.y;
+  tile.word_silu = WordSiluOf(problem);
   if (epilogue.residual)
     tile.residual = {epilogue.residual->dtype, epilogue.residual->w_stride, problem.quantization.residual};
   tile.targets.push_back(TargetOf(problem.output, 1));

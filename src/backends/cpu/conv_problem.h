@@ -86,6 +86,10 @@ struct ConvArgs {
   std::byte* outputs[kMaxStoreTargets] = {};  ///< the output, then the extra stores in their order
 };
 
+/// SiLU in 16-bit integers, where that is all that happens between integer sums and bytes.
+std::optional<WordSilu> WordSiluOf(const ConvProblem& problem);
+/// What the multipliers and biases of integer sums are packed times: a power of two.
+float SumScale(const ConvProblem& problem);
 /// The epilogue of the register tiles of `problem`.
 TileEpilogue MakeTileEpilogue(const ConvProblem& problem);
 /// Sets residual and targets of `tile` for the tile that starts at channel oc of output pixel (y, x) of image n.

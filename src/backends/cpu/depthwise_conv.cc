@@ -96,9 +96,10 @@ std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTacti
     store(to, rounds ? static_cast<float>(BFloat16(weights[from])) : weights[from]);
   });
   const int64_t channels = PaddedChannels(problem, isa), biases = channels * problem.kh * problem.kw;
-  for (size_t c = 0; c < bias.size(); ++c) store(biases + static_cast<int64_t>(c), bias[c]);
+  const float scale = SumScale(problem);
+  for (size_t c = 0; c < bias.size(); ++c) store(biases + static_cast<int64_t>(c), bias[c] * scale);
   for (size_t c = 0; c < weight_scales.size(); ++c) {
-    store(biases + channels + static_cast<int64_t>(c), problem.quantization.x.scale * weight_scales[c]);
+    store(biases + channels + static_cast<int64_t>(c), problem.quantization.x.scale * weight_scales[c] * scale);
   }
   return packed;
 }
@@ -119,6 +120,7 @@ std::vector<float> UnpackDepthwiseBias(const ConvProblem& problem, const ConvTac
   CheckSize("packed weights", packed.size(), PackedFloats(problem, isa) * 4);
   std::vector<float> bias(problem.oc);
   std::memcpy(bias.data(), &packed[PaddedChannels(problem, isa) * problem.kh * problem.kw * 4], bias.size() * 4);
+  for (float& b : bias) b /= SumScale(problem);
   return bias;
 }
 

@@ -8,6 +8,7 @@ namespace tenon {
 class MatMulFamily final : public KernelFamily {
  public:
   std::string_view name() const override { return "matmul"; }
+  int version() const override { return 2; }  // SiLU in words
   std::string Supports(const StepProblem& step, const CpuDevice& device) const override;
   std::vector<std::string> Candidates(const StepProblem& step, const CpuDevice& device) const override;
   bool PacksInput(const StepProblem& step, size_t input) const override;

@@ -6,6 +6,7 @@
 #include "backends/cpu/byte_silu.h"
 #include "backends/cpu/byte_vectors.h"
 #include "backends/cpu/vector_math.h"
+#include "backends/cpu/word_epilogue.h"
 #include "base/error.h"
 
 namespace tenon::cpu {
@@ -33,6 +34,10 @@ int LastGroupBytes(const TileShape& shape, int lanes) {
   return (shape.vectors - 1) % kByteGroup * lanes + shape.tail_lanes;
 }
 
+bool UsesWords(const JitCode& code, const TileEpilogue& epilogue) {
+  return epilogue.word_silu.has_value() && code.is_avx512();
+}
+
 class EpilogueEmitter {
  public:
   EpilogueEmitter(JitCode& code, const TileShape& shape, const TileEpilogue& epilogue)
@@ -47,7 +52,8 @@ class EpilogueEmitter {
     }
     TENON_CHECK(!any_bf16_ || code.is_avx512());
     TENON_CHECK(epilogue.stored.scale > 0);
-    MakeByteSilu();
+    TENON_CHECK(!epilogue.word_silu || (all_bytes_ && !code.is_avx512()));  // AVX-512: word_epilogue.h
+    epilogue.word_silu ? void(stored_ = {}) : MakeByteSilu();
   }
 
   void Emit() {
@@ -106,8 +112,12 @@ class EpilogueEmitter {
   }
 
   void Activate(const ActivationSpec& activation, const Xmm& x) {
-    if (silu_ && activation.kind == Activation::kSilu)
-      return silu_->Emit(code_, x, {Free(0), Free(1), Free(2), Free(3)}, silu_tables_);
+    const std::array<Xmm, 4> temps = {Free(0), Free(1), Free(2), Free(3)};
+    if (epilogue_.word_silu) {
+      if (activation.kind != Activation::kNone) epilogue_.word_silu->EmitFloats(code_, x, temps);
+      return;
+    }
+    if (silu_ && activation.kind == Activation::kSilu) return silu_->Emit(code_, x, temps, silu_tables_);
     const auto precision = any_floats_ ? MathPrecision::kFloat32 : MathPrecision::kBFloat16;
     EmitActivation(code_, activation, precision, x, {Free(0), Free(1), Free(2)});
   }
@@ -242,7 +252,7 @@ void EmitLoadArgs(JitCode& code, const TileShape& shape, const TileEpilogue& epi
   if (epilogue.residual) load(reg::residual, offsetof(TileArgs, residual));
   const auto is_bytes = [](const StoreTarget& target) { return target.dtype == DType::kUInt8; };
   if (std::any_of(epilogue.targets.begin(), epilogue.targets.end(), is_bytes))
-    EmitByteMask(code, LastGroupBytes(shape, code.lanes()));
+    EmitByteMask(code, UsesWords(code, epilogue) ? WordEpilogueMaskBytes(shape) : LastGroupBytes(shape, code.lanes()));
   if (!code.is_avx512() || shape.tail_lanes == code.lanes()) return;
   const uint32_t tail = (1u << shape.tail_lanes) - 1;
   code.mov(reg::temp.cvt32(), tail);
@@ -252,6 +262,7 @@ void EmitLoadArgs(JitCode& code, const TileShape& shape, const TileEpilogue& epi
 }
 
 void EmitEpilogue(JitCode& code, const TileShape& shape, const TileEpilogue& epilogue) {
+  if (UsesWords(code, epilogue)) return EmitWordEpilogue(code, shape, epilogue);
   EpilogueEmitter(code, shape, epilogue).Emit();
 }
 

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/activation.h"
 #include "backends/cpu/jit_code.h"
+#include "backends/cpu/word_silu.h"
 #include "ir/types.h"
 #include "ops/quantization.h"
 
@@ -57,6 +58,9 @@ struct TileEpilogue {
   ActivationSpec post_activation;
   std::vector<StoreTarget> targets;  ///< 1 to kMaxStoreTargets
   AffineScale stored;                ///< of all kUInt8 targets
+  /// Takes the place of activation and conversion; multipliers and biases are then times its input_scale(). Integer
+  /// sums and kUInt8 targets alone.
+  std::optional<WordSilu> word_silu;
 };
 
 /// Registers of a tile: accumulator (p, v) is register p * vectors + v; the registers behind them are free for the

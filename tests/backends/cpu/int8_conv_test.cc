@@ -173,6 +173,33 @@ TEST(Int8ConvTest, AllActivations) {
   }
 }
 
+// Words with either range, and floats where words won't do; tiles of all widths, whose outputs words mix.
+TEST(Int8ConvTest, SiluOnEveryGrid) {
+  for (const float scale : {0.002f, 0.004f, 0.0122f, 0.02f, 0.0334f, 0.06f, 0.08f}) {
+    for (const int zero : {0, 14, 127}) {
+      for (const int oc : {16, 37}) {
+        Int8Case c{.p = Square(20, oc, 9, 3), .output_zero = zero, .output_scale = scale, .out_gap = oc % 2};
+        c.p.epilogue.activation = {Activation::kSilu};
+        CheckEverywhere(c);
+        c.values = Int8Case::Values::kExtreme;
+        CheckEverywhere(c);
+      }
+    }
+  }
+}
+
+TEST(Int8ConvTest, SiluOfTilesOfAllWidths) {
+  for (const int oc : {1, 15, 16, 17, 32, 48, 50, 64, 80, 96, 100}) {
+    for (const int gap : {0, 5}) {
+      Int8Case c{.p = Square(8, oc, 12, 1), .output_zero = 12, .out_gap = gap};
+      c.p.epilogue.activation = {Activation::kSilu};
+      CheckEverywhere(c);
+      c.upsample = true;
+      CheckEverywhere(c);
+    }
+  }
+}
+
 TEST(Int8ConvTest, UpsampledStore) {
   for (const int oc : {16, 37, 64}) {
     CheckEverywhere({.p = Square(8, oc, 7, 1), .out_gap = 2, .upsample = true});

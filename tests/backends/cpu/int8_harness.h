@@ -11,6 +11,7 @@ struct Int8Case {
   DType out = DType::kUInt8;
   std::optional<DType> residual = {};
   int input_zero = 128, output_zero = 100;
+  float output_scale = 0.023f;
   int in_gap = 0, out_gap = 0;  ///< further channels in the buffers, before and behind
   bool upsample = false;        ///< also stored to a view of twice the size
   enum class Values { kRandom, kExtreme } values = Values::kRandom;  ///< extreme: the ends of u8 and s8 alone
@@ -19,10 +20,12 @@ struct Int8Case {
 inline std::string Describe(const Int8Case& c) {
   const ConvProblem& p = c.p;
   return fmt::format(
-      "n{} {}x{}x{} -> {}x{}x{} k{}x{} s{}x{} d{}x{} p{},{} g{} out {} res {} zeros {},{} gaps {},{} act {} {} up {}",
+      "n{} {}x{}x{} -> {}x{}x{} k{}x{} s{}x{} d{}x{} p{},{} g{} out {} res {} zeros {},{} scale {} gaps {},{} act {} "
+      "{} up {}",
       p.n, p.ic, p.ih, p.iw, p.oc, p.oh, p.ow, p.kh, p.kw, p.stride_h, p.stride_w, p.dilation_h, p.dilation_w,
       p.pad_top, p.pad_left, p.groups, ToString(c.out), c.residual ? ToString(*c.residual) : "none", c.input_zero,
-      c.output_zero, c.in_gap, c.out_gap, kActivationNames[static_cast<int>(p.epilogue.activation.kind)],
+      c.output_zero, c.output_scale, c.in_gap, c.out_gap,
+      kActivationNames[static_cast<int>(p.epilogue.activation.kind)],
       kActivationNames[static_cast<int>(p.epilogue.post_activation.kind)], c.upsample);
 }
 
@@ -40,7 +43,7 @@ class Int8Harness {
     p.input = input_->view;
     p.output = TestTensor(case_.out, p.n, p.oc, p.oh, p.ow, case_.out_gap, false, 0).view;
     const int k = p.group_ic() * p.kh * p.kw;
-    p.quantization = {{0.02f, case_.input_zero}, {0.03f, 7}, {0.023f, case_.output_zero}};
+    p.quantization = {{0.02f, case_.input_zero}, {0.03f, 7}, {case_.output_scale, case_.output_zero}};
     if (case_.residual) MakeResidual();
     if (case_.upsample) {
       p.epilogue.extra_stores = {
