@@ -64,11 +64,16 @@ TENON_AVX512 inline void Transpose16(__m512 (&r)[16]) {
 
 TENON_AVX512 void LoadTile512(const TileView& view, const std::byte* tile, float* columns, int64_t pitch) {
   const auto mask = static_cast<__mmask16>((1u << view.columns) - 1);
+  const int64_t next_columns = view.columns * SizeOf(view.dtype);
   for (int64_t row = 0; row < view.rows; row += 16) {
     const int64_t last = std::min<int64_t>(15, view.rows - row - 1);
     __m512 r[16];
-    for (int64_t i = 0; i < 16; ++i)
-      r[i] = Load16(view.dtype, tile + (row + std::min(i, last)) * view.row_stride, mask);
+    for (int64_t i = 0; i < 16; ++i) {
+      const std::byte* from = tile + (row + std::min(i, last)) * view.row_stride;
+      r[i] = Load16(view.dtype, from, mask);
+      // The columns behind these are the next tile, and no hardware prefetcher sees a pattern in rows of these strides.
+      _mm_prefetch(reinterpret_cast<const char*>(from + next_columns), _MM_HINT_T0);
+    }
     Transpose16(r);
     for (int c = 0; c < 16; ++c) {
       if (c < view.columns) _mm512_storeu_ps(columns + c * pitch + row, r[c]);
