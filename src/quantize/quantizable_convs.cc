@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "ops/conv.h"
 #include "ops/evaluate.h"
@@ -21,12 +22,40 @@ void AddUnique(std::vector<Value*>& list, Value* value) {
   if (std::find(list.begin(), list.end(), value) == list.end()) list.push_back(value);
 }
 
+/// Whether the node computes with this operand in a float type: attention, and products of two run-time matrices. A
+/// tensor in 8 bits would have to be brought back first, in a step of its own.
+bool IsFloatProduct(const Node& node) {
+  return node.As<Attention>() || (node.As<MatMul>() && !node.input(kWeightsOperand)->is_constant());
+}
+
+/// Whether elements of the value reach a float product through ops that only move them.
+bool FeedsFloatProduct(const Value* value, std::unordered_set<const Value*>& seen) {
+  if (!value || !seen.insert(value).second) return false;
+  return std::any_of(value->users().begin(), value->users().end(), [&](const Node* user) {
+    return IsFloatProduct(*user) || (CommutesWithQuantization(*user) &&
+                                     std::any_of(user->outputs().begin(), user->outputs().end(),
+                                                 [&](const Value* output) { return FeedsFloatProduct(output, seen); }));
+  });
+}
+
+bool FeedsFloatProduct(const Value* value) {
+  std::unordered_set<const Value*> seen;
+  return FeedsFloatProduct(value, seen);
+}
+
+/// What a float product reads a part of stays real as a whole; the part that the conv reads is a source of its own.
+bool IsSource(const Value& value) {
+  const Node* node = value.producer();
+  if (!node || !CommutesWithQuantization(*node)) return true;
+  return !node->As<Concat>() && FeedsFloatProduct(node->input(0)) && !FeedsFloatProduct(&value);
+}
+
 void CollectSources(Value* value, std::vector<Value*>& sources) {
-  Node* node = value->producer();
-  if (!node || !CommutesWithQuantization(*node)) {
+  if (IsSource(*value)) {
     if (!value->is_constant()) AddUnique(sources, value);
     return;
   }
+  const Node* node = value->producer();
   const size_t moved = node->As<Concat>() ? node->inputs().size() : 1;
   for (size_t i = 0; i < moved; ++i) CollectSources(node->input(i), sources);
 }

@@ -49,6 +49,33 @@ StatisticsTable Observe(const Graph& graph) {
   return table;
 }
 
+// Attention computes on floats: what it reads of %y stays float, and the conv beside it has its part in 8 bits.
+TEST(ScaleGroupsTest, WhatAttentionReadsStaysReal) {
+  const auto graph = Parse(R"(graph "g" {
+    input %x: f32[1,8,4,4]
+    const %w: f32[24,8,1,1] = random(1)
+    const %p: f32[8,1,3,3] = random(2)
+    const %rows: i64[3] = [1, 8, 16]
+    const %image: i64[4] = [1, 8, 4, 4]
+    const %all: i64[3] = [1, 24, 16]
+    %y = Conv(%x, %w) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0]} name "qkv"
+    %r = Reshape(%y, %all)
+    %q, %k, %v = Split(%r) {axis=1, num_outputs=3}
+    %v0 = Reshape(%v, %image)
+    %z = Conv(%v0, %p) {strides=[1,1], dilations=[1,1], pads=[1,1,1,1], groups=8} name "pe"
+    %q2 = Transpose(%q) {perm=[0,2,1]}
+    %v2 = Transpose(%v) {perm=[0,2,1]}
+    %a = Attention(%q2, %k, %v2) {scale=0.5}
+    output %a "a"
+    output %z "z"
+  })",
+                           &MakeOp);
+  const auto convs = FindQuantizableConvs(*graph);
+  ASSERT_EQ(convs.size(), 2u);
+  ASSERT_EQ(convs[1].sources.size(), 1u);
+  EXPECT_EQ(convs[1].sources[0]->name(), "v0");  // not %y
+}
+
 double RelativeError(const Tensor& actual, const Tensor& expected) {
   double error = 0, signal = 0;
   for (int64_t i = 0; i < expected.elems(); ++i) {
