@@ -43,19 +43,43 @@ struct BlockSize {
   int lanes, columns;          ///< lanes of the block, columns that exist
 };
 
+/// to[lane * pitch] = from[lane], `count` elements, zeros behind them up to `lanes`. A stride known when this is
+/// compiled makes vectors of the loop.
+template <class In, class Out>
+void PackRow(const std::byte* from, int64_t stride, int count, int lanes, Out* to, int pitch) {
+  const auto copy = [&](int64_t step) {
+    for (int lane = 0; lane < count; ++lane) to[lane * pitch] = Out(LoadFloat(from + lane * step, In{}));
+  };
+  stride == static_cast<int64_t>(sizeof(In)) && pitch == 1 ? copy(sizeof(In)) : copy(stride);
+  for (int lane = count; lane < lanes; ++lane) to[lane * pitch] = Out(0.0f);
+}
+
+/// Two rows of BF16 whose elements are neighbours, as keys of an image's pixels are: pairs are moved as they are.
+bool IsPaired(const GemmOperand& operand, const BlockSize& size) {
+  return operand.row_stride == 2 && size.per_step == 2 && size.depth % 2 == 0;
+}
+
+void PackPairs(const std::byte* b, const GemmOperand& operand, const BlockSize& size, std::byte* out) {
+  for (int lane = 0; lane < size.lanes; ++lane) {
+    const std::byte* from = b + lane * operand.column_stride;
+    std::byte* to = out + int64_t{lane} * 4;
+    for (int step = 0; step < size.steps; ++step, to += int64_t{size.lanes} * 4)
+      lane < size.columns ? void(std::memcpy(to, from + int64_t{step} * 4, 4)) : void(std::memset(to, 0, 4));
+  }
+}
+
 /// out[step][lane][i] = B[step * per_step + i][lane], zero beyond the matrix.
 template <class In, class Out>
 void PackSteps(const std::byte* b, const GemmOperand& operand, const BlockSize& size, std::byte* out) {
+  if constexpr (std::is_same_v<In, BFloat16> && std::is_same_v<Out, BFloat16>) {
+    if (IsPaired(operand, size)) return PackPairs(b, operand, size, out);
+  }
   for (int step = 0; step < size.steps; ++step) {
     for (int i = 0; i < size.per_step; ++i) {
       const int row = step * size.per_step + i;
-      const std::byte* from = b + row * operand.row_stride;
-      std::byte* to = out + (int64_t{step} * size.lanes * size.per_step + i) * static_cast<int64_t>(sizeof(Out));
-      const int columns = row < size.depth ? size.columns : 0;
-      for (int lane = 0; lane < size.lanes; ++lane) {
-        const Out value(lane < columns ? LoadFloat(from + lane * operand.column_stride, In{}) : 0.0f);
-        std::memcpy(to + lane * size.per_step * sizeof(Out), &value, sizeof value);
-      }
+      Out* to = reinterpret_cast<Out*>(out) + int64_t{step} * size.lanes * size.per_step + i;
+      PackRow<In>(b + row * operand.row_stride, operand.column_stride, row < size.depth ? size.columns : 0, size.lanes,
+                  to, size.per_step);
     }
   }
 }
