@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "cli/command.h"
+#include "cli/int8_options.h"
 #include "cli/model_source.h"
 #include "cli/random_input.h"
 #include "profile/advice.h"
@@ -55,6 +56,21 @@ std::vector<std::string> Lines(const std::string& text) {
   return lines;
 }
 
+/// What an INT8 build says of the layers that it left in half. An engine from elsewhere may hold anything there.
+std::map<std::string, std::string> LayersNotInInt8(const std::string& report) {
+  std::map<std::string, std::string> layers;
+  const Json json = Json::parse(report, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("kept") || !json["kept"].is_array()) return layers;
+  for (const Json& kept : json["kept"]) {
+    if (!kept.is_object() || !kept.contains("layer") || !kept["layer"].is_string()) continue;
+    std::string& why = layers[kept["layer"].get<std::string>()];
+    why = kept.contains("reason") && kept["reason"].is_string() ? kept["reason"].get<std::string>() : "";
+    if (kept.contains("noise") && kept["noise"].is_number())
+      why += fmt::format("{}noise {:.4f} in INT8", why.empty() ? "" : ": ", kept["noise"].get<double>());
+  }
+  return layers;
+}
+
 Profile MakeProfile(const ProfileOptions& options, const GlobalOptions& global) {
   if (ChooseDevice(global.device) != "cpu")
     ThrowInvalid("profile times the steps of an engine, and --device {} has none: use --device cpu", global.device);
@@ -74,6 +90,8 @@ Profile MakeProfile(const ProfileOptions& options, const GlobalOptions& global) 
   AdviceContext advice{.peaks = profile.peaks, .engine_precision = profile.program->precision, .warnings = {}};
   if (const auto found = model.file->reports.find("warnings"); found != model.file->reports.end())
     advice.warnings = Lines(found->second);
+  if (const auto found = model.file->reports.find(kInt8Report); found != model.file->reports.end())
+    advice.not_in_int8 = LayersNotInInt8(found->second);
   profile.advice = AdviseOnDominating(profile.steps, advice);
   return profile;
 }

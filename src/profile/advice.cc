@@ -38,6 +38,12 @@ ConvShape ConvShapeOf(const ProgramStep& step) {
   return shape;
 }
 
+/// The build's own words on why this step is not in INT8; "" when it had none.
+std::string ReasonAgainstInt8(const ProgramStep& step, const AdviceContext& context) {
+  const auto found = context.not_in_int8.find(step.name);
+  return found == context.not_in_int8.end() ? "" : found->second;
+}
+
 /// The build's own words on why this step stays in FP32; "" when it had none.
 std::string ReasonForFp32(const ProgramStep& step, const AdviceContext& context) {
   constexpr std::string_view kStays = "stays in FP32: ";
@@ -58,8 +64,13 @@ struct Cheaper {
 Cheaper CheaperType(const StepReport& report, const AdviceContext& context) {
   if (!IsDense(*report.step)) return {};
   const double flops = report.step->flops;
-  if (report.step->compute == DType::kFloat32 && context.peaks.bf16_ops > context.peaks.fp32_ops)
-    return {"half", flops / context.peaks.bf16_ops * 1e6};
+  const MachinePeaks& peaks = context.peaks;
+  if (report.step->compute == DType::kFloat32 && peaks.bf16_ops > peaks.fp32_ops)
+    return {"half", flops / peaks.bf16_ops * 1e6};
+  // Depthwise convolutions are no dot products of INT8; run-time matrices aren't quantised.
+  const bool is_half = report.step->compute == DType::kBFloat16 || report.step->compute == DType::kFloat16;
+  if (is_half && report.step->op == "Conv" && !ConvShapeOf(*report.step).depthwise() && peaks.int8_ops > peaks.bf16_ops)
+    return {"int8", flops / peaks.int8_ops * 1e6};
   return {};
 }
 
@@ -127,10 +138,15 @@ Advice OnCompute(const StepReport& report, const AdviceContext& context) {
   const std::string_view type = PrecisionOf(report.step->compute);
   advice.text = fmt::format("compute bound at {} of the {} peak", Percent(report.of_compute_peak), type);
   const Cheaper cheaper = CheaperType(report, context);
-  const bool behind = context.engine_precision == "half" || context.engine_precision == "int8";
-  if (behind && IsDense(*report.step) && type == "fp32") {
-    const std::string warning = ReasonForFp32(*report.step, context);
-    advice.text += fmt::format("; an FP32 step inside a {} engine{}", context.engine_precision,
+  // The engine was meant for a cheaper type than this step has.
+  const bool behind = IsDense(*report.step) && (context.engine_precision == "int8"   ? type != "int8"
+                                                : context.engine_precision == "half" ? type == "fp32"
+                                                                                     : false);
+  if (behind && (type == "fp32" || !cheaper.name.empty())) {
+    const std::string warning =
+        type == "fp32" ? ReasonForFp32(*report.step, context) : ReasonAgainstInt8(*report.step, context);
+    advice.text += fmt::format("; {} step inside {} engine{}", type == "fp32" ? "an FP32" : "a half",
+                               context.engine_precision == "int8" ? "an int8" : "a half",
                                warning.empty() ? "" : " (" + warning + ")");
     if (!cheaper.name.empty())
       advice.text += fmt::format(": {} would lower its limit to {}", cheaper.name, TimeText(cheaper.limit_us));
@@ -145,8 +161,9 @@ Advice OnCompute(const StepReport& report, const AdviceContext& context) {
     advice.text += fmt::format(": {} could be won at most; --effort 3 tries every tactic", TimeText(advice.saves_us));
   if (!cheaper.name.empty() && !behind) {
     advice.saves_us = std::max(0.0, report.us - cheaper.limit_us);
-    advice.text += fmt::format("; {} lowers its limit from {} to {}", cheaper.name, TimeText(report.limit_us),
-                               TimeText(cheaper.limit_us));
+    advice.text +=
+        fmt::format("; {} lowers its limit from {} to {}", cheaper.name == "int8" ? "--int8 --data" : cheaper.name,
+                    TimeText(report.limit_us), TimeText(cheaper.limit_us));
   }
   return advice;
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,8 +11,9 @@ namespace tenon {
 /// What an advice may lean on beside the step itself.
 struct AdviceContext {
   MachinePeaks peaks;
-  std::string engine_precision;       ///< "fp32", "half", "int8"
-  std::vector<std::string> warnings;  ///< of the build: why a layer stayed in FP32 or on the reference
+  std::string engine_precision;                    ///< "fp32", "half", "int8"
+  std::vector<std::string> warnings;               ///< of the build: why a layer stayed in FP32 or on the reference
+  std::map<std::string, std::string> not_in_int8;  ///< of an INT8 build: layers that it left in half, and why
 };
 
 struct Advice {

@@ -53,6 +53,26 @@ TEST(AdviceTest, AnFp32StepInsideAHalfEngineIsNamedWithItsReason) {
   EXPECT_THAT(TextOf(PlainConv(100e6, DType::kBFloat16), 1000, context), Not(HasSubstr("inside a half")));
 }
 
+TEST(AdviceTest, HalfEnginesHearOfInt8) {
+  const AdviceContext context{.engine_precision = "half"};
+  EXPECT_THAT(TextOf(PlainConv(320e6, DType::kBFloat16), 1000, context),
+              HasSubstr("--int8 --data lowers its limit from 800 us to 400 us"));
+  // No dot product, so nothing to win.
+  const ProgramStep depthwise =
+      TestConv("dw", {1, 64, 64, 64}, {64, 1, 5, 5}, {1, 64, 64, 64}, 100e6, DType::kBFloat16);
+  EXPECT_THAT(TextOf(depthwise, 1000, context), Not(HasSubstr("int8")));
+}
+
+TEST(AdviceTest, AHalfStepInsideAnInt8EngineIsNamedWithItsReason) {
+  const AdviceContext context{.engine_precision = "int8",
+                              .warnings = {},
+                              .not_in_int8 = {{"conv", "accuracy: noise 0.0200 in INT8"}, {"other", "time"}}};
+  const std::string text = TextOf(PlainConv(320e6, DType::kBFloat16), 1000, context);
+  EXPECT_THAT(text, HasSubstr("a half step inside an int8 engine (accuracy: noise 0.0200 in INT8)"));
+  EXPECT_THAT(text, HasSubstr("int8 would lower its limit to 400 us"));
+  EXPECT_THAT(TextOf(PlainConv(320e6, DType::kInt8), 1000, context), Not(HasSubstr("inside")));
+}
+
 TEST(AdviceTest, NoHalfIsProposedWhereTheMachineHasNone) {
   AdviceContext context{.engine_precision = "fp32"};
   context.peaks = TestPeaks();
