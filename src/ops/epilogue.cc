@@ -37,6 +37,8 @@ void Epilogue::CheckTypes(std::string_view op, std::span<const InferInput> input
     if (!IsFloat(compute)) ThrowInvalid("{}: compute type {} is not a float", op, ToString(compute));
     for (const size_t i : {0, 1, 3}) CheckFloat(op, inputs, i);
     if (!IsAbsent(inputs, 4)) ThrowInvalid("{}: weight scales need compute=i8", op);
+    if (out == DType::kUInt8) quantization.Check(op);
+    CheckOut(op);
     return;
   }
   quantization.Check(op);
@@ -45,6 +47,10 @@ void Epilogue::CheckTypes(std::string_view op, std::span<const InferInput> input
   CheckDType(op, inputs, 3, {DType::kFloat32, DType::kBFloat16, DType::kFloat16, DType::kUInt8});
   CheckDType(op, inputs, 4, {DType::kFloat32});
   if (IsAbsent(inputs, 4)) ThrowInvalid("{}: compute=i8 without weight scales (operand 4)", op);
+  CheckOut(op);
+}
+
+void Epilogue::CheckOut(std::string_view op) const {
   if (out != DType::kUInt8 && !IsFloat(out)) ThrowInvalid("{}: output type {}", op, ToString(out));
 }
 
@@ -102,7 +108,7 @@ Tensor Epilogue::ApplyInt8(const Tensor& sums, int64_t channel_axis, std::span<c
 Tensor Epilogue::ApplyFloat(const Tensor& sums, int64_t channel_axis, const Tensor& bias,
                             const Tensor& residual) const {
   Tensor y(DType::kFloat64, sums.shape());
-  if (y.elems() == 0) return y.CastTo(out);
+  if (y.elems() == 0) return Tensor(out, y.shape());
   const AxisSplit split = channel_axis < sums.rank() ? SplitAtAxis(sums.shape(), channel_axis) : AxisSplit{};
   const std::vector<double> channel_bias = bias.is_null() ? std::vector<double>(split.size, 0.0) : ToDoubles(bias);
   const Tensor addend = residual.is_null() ? residual : residual.CastTo(DType::kFloat64);
@@ -116,7 +122,11 @@ Tensor Epilogue::ApplyFloat(const Tensor& sums, int64_t channel_axis, const Tens
       out_data[i] = ApplyActivation(post, value, 0, 0);
     }
   }
-  return y.CastTo(out);
+  if (out != DType::kUInt8) return y.CastTo(out);
+  Tensor bytes(out, y.shape());
+  for (int64_t i = 0; i < y.elems(); ++i)
+    bytes.data<uint8_t>()[i] = quantization.y.QuantizeToU8(static_cast<float>(out_data[i]));
+  return bytes;
 }
 
 }  // namespace tenon

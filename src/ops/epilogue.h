@@ -14,14 +14,15 @@ namespace tenon {
 /// With `compute == kInt8` x is u8, the weights are i8 (symmetric), operand 4 holds their scales, f32 [channels], and
 /// the sums are exact integers: sum((x - x.zero_point) * w), elements outside the image adding nothing. Then, in FP32,
 ///   r = fma(float(sum), x.scale * weight_scale[channel], bias[channel]);  y = post(activation(r) + residual),
-/// the residual a float or u8, and y stored as a float or as u8.
+/// the residual a float or u8, and y stored as a float or as u8. Sums of floats are stored as u8 too where an INT8
+/// layer reads them (`quantization.y`).
 struct Epilogue {
   Activation activation = Activation::kNone;
   float alpha = 0, beta = 0;
   Activation post = Activation::kNone;  ///< after the residual: none, relu, silu, ... (without parameters)
   DType compute = DType::kFloat32;      ///< operands are rounded to it, sums are FP32 (FP64 for FP64 models); or kInt8
   DType out = DType::kFloat32;          ///< element type of the output
-  Quantization quantization;            ///< with kInt8 alone
+  Quantization quantization;            ///< with kInt8; of other types y, where `out` is u8
 
   bool is_int8() const { return compute == DType::kInt8; }
   void VisitAttrs(AttrVisitor& visitor);
@@ -41,6 +42,7 @@ struct Epilogue {
 
  private:
   void CheckTypes(std::string_view op, std::span<const InferInput> inputs) const;
+  void CheckOut(std::string_view op) const;
   Tensor ApplyFloat(const Tensor& sums, int64_t channel_axis, const Tensor& bias, const Tensor& residual) const;
   Tensor ApplyInt8(const Tensor& sums, int64_t channel_axis, std::span<const Tensor> operands) const;
 };

@@ -131,8 +131,10 @@ class PrecisionAssigner {
       return;
     }
     Epilogue& epilogue = *EpilogueOf(op);
-    epilogue.out = out;
-    if (operands.size() > kResidualOperand) operands[kResidualOperand] = As(out, operands[kResidualOperand], node);
+    if (epilogue.out != DType::kUInt8) {  // bytes are stored from any residual
+      epilogue.out = out;
+      if (operands.size() > kResidualOperand) operands[kResidualOperand] = As(out, operands[kResidualOperand], node);
+    }
     if (IsImageConv(*node)) {
       Keep(*node, "it reads the FP32 image itself");
       return;

@@ -85,6 +85,15 @@ bool IsPlainFloatConv(const Node& node) {
   return !bias || (bias->is_constant() && bias->dtype() == DType::kFloat32);
 }
 
+/// Lets the epilogue store what the one Q behind the node would; the value that it then makes, null without such a Q.
+Value* TakeStoringQuantizer(const Graph& graph, const Node& node, Epilogue& epilogue) {
+  Node* quantizer = StoringQuantizer(graph, node);
+  if (!quantizer) return nullptr;
+  epilogue.out = DType::kUInt8;
+  epilogue.quantization.y = QuantizedTypeOf(quantizer)->affine;
+  return quantizer->output();
+}
+
 bool FuseConv(Graph& graph, Node* node) {
   if (!IsPlainFloatConv(*node)) return false;
   const auto x = UnsignedSource(node->input(0));
@@ -104,13 +113,18 @@ bool FuseConv(Graph& graph, Node* node) {
   const std::string weights_name = node->input(kWeightsOperand)->name();
   operands[kWeightsOperand] = graph.AddConstant(weights->elements, weights_name + ".i8");
   operands[kWeightScaleOperand] = graph.AddConstant(weights->scales, weights_name + ".scale");
-  Value* result = node->output();
-  if (Node* quantizer = StoringQuantizer(graph, *node)) {
-    conv.epilogue.out = DType::kUInt8;
-    conv.epilogue.quantization.y = QuantizedTypeOf(quantizer)->affine;
-    result = quantizer->output();
-  }
-  ReplaceByNode(graph, result, conv.Clone(), std::move(operands), node);
+  Value* result = TakeStoringQuantizer(graph, *node, conv.epilogue);
+  ReplaceByNode(graph, result ? result : node->output(), conv.Clone(), std::move(operands), node);
+  return true;
+}
+
+/// A Conv that stays in floats stores bytes all the same where nobody wants its floats.
+bool FuseStore(Graph& graph, Node* node) {
+  if (!IsPlainFloatConv(*node)) return false;
+  Conv conv = *node->As<Conv>();
+  Value* result = TakeStoringQuantizer(graph, *node, conv.epilogue);
+  if (!result) return false;
+  ReplaceByNode(graph, result, conv.Clone(), node->inputs(), node);
   return true;
 }
 
@@ -123,7 +137,7 @@ bool FuseQuantized(Graph& graph, const PassContext&) {
     if (node->As<Conv>()) convs.push_back(node);
   }
   // Fusing erases the Conv and nodes below it that are no Convs.
-  for (Node* conv : convs) changed |= FuseConv(graph, conv);
+  for (Node* conv : convs) changed |= FuseConv(graph, conv) || FuseStore(graph, conv);
   return changed;
 }
 

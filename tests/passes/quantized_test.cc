@@ -219,6 +219,20 @@ TEST(FuseQuantizedTest, ResidualInEightBitsOrReal) {
                 IntegerNet("", tail, "%r", "input %r: f32[1,3,2,2]\n"), 1e-6);
 }
 
+TEST(FuseQuantizedTest, AFloatConvStoresBytesWhereOneQuantizerReads) {
+  const auto net = [](const std::string& attrs, const std::string& tail) {
+    return Net(R"(
+    input %x: f32[1,2,2,2]
+    input %r: f32[1,3,2,2]
+    const %b: f32[3] = [0.5, -1, 2]
+    const %w: f32[3,2,1,1] = random(1)
+    %y = Conv(%x, %w, %b, %r) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0], activation=silu)" +
+               attrs + "}\n" + tail);
+  };
+  ExpectRewrite(FuseQuantized, net("", "%q = QuantizeLinear(%y, %t, %z) {to=u8}\n output %q \"q\""),
+                net(", out=u8, y_scale=0.05, y_zero_point=100", "output %y \"q\""), 1e-6);
+}
+
 TEST(FuseQuantizedTest, WeightsOfOneScaleAndUnsignedWeights) {
   ExpectRewrite(FuseQuantized,
                 ConvNet(R"(

@@ -28,10 +28,12 @@ bool UsesBFloat16(const ConvProblem& p) {
 /// Channels next to each other; a single channel has no neighbour.
 bool IsDense(const View& view, int channels) { return channels == 1 || view.c_stride == SizeOf(view.dtype); }
 
-/// Tensors that are added or stored.
 bool IsStorable(const ConvProblem& problem, const View& view) {
-  const bool has_type = IsHalfOrFloat(view.dtype) || (problem.is_int8() && view.dtype == DType::kUInt8);
-  return has_type && IsDense(view, problem.oc);
+  return (IsHalfOrFloat(view.dtype) || view.dtype == DType::kUInt8) && IsDense(view, problem.oc);
+}
+
+bool IsAddable(const ConvProblem& problem, const View& view) {
+  return (view.dtype != DType::kUInt8 || problem.is_int8()) && IsStorable(problem, view);
 }
 
 bool IsValid(const AffineScale& scale) {
@@ -40,12 +42,13 @@ bool IsValid(const AffineScale& scale) {
 }
 
 std::string WhyInputUnsupported(const ConvProblem& p) {
+  const Quantization& q = p.quantization;
+  if (!IsValid(q.y)) return "a scale or zero point";
   if (!p.is_int8()) return IsHalfOrFloat(p.input.dtype) && IsHalfOrFloat(p.compute) ? "" : "input or compute type";
   if (p.input.dtype != DType::kUInt8) return "an INT8 convolution of other than u8";
   if (!IsDense(p.input, p.ic)) return "input channels that are not next to each other";
   if (double(p.group_ic()) * p.kh * p.kw * 255 * 128 >= INT32_MAX) return "sums beyond INT32";
-  const Quantization& q = p.quantization;
-  if (!IsValid(q.x) || !IsValid(q.residual) || !IsValid(q.y)) return "a scale or zero point";
+  if (!IsValid(q.x) || !IsValid(q.residual)) return "a scale or zero point";
   return "";
 }
 
@@ -74,7 +77,7 @@ std::string WhyUnsupported(const ConvProblem& p, const CpuFeatures& features) {
   if (p.ic % p.groups != 0 || p.oc % p.groups != 0) return "channels not divisible by groups";
   if (std::string why_not = WhyInputUnsupported(p); !why_not.empty()) return why_not;
   if (!IsStorable(p, p.output)) return "output type or channel stride";
-  if (p.epilogue.residual && !IsStorable(p, *p.epilogue.residual)) return "residual type or channel stride";
+  if (p.epilogue.residual && !IsAddable(p, *p.epilogue.residual)) return "residual type or channel stride";
   if (p.epilogue.extra_stores.size() + 1 > kMaxStoreTargets) return "too many outputs";
   for (const ExtraStore& extra : p.epilogue.extra_stores) {
     if (!IsStorable(p, extra.view) || extra.scale < 1) return "type, channel stride or scale of a further output";

@@ -48,7 +48,7 @@ struct ConvProblem {
   int n = 1, ic = 1, ih = 1, iw = 1, oc = 1, oh = 1, ow = 1, kh = 1, kw = 1;
   int stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1, pad_top = 0, pad_left = 0, groups = 1;
   View input;   ///< FP32 or BF16, any channel stride; INT8: u8, channel stride 1
-  View output;  ///< FP32, BF16 or u8 (with INT8), channel stride equal to the element size
+  View output;  ///< FP32, BF16 or u8, channel stride equal to the element size
   ConvEpilogue epilogue;
   /// kBFloat16 multiplies BF16 inputs with weights rounded to BF16; FP32 inputs are multiplied in FP32 all the same.
   /// kInt8 multiplies u8 inputs with s8 weights.

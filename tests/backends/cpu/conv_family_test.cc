@@ -35,10 +35,17 @@ std::vector<FamilyCase> Cases() {
           {{1, 8, 6, 6}, {8, 8, 3, 3}, residual, true}};
 }
 
-void Check(const KernelFamily& family, const FamilyCase& c, Features features, DType dtype, Layout input_layout) {
+enum class Stored { kFloats, kBytes };
+
+void Check(const KernelFamily& family, const FamilyCase& c, Features features, DType dtype, Layout input_layout,
+           Stored stored = Stored::kFloats) {
   std::mt19937 random(3);
   Conv op = c.op;
   op.epilogue.compute = op.epilogue.out = dtype;
+  if (stored == Stored::kBytes) {
+    op.epilogue.out = DType::kUInt8;
+    op.epilogue.quantization.y = {0.03f, 90};
+  }
   StepHarness harness(op);
   harness.AddInput(RandomTensor(dtype, c.x, random), input_layout, 3);
   harness.AddConstant(RandomTensor(DType::kFloat32, c.weights, random));
@@ -50,7 +57,8 @@ void Check(const KernelFamily& family, const FamilyCase& c, Features features, D
   }
   harness.SetOutput(Layout::kChannelsLast, 2);
   // Sums of less than 100 products below 1: 100^2 units of 2^-24 at most, activations not steeper than 1.2.
-  harness.CheckAllCandidates(family, DeviceWith(features), 1e-3);
+  // Bytes: a step where rounding was close to a tie.
+  harness.CheckAllCandidates(family, DeviceWith(features), stored == Stored::kBytes ? 1 : 1e-3);
 }
 
 TEST(ConvFamilyTest, DirectEqualsReference) {
@@ -75,6 +83,24 @@ TEST(ConvFamilyTest, DepthwiseEqualsReference) {
   Check(DepthwiseConvFamily(), c, Features::kAvx2, DType::kFloat32, Layout::kChannelsLast);
   if (DeviceWith(Features::kAll).features.avx512_bf16)
     Check(DepthwiseConvFamily(), c, Features::kAll, DType::kBFloat16, Layout::kChannelsLast);
+}
+
+// What INT8 layers read of one that stays in floats.
+TEST(ConvFamilyTest, FloatsAreStoredAsBytes) {
+  Conv depthwise;
+  depthwise.groups = 20;
+  depthwise.pads = {1, 1, 1, 1};
+  depthwise.epilogue.activation = Activation::kSilu;
+  const CpuFeatures all = DeviceWith(Features::kAll).features;
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    for (const Features features : {Features::kAvx2, Features::kAll}) {
+      if (dtype == DType::kBFloat16 && (features == Features::kAvx2 || !all.avx512_bf16)) continue;
+      for (const FamilyCase& c : Cases())
+        Check(DirectConvFamily(), c, features, dtype, Layout::kChannelsLast, Stored::kBytes);
+      Check(DepthwiseConvFamily(), {{2, 20, 11, 9}, {20, 1, 3, 3}, depthwise}, features, dtype, Layout::kChannelsLast,
+            Stored::kBytes);
+    }
+  }
 }
 
 TEST(ConvFamilyTest, RefusesWithAReason) {
