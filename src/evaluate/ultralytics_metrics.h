@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <span>
 #include <vector>
@@ -64,10 +65,11 @@ class UltralyticsMetrics {
   Result Finish() const;
 
  private:
-  /// All that AP needs of a detection, in 10 bytes: a data set of 100,000 images has 30 million of them.
+  /// All that AP needs of a detection, in 10 bytes and in pieces that never move: a data set of 100,000 images has 30
+  /// million of them.
   struct ClassMatches {
-    std::vector<double> scores;
-    std::vector<uint16_t> correct;
+    std::deque<double> scores;
+    std::deque<uint16_t> correct;
     int64_t labels = 0;
   };
   struct ClassCurves;

@@ -274,7 +274,7 @@ class FlatMemory(CliTest):
             self.assertEqual(status, 0, stderr)
         print(f"val: peak memory {peaks} MB", flush=True)
         # What the metric keeps of an image: 10 bytes for each of at most 300 detections; its path and labels. No pixels.
-        self.assertLess(peaks[many] - peaks[100], 10 + many * 0.008, peaks)
+        self.assertLess(peaks[many] - peaks[100], 10 + many * 0.006, peaks)
 
 
 class FewThreads(CliTest):
