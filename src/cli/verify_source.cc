@@ -42,17 +42,19 @@ void Keep(const SourceCache& cache, const Digest& digest, const std::vector<Imag
 
 }  // namespace
 
-VerifySource::VerifySource(const std::string& path, const ModelOptions& model, const EngineModel& engine,
-                           const GlobalOptions& global)
+VerifySource::VerifySource(const std::string& path, const ModelOptions& model, const GlobalOptions& global)
     : options_(model), global_(global), digest_(HashFile(path)) {
+  options_.model = path;
+}
+
+void VerifySource::Fit(const EngineModel& engine) {
   if (digest_ != engine.source_digest) {
     ThrowInvalid({.what = "the source is not the model that the engine was made of",
-                  .where = path,
+                  .where = options_.model,
                   .got = "digest " + digest_.ToString(),
                   .expected = engine.source_digest.ToString(),
                   .hint = "Give the very ONNX file, or export the engine again."});
   }
-  options_.model = path;
   const Shape& shape = engine.inputs.at(0).shape;
   options_.batch = shape.at(0);
   options_.imgsz = fmt::format("{},{}", shape.at(2), shape.at(3));

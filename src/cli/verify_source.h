@@ -12,10 +12,11 @@ namespace tenon::cli {
 /// The ONNX file that an engine came from, as `verify` needs it: compiled for the engine's input size.
 class VerifySource {
  public:
-  /// Throws Error(kInvalidInput) when the file is not the one that the engine was made of.
-  VerifySource(const std::string& path, const ModelOptions& model, const EngineModel& engine,
-               const GlobalOptions& global);
+  VerifySource(const std::string& path, const ModelOptions& model, const GlobalOptions& global);
 
+  /// From here on the source is compiled for this engine's input size. Throws Error(kInvalidInput) when the file is not
+  /// the one that the engine was made of.
+  void Fit(const EngineModel& engine);
   const Digest& digest() const { return digest_; }
   /// Detections of the source in FP32, and their report. From the cache under CacheFolder() where it has them.
   Accuracy MeasureSource(const Dataset& dataset, const HeadOptions& head, const AccuracyOptions& options) const;

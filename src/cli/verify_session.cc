@@ -1,0 +1,133 @@
+#include "cli/verify_session.h"
+
+#include <ctime>
+
+#include "cli/data_options.h"
+#include "cli/latency_options.h"
+#include "cli/layer_times.h"
+#include "cli/other_process.h"
+#include "runtime/load.h"
+
+namespace tenon::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string UtcNow() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc = {};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+std::string ReportOf(const EngineModel& engine, const std::string& name) {
+  const auto found = engine.reports.find(name);
+  return found == engine.reports.end() ? "" : found->second;
+}
+
+/// AP of each class with labels, engine beside source.
+Json Classes(const ValReport& engine, const ValReport& source) {
+  Json classes = Json::array();
+  for (const ReportRow& row : engine.classes) {
+    Json json = {{"id", row.class_id}, {"name", row.name}, {"instances", row.instances}, {"ap50_95", row.ap50_95}};
+    for (const ReportRow& other : source.classes) {
+      if (other.class_id == row.class_id) json["source_ap50_95"] = other.ap50_95;
+    }
+    classes.push_back(std::move(json));
+  }
+  return classes;
+}
+
+}  // namespace
+
+void AddJudgeFlags(CLI::App& command, JudgeOptions& options) {
+  AddHeadFlags(command, options.head);
+  AddDataFlags(command, options.data);
+  MatrixOptions& matrix = options.matrix;
+  AddLatencyFlags(command, matrix.latency.latency);
+  command.add_option("--p95-ms", matrix.latency.p95_ms, "budget: 95th percentile of one run of the engine")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--map-drop", matrix.map_drop, "mAP50-95 may be so many points below the source's")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  command.add_option("--top-class", matrix.top_class, "class that matters most (default: the one with most labels)");
+  command.add_option("--top-class-drop", matrix.top_class_drop, "its AP50-95 may be so many points lower")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+}
+
+VerifySession::VerifySession(const std::string& source, const ModelOptions& model, const JudgeOptions& options,
+                             const GlobalOptions& global)
+    : source_path_(source),
+      options_(options),
+      global_(global),
+      device_(ChosenCpu(global)),
+      dataset_(LoadDatasetAndReport(options.data)),
+      source_(source, model, global) {}
+
+AccuracyOptions VerifySession::ToAccuracyOptions(const char* title) const {
+  return {.conf = options_.head.conf, .nms = options_.head.Nms(), .title = title, .progress = global_.progress()};
+}
+
+const Accuracy& VerifySession::SourceAccuracy() {
+  if (!source_accuracy_) source_accuracy_ = source_.MeasureSource(dataset_, options_.head, ToAccuracyOptions("source"));
+  return *source_accuracy_;
+}
+
+const Engine* VerifySession::Half() {
+  if (!half_) half_ = source_.CompileHalf();
+  return *half_ ? &**half_ : nullptr;
+}
+
+Json VerifySession::ToJson(const MatrixResult& matrix, const Accuracy& accuracy, const Program& plan,
+                           const std::string& name) const {
+  Json checks = Json::array();
+  for (const Check& check : matrix.checks) checks.push_back(tenon::ToJson(check));
+  return {{"passed", matrix.passed()},
+          {"checks", checks},
+          {"engine", name},
+          {"precision", plan.precision},
+          {"fallbacks", Json::array()},
+          {"device", plan.fingerprint},
+          {"threads", device_.threads},
+          {"source", source_path_},
+          {"source_digest", source_.digest().ToString()},
+          {"data", options_.data.data},
+          {"images", accuracy.report.images},
+          {"instances", accuracy.report.instances},
+          {"classes", Classes(accuracy.report, source_accuracy_->report)},
+          {"date", UtcNow()},
+          {"tenon", TENON_VERSION}};
+}
+
+Verification VerifySession::Verify(const std::shared_ptr<const EngineModel>& model, const std::string& name,
+                                   const std::string& asked, LayerTimes times) {
+  source_.Fit(*model);
+  const auto plan = FindPlan(*model, device_);
+  Detector detector(MakeCpuEngine(model, device_), options_.head.head, global_.threads);
+  CheckClasses(detector, dataset_);
+  const Accuracy& source_accuracy = SourceAccuracy();
+  const Accuracy accuracy = MeasureAccuracy(detector, dataset_, ToAccuracyOptions("engine"));
+  const auto graph = source_.FusedGraph(plan->precision);
+  MatrixOptions matrix = options_.matrix;
+  matrix.precision = asked;
+  matrix.latency.threads = global_.threads;
+  Verification result;
+  result.matrix = RunMatrix(
+      {.engine = &detector,
+       .plan = plan.get(),
+       .device = &device_,
+       .build_warnings = ReportOf(*model, "warnings"),
+       .accuracy = {dataset_, accuracy, source_accuracy},
+       .source_graph = graph.get(),
+       .half = plan->precision == "int8" ? Half() : nullptr,
+       .other_process = [&](const Tensor& input) { return RunInOtherProcess(*model, global_.threads, input); }},
+      matrix);
+  result.report = ToJson(result.matrix, accuracy, *plan, name);
+  if (times == LayerTimes::kMeasure) result.report["layers"] = MeasureLayers(detector.engine(), *plan, device_.threads);
+  return result;
+}
+
+}  // namespace tenon::cli
