@@ -33,6 +33,7 @@ using CommandBody = std::function<CommandResult(const GlobalOptions&)>;
 void AddExport(CLI::App& app, CommandBody& body);
 void AddVal(CLI::App& app, CommandBody& body);
 void AddVerify(CLI::App& app, CommandBody& body);
+void AddShip(CLI::App& app, CommandBody& body);
 void AddPredict(CLI::App& app, CommandBody& body);
 void AddRun(CLI::App& app, CommandBody& body);
 void AddBenchmark(CLI::App& app, CommandBody& body);

@@ -98,8 +98,7 @@ void AddReport(const std::string& name, const std::string& report, CommandResult
     return;
   }
   if (name == kInt8Report) {  // the report "int8" says it in words
-    auto choice = nlohmann::ordered_json::parse(report, nullptr, /*allow_exceptions=*/false);
-    if (!choice.is_discarded()) result.json["int8"] = std::move(choice);
+    if (auto choice = ParseVerifyReport(report)) result.json["int8"] = *std::move(choice);
     return;
   }
   result.text += fmt::format("{}\n{}", name, report);

@@ -72,6 +72,7 @@ int Main(int argc, char** argv) {
   AddExport(app, body);
   AddVal(app, body);
   AddVerify(app, body);
+  AddShip(app, body);
   AddPredict(app, body);
   AddRun(app, body);
   AddBenchmark(app, body);

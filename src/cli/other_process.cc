@@ -1,11 +1,13 @@
 #include "cli/other_process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -40,27 +42,49 @@ class TemporaryFolder {
   std::string path_;
 };
 
-/// Runs this program; its exit status, or 128 + the signal that ended it.
-int Spawn(std::vector<std::string> arguments, const std::string& stdout_file, const std::string& stderr_file) {
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, stdout_file.c_str(), O_WRONLY | O_CREAT, 0600);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, stderr_file.c_str(), O_WRONLY | O_CREAT, 0600);
-  pid_t pid = 0;
-  const int error = posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0)
-    ThrowInvalid({.what = "can't start another process", .where = "/proc/self/exe", .got = std::strerror(error)});
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) ThrowInvalid({.what = "can't wait for a process", .got = std::strerror(errno)});
+/// This program, running with other arguments. The destructor ends it where it still runs.
+class Child {
+ public:
+  Child(std::vector<std::string> arguments, const std::string& stdout_file, const std::string& stderr_file) {
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, stdout_file.c_str(), O_WRONLY | O_CREAT, 0600);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, stderr_file.c_str(), O_WRONLY | O_CREAT, 0600);
+    const int error = posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error != 0)
+      ThrowInvalid({.what = "can't start another process", .where = "/proc/self/exe", .got = std::strerror(error)});
   }
-  CheckInterrupt();  // Ctrl-C reached the other process too
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
+  ~Child() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  /// Its exit status, or 128 + the signal that ended it. Throws Error(kInterrupted) after Ctrl-C.
+  int Wait() {
+    constexpr int kPollMs = 10;
+    int status = 0;
+    for (pid_t done = 0; done != pid_;) {
+      CheckInterrupt();
+      done = waitpid(pid_, &status, WNOHANG);
+      if (done < 0 && errno != EINTR) ThrowInvalid({.what = "can't wait for a process", .got = std::strerror(errno)});
+      if (done == 0) poll(nullptr, 0, kPollMs);
+    }
+    pid_ = -1;
+    CheckInterrupt();  // Ctrl-C on a terminal reached the other process too
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
 
 }  // namespace
 
@@ -85,7 +109,7 @@ std::vector<Tensor> RunInOtherProcess(const EngineModel& model, int threads, con
                                         "1",
                                         "--json"};
   if (threads > 0) arguments.insert(arguments.end(), {"--threads", std::to_string(threads)});
-  const int code = Spawn(std::move(arguments), out, err);
+  const int code = Child(std::move(arguments), out, err).Wait();
   if (code != 0) {
     throw Error(ErrorCode::kInternal, fmt::format("running the engine in another process failed: got status {}, {}",
                                                   code, ReadTextFile(err)));

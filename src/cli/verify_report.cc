@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "cli/json_fields.h"
+#include "cli/ship_attempt.h"
 #include "engine/engine_file.h"
 
 namespace tenon::cli {
@@ -14,27 +16,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string Text(const Json& json, const char* key) {
-  const auto found = json.is_object() ? json.find(key) : json.end();
-  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-std::string Number(const Json& json, const char* key) {
-  const auto found = json.is_object() ? json.find(key) : json.end();
-  return found != json.end() && found->is_number() ? fmt::format("{:.4g}", found->get<double>()) : "-";
-}
-
 std::string Row(const Json& check) {
-  return fmt::format("{:<21}{:<12}{:>10}{:>11}  {}\n", Text(check, "name"), Text(check, "status"),
-                     Number(check, "value"), Number(check, "threshold"), Text(check, "detail"));
+  return fmt::format("{:<21}{:<12}{:>10}{:>11}  {}\n", TextField(check, "name"), TextField(check, "status"),
+                     NumberField(check, "value"), NumberField(check, "threshold"), TextField(check, "detail"));
 }
 
 std::string Verdict(const Json& report) {
   std::string failed, not_judged;
   for (const Json& check : report["checks"]) {
-    const std::string status = Text(check, "status");
+    const std::string status = TextField(check, "status");
     std::string* list = status == "fail" ? &failed : status == "not_judged" ? &not_judged : nullptr;
-    if (list) *list += (list->empty() ? "" : ", ") + Text(check, "name");
+    if (list) *list += (list->empty() ? "" : ", ") + TextField(check, "name");
   }
   const bool passed = report.contains("passed") && report["passed"].is_boolean() && report["passed"].get<bool>();
   return fmt::format("{}{}{}\n", passed ? "passed" : "NOT PASSED", failed.empty() ? "" : "; failed: " + failed,
@@ -58,7 +50,8 @@ std::optional<Json> ParseVerifyReport(const std::string& text) {
 }
 
 std::string DescribeVerifyReport(const Json& report) {
-  return fmt::format("verified {} with {}\n{}", Text(report, "date"), Text(report, "data"), VerifyTable(report));
+  return fmt::format("verified {} with {}\n{}{}", TextField(report, "date"), TextField(report, "data"),
+                     AttemptsTable(Child(report, "attempts")), VerifyTable(report));
 }
 
 std::string VerifyTable(const Json& report) {

@@ -1,11 +1,16 @@
 #include "cli/verify_session.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include "cli/data_options.h"
+#include "cli/int8_options.h"
+#include "cli/json_fields.h"
 #include "cli/latency_options.h"
 #include "cli/layer_times.h"
 #include "cli/other_process.h"
+#include "cli/verify_report.h"
+#include "passes/fusable.h"
 #include "runtime/load.h"
 
 namespace tenon::cli {
@@ -25,6 +30,33 @@ std::string UtcNow() {
 std::string ReportOf(const EngineModel& engine, const std::string& name) {
   const auto found = engine.reports.find(name);
   return found == engine.reports.end() ? "" : found->second;
+}
+
+/// Whether the source brings its own quantisation.
+bool IsQuantised(const Graph& source) {
+  return std::any_of(source.nodes().begin(), source.nodes().end(), [](const auto& node) {
+    const Epilogue* epilogue = EpilogueOf(node->op());
+    return epilogue && epilogue->is_int8();
+  });
+}
+
+/// Why steps of an INT8 engine are in another precision, as lines of the build's warnings.
+std::string Int8Reasons(const EngineModel& engine, const Program& plan, const Graph& source) {
+  std::string lines;
+  if (const auto choice = ParseVerifyReport(ReportOf(engine, kInt8Report))) {
+    const Json& kept = Child(*choice, "kept");
+    for (const Json& layer : kept.is_array() ? kept : Json::array())
+      lines += fmt::format("{} (Conv) stays in half: {}, noise {} by itself\n", TextField(layer, "layer"),
+                           TextField(layer, "reason"), NumberField(layer, "noise"));
+  }
+  const bool own = IsQuantised(source);
+  for (const ProgramStep& step : plan.steps) {
+    if (own || step.op != "Conv")
+      lines +=
+          fmt::format("{} ({}) stays in half: {}\n", step.name, step.op,
+                      own ? "the model's own quantisation leaves it out" : "calibration quantises convolutions alone");
+  }
+  return lines;
 }
 
 /// AP of each class with labels, engine beside source.
@@ -65,7 +97,9 @@ VerifySession::VerifySession(const std::string& source, const ModelOptions& mode
       global_(global),
       device_(ChosenCpu(global)),
       dataset_(LoadDatasetAndReport(options.data)),
-      source_(source, model, global) {}
+      source_(source, model, global) {
+  if (!options.matrix.top_class.empty()) ClassNumber(dataset_, options.matrix.top_class);  // refused before the work
+}
 
 AccuracyOptions VerifySession::ToAccuracyOptions(const char* title) const {
   return {.conf = options_.head.conf, .nms = options_.head.Nms(), .title = title, .progress = global_.progress()};
@@ -114,6 +148,8 @@ Verification VerifySession::Verify(const std::shared_ptr<const EngineModel>& mod
   MatrixOptions matrix = options_.matrix;
   matrix.precision = asked;
   matrix.latency.threads = global_.threads;
+  std::string reasons = ReportOf(*model, "warnings");
+  if (plan->precision == "int8") reasons = Int8Reasons(*model, *plan, *graph) + reasons;
   Verification result;
   result.matrix = RunMatrix(
       {.engine = &detector,

@@ -31,6 +31,9 @@ Check CheckMap(const AccuracyPair& pair, double max_drop);
 /// Throws Error(kInvalidInput) when the data set has no such class.
 Check CheckTopClass(const AccuracyPair& pair, const std::string& top_class, double max_drop);
 
+/// The number of the class of this name. Throws Error(kInvalidInput) when the data set has none.
+int ClassNumber(const Dataset& dataset, const std::string& name);
+
 /// "confidence": at confidence 0.25 (where predict stands), F1 at IoU 0.5 over all boxes at most 1 point below the
 /// source's, and the mean score of the boxes that match a label within 0.02 of the source's: mAP looks at the order of
 /// scores alone and hides their collapse. Not judged when either side matches no label.

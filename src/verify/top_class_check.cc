@@ -6,18 +6,21 @@
 #include "verify/checks.h"
 
 namespace tenon {
+
+int ClassNumber(const Dataset& dataset, const std::string& name) {
+  const auto found = std::find(dataset.names.begin(), dataset.names.end(), name);
+  if (found != dataset.names.end()) return static_cast<int>(found - dataset.names.begin());
+  ThrowInvalid({.what = "the data set has no such class",
+                .where = "--top-class",
+                .got = name,
+                .expected = "one of the names in " + dataset.source});
+}
+
 namespace {
 
 /// The class to look at, as a number; -1: no class has labels.
 int ChooseClass(const AccuracyPair& pair, const std::string& name) {
-  if (!name.empty()) {
-    const auto found = std::find(pair.dataset.names.begin(), pair.dataset.names.end(), name);
-    if (found != pair.dataset.names.end()) return static_cast<int>(found - pair.dataset.names.begin());
-    ThrowInvalid({.what = "the data set has no such class",
-                  .where = "--top-class",
-                  .got = name,
-                  .expected = "one of the names in " + pair.dataset.source});
-  }
+  if (!name.empty()) return ClassNumber(pair.dataset, name);
   const auto& classes = pair.source.report.classes;
   const auto top = std::max_element(classes.begin(), classes.end(),
                                     [](const auto& a, const auto& b) { return a.instances < b.instances; });

@@ -2,6 +2,7 @@
 import fcntl
 import json
 import os
+import pathlib
 import pty
 import re
 import select
@@ -51,6 +52,11 @@ class Interrupt(CliTest):
             "run, streams": (["run", self.engine, "--duration-s", 600, "--streams", 3], (1.0,)),
             "benchmark": (["benchmark", self.engine, "--duration-s", 600, "--plot", out / "p.svg"], (1.0,)),
             "benchmark, mAP": (["benchmark", self.engine, "--data", self.many, "--plot", out / "p.svg"], (2.5,)),
+            "verify": (["verify", self.engine, "--source", ONNX, "--data", self.many, "--report", out / "v.html"], (2.5,)),
+            "verify, timing": (["verify", self.engine, "--source", ONNX, "--data", self.data, "--duration-s", 600], (2.0,)),
+            "ship": (["ship", ONNX, "--data", self.many, "--effort", 0, "-o", out / "s.tenon", "--report", out / "s.html"], (1.0, 4.0)),
+            "ship, timing": (["ship", ONNX, "--data", self.data, "--effort", 0, "--precision", "fp32", "--duration-s", 600,
+                              "-o", out / "s.tenon"], (2.0,)),
             "profile": (["profile", self.engine, "--iterations", 1000000, "--trace", out / "t.json"], (0.3, 1.5)),
         }
 
@@ -84,6 +90,33 @@ class Interrupt(CliTest):
                         self.assertTrue(path.is_dir() or path.suffix in (".jpg", ".txt"), path)
                         if path.suffix == ".jpg":
                             self.assertEqual(path.read_bytes()[-2:], b"\xff\xd9", f"{path} is cut")
+
+    def test_verify_stops_while_its_second_process_runs(self):
+        (self.folder / "second").mkdir()
+        arguments = [TENON, "verify", self.engine, "--source", ONNX, "--data", self.data, "--warmup-ms", "0", "--duration-s", "0",
+                     "--iterations", "1", "--no-save"]
+        process = subprocess.Popen(list(map(str, arguments)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "TMPDIR": str(self.folder / "second")})
+        child = None
+        while child is None and process.poll() is None:  # the second process lives for some ten milliseconds
+            # Children stand under the thread that made them.
+            for path in pathlib.Path(f"/proc/{process.pid}/task").glob("*/children"):
+                try:
+                    children = path.read_text().split()
+                except OSError:
+                    continue
+                if children:
+                    child = int(children[0])
+                    os.kill(child, signal.SIGSTOP)  # it would never end by itself now
+                    break
+        self.assertIsNotNone(child, process.communicate())
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, stderr)
+        self.assertLess(time.monotonic() - sent, SECONDS_TO_STOP)
+        self.assertFalse(pathlib.Path(f"/proc/{child}").exists(), "the second process was left behind")
+        self.assertEqual(list((self.folder / "second").iterdir()), [])
 
     def test_twice_is_as_good(self):
         process = subprocess.Popen([TENON, "run", self.engine, "--duration-s", "600"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
