@@ -1,5 +1,7 @@
 #include "cli/ship_search.h"
 
+#include <fmt/ranges.h>
+
 #include <chrono>
 #include <filesystem>
 
@@ -118,12 +120,18 @@ class ShipSearch {
       if (attempt.passed()) return Verdict::kShipped;
       const bool goes_on = attempt.not_built.empty() && plan.Next(attempt.outcome);
       if (goes_on) continue;
-      GiveUp(precision, attempt.not_built.empty() ? ToJson(attempt)["detail"].get<std::string>() : attempt.not_built);
+      GiveUp(precision, ReasonOf(attempt));
       // Another precision of an engine that isn't its source would prove nothing.
       return KindOfFailure(attempt.outcome.checks) == FailureKind::kDefect && attempt.not_built.empty()
                  ? Verdict::kStop
                  : Verdict::kGaveUp;
     }
+  }
+
+  static std::string ReasonOf(const ShipAttempt& attempt) {
+    const Json json = ToJson(attempt);
+    if (!attempt.not_built.empty()) return attempt.not_built;
+    return fmt::format("{}: {}", fmt::join(attempt.Failed(), ", "), TextField(json, "detail"));
   }
 
   void GiveUp(const std::string& precision, const std::string& reason) {

@@ -4,7 +4,8 @@
 
 namespace tenon::cli {
 
-/// The report of `verify` as one HTML page that needs no other file.
+/// A page with the result of `verify` or `ship`, from its JSON: one self-contained file. What the JSON doesn't have is
+/// left out.
 std::string VerifyHtml(const nlohmann::ordered_json& report);
 
 }  // namespace tenon::cli

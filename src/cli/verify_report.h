@@ -8,7 +8,8 @@ namespace tenon::cli {
 /// The name under which an engine keeps the JSON of its last verification (EngineModel::reports).
 inline constexpr const char* kVerifyReport = "verify";
 
-/// A report that an engine keeps as JSON: of any text, also a hostile one, an object of little depth; nothing when it is none.
+/// A report that an engine keeps as JSON: of any text, also a hostile one, an object of little depth; nothing when it
+/// is none.
 std::optional<nlohmann::ordered_json> ParseVerifyReport(const std::string& text);
 /// "verified 2026-11-23T20:00:00Z on DEVICE" and the table, for inspect.
 std::string DescribeVerifyReport(const nlohmann::ordered_json& report);

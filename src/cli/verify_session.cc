@@ -148,6 +148,7 @@ Verification VerifySession::Verify(const std::shared_ptr<const EngineModel>& mod
   MatrixOptions matrix = options_.matrix;
   matrix.precision = asked;
   matrix.latency.threads = global_.threads;
+  matrix.latency.latency.progress = global_.progress();
   std::string reasons = ReportOf(*model, "warnings");
   if (plan->precision == "int8") reasons = Int8Reasons(*model, *plan, *graph) + reasons;
   Verification result;

@@ -13,7 +13,7 @@ constexpr double kLabelPixels = 6.6;  // of one character at 12 px, on average
 constexpr const char* kStyle = R"(  <style>
     .tenon-plot { --paper: #ffffff; --ink: #1f2430; --faint: #6b7280; --grid: #e5e7eb;
                   --s0: #2563eb; --s1: #d97706; --s2: #059669; --s3: #7c3aed; --s4: #dc2626; }
-    @media (prefers-color-scheme: dark) {
+    @media screen and (prefers-color-scheme: dark) {
       .tenon-plot { --paper: #14171f; --ink: #e6e8ee; --faint: #9aa3b2; --grid: #2b303c;
                     --s0: #60a5fa; --s1: #fbbf24; --s2: #34d399; --s3: #a78bfa; --s4: #f87171; }
     }
@@ -22,6 +22,11 @@ constexpr const char* kStyle = R"(  <style>
     .tenon-plot .tick { fill: var(--faint); font-size: 11px; }
     .tenon-plot .grid { stroke: var(--grid); }
     .tenon-plot .axis { stroke: var(--faint); }
+    .tenon-plot .join { stroke: var(--faint); }
+    .tenon-plot .mark { stroke: var(--ink); stroke-dasharray: 4 3; }
+    .tenon-plot .ring { fill: var(--paper); stroke-width: 2; stroke: currentColor; }
+    .tenon-plot .r0 { color: var(--s0); } .tenon-plot .r1 { color: var(--s1); } .tenon-plot .r2 { color: var(--s2); }
+    .tenon-plot .r3 { color: var(--s3); } .tenon-plot .r4 { color: var(--s4); }
     .tenon-plot .paper { fill: var(--paper); }
     .tenon-plot .s0 { fill: var(--s0); } .tenon-plot .s1 { fill: var(--s1); } .tenon-plot .s2 { fill: var(--s2); }
     .tenon-plot .s3 { fill: var(--s3); } .tenon-plot .s4 { fill: var(--s4); }
@@ -30,6 +35,10 @@ constexpr const char* kStyle = R"(  <style>
 
 std::string Tooltip(const std::string& text) { return fmt::format("<title>{}</title>", EscapeXml(text)); }
 
+constexpr double kMarkPitch = 15;
+
+bool Within(const PlotAxis& axis, const PlotMark& mark) { return mark.value >= axis.low && mark.value <= axis.high; }
+
 int Colour(int series) { return (series % kSeriesColours + kSeriesColours) % kSeriesColours; }
 
 }  // namespace
@@ -37,6 +46,20 @@ int Colour(int series) { return (series % kSeriesColours + kSeriesColours) % kSe
 double LabelWidth(const std::string& text) {
   const auto characters = std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });
   return kLabelPixels * static_cast<double>(characters);
+}
+
+std::string FitLabel(const std::string& text, double pixels) {
+  std::string rest = text;
+  while (!rest.empty() && LabelWidth("…" + rest) > pixels) {
+    do rest.erase(0, 1);
+    while (!rest.empty() && (rest[0] & 0xc0) == 0x80);
+  }
+  return rest.size() == text.size() || LabelWidth(text) <= pixels ? text : "…" + rest;
+}
+
+double MarkHeight(const PlotAxis& axis, const std::vector<PlotMark>& marks) {
+  return kMarkPitch * static_cast<double>(std::count_if(marks.begin(), marks.end(),
+                                                        [&](const PlotMark& mark) { return Within(axis, mark); }));
 }
 
 std::string TickText(double value, double step) {
@@ -71,8 +94,10 @@ PlotAxis PlotAxis::Over(double low, double high, int ticks, double start, double
 SvgCanvas::SvgCanvas(const PlotFrame& frame, int height) {
   text_ = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"tenon-plot\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
-      "height=\"{1}\" role=\"img\">\n  <title>{2}</title>\n{3}",
-      frame.width, height, EscapeXml(frame.title), kStyle);
+      "height=\"{1}\" role=\"img\">\n  <title>{2}</title>\n",
+      frame.width, height, EscapeXml(frame.title));
+  if (!frame.description.empty()) text_ += fmt::format("  <desc>{}</desc>\n", EscapeXml(frame.description));
+  text_ += kStyle;
   text_ += "  <rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n";
   Text(frame.width / 2.0, 24, "middle", frame.title, "title");
 }
@@ -91,6 +116,23 @@ void SvgCanvas::Rect(double x, double y, double width, double height, int series
 void SvgCanvas::Circle(double x, double y, double radius, int series, const std::string& tooltip) {
   text_ += fmt::format("  <circle class=\"s{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\">{}</circle>\n", Colour(series),
                        x, y, radius, Tooltip(tooltip));
+}
+
+void SvgCanvas::Ring(double x, double y, double radius, int series, const std::string& tooltip) {
+  text_ += fmt::format("  <circle class=\"ring r{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\">{}</circle>\n",
+                       Colour(series), x, y, radius, Tooltip(tooltip));
+}
+
+void SvgCanvas::Marks(const PlotAxis& axis, const std::vector<PlotMark>& marks, double top, double bottom) {
+  double y = top - MarkHeight(axis, marks) + kMarkPitch - 4;
+  for (const PlotMark& mark : marks) {
+    if (!Within(axis, mark)) continue;
+    const double x = axis.Pixel(mark.value);
+    const bool to_the_left = x > (axis.start + axis.end) / 2;
+    Line(x, y - 9, x, bottom, "mark");
+    Text(to_the_left ? x - 4 : x + 4, y, to_the_left ? "end" : "start", mark.label, "tick");
+    y += kMarkPitch;
+  }
 }
 
 void SvgCanvas::Text(double x, double y, const char* anchor, const std::string& text, const char* style) {

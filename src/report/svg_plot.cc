@@ -108,7 +108,7 @@ std::string ToSvg(const BarPlot& plot) {
     labels = std::max(labels, LabelWidth(bar.label));
     texts = std::max(texts, LabelWidth(bar.text));
   }
-  const double top = 44, left = std::min(labels + 24, frame.width * 0.5);
+  const double top = 44, left = std::min(labels + 24, frame.width * 0.42);
   const double bottom = top + kPitch * static_cast<double>(bars.size());
   const PlotAxis x =
       PlotAxis::Over(0, most > 0 ? most : 1, kTicks, left, std::max(left + 40, frame.width - kRight - texts - 8));
@@ -117,7 +117,7 @@ std::string ToSvg(const BarPlot& plot) {
   for (size_t i = 0; i < bars.size(); ++i) {
     const Bar& bar = bars[i];
     const double y = top + kPitch * static_cast<double>(i) + (kPitch - kBar) / 2;
-    canvas.Text(left - 8, y + kBar / 2 + 4, "end", bar.label);
+    canvas.Text(left - 8, y + kBar / 2 + 4, "end", FitLabel(bar.label, left - 16));
     canvas.Rect(left, y, x.Pixel(bar.value) - left, kBar, bar.series, fmt::format("{}: {:.6g}", bar.label, bar.value));
     canvas.Text(x.Pixel(bar.value) + 8, y + kBar / 2 + 4, "start", bar.text);
   }
@@ -144,13 +144,15 @@ std::string ToSvg(const HistogramPlot& plot) {
   std::vector<std::vector<int64_t>> counts;
   int64_t most = 0;
   for (const auto& series : plot.series) {
-    counts.push_back(CountBins(series.values, plot));
+    TENON_CHECK(series.counts.empty() || series.counts.size() == static_cast<size_t>(plot.bins));
+    counts.push_back(series.counts.empty() ? CountBins(series.values, plot) : series.counts);
     most = std::max(most, *std::max_element(counts.back().begin(), counts.back().end()));
   }
   if (most == 0) return NoData(frame);
   const double bottom = frame.height - kBottom;
-  const PlotAxis y = PlotAxis::Over(0, static_cast<double>(most), kTicks, bottom, kTop);
   PlotAxis x{.low = plot.low, .high = plot.high, .start = kLeft, .end = frame.width - kRight};
+  const double top = kTop + MarkHeight(x, plot.marks);
+  const PlotAxis y = PlotAxis::Over(0, static_cast<double>(most), kTicks, bottom, top);
   for (const double tick : NiceTicks(plot.low, plot.high, kTicks)) {
     if (tick >= plot.low - 1e-12 && tick <= plot.high + 1e-12) x.ticks.push_back(tick);
   }
@@ -161,14 +163,16 @@ std::string ToSvg(const HistogramPlot& plot) {
   for (size_t s = 0; s < counts.size(); ++s) {
     for (int b = 0; b < plot.bins; ++b) {
       if (counts[s][b] == 0) continue;
-      const double top = y.Pixel(static_cast<double>(counts[s][b]));
-      canvas.Rect(x.start + bin * b + bin * 0.05 + width * static_cast<double>(s), top, width, bottom - top,
+      const double up = y.Pixel(static_cast<double>(counts[s][b]));
+      canvas.Rect(x.start + bin * b + bin * 0.05 + width * static_cast<double>(s), up, width, bottom - up,
                   static_cast<int>(s), fmt::format("{}: {}", plot.series[s].name, counts[s][b]));
     }
+    if (counts.size() == 1) break;  // the title says what it is
     const double legend = frame.width - kRight - 140.0 * static_cast<double>(counts.size() - s);
     canvas.Rect(legend, 38, 10, 10, static_cast<int>(s), plot.series[s].name);
     canvas.Text(legend + 16, 47, "start", plot.series[s].name);
   }
+  canvas.Marks(x, plot.marks, top, bottom);
   return canvas.Finish();
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,7 +13,14 @@ namespace tenon {
 /// What all charts have.
 struct PlotFrame {
   std::string title, x_title, y_title;
+  std::string description = {};   ///< for those who can't see the chart: what it shows, with the figures that matter
   int width = 640, height = 400;  ///< pixels
+};
+
+/// A line across a chart at one value of its x axis, with a label: a budget, a percentile.
+struct PlotMark {
+  double value = 0;
+  std::string label;
 };
 
 struct ScatterPoint {
@@ -34,7 +42,8 @@ struct Bar {
   std::string text;  ///< at the bar's end
   int series = 0;
 };
-/// Horizontal bars from 0, one below the other in the given order. Negative values are left out.
+/// Horizontal bars from 0, one below the other in the given order. Negative values are left out. Labels that take more
+/// than two fifths of the width lose their beginning.
 struct BarPlot {
   PlotFrame frame;  ///< y_title is not shown: the bars' labels stand there; the height grows with the bars
   std::vector<Bar> bars;
@@ -45,14 +54,33 @@ std::string ToSvg(const BarPlot& plot);
 struct HistogramPlot {
   struct Series {
     std::string name;
-    std::vector<double> values;  ///< those outside go to the first and last bin
+    std::vector<double> values;        ///< those outside go to the first and last bin
+    std::vector<int64_t> counts = {};  ///< instead of values: what is in each of the bins
   };
   PlotFrame frame;
   double low = 0, high = 1;
   int bins = 20;
   std::vector<Series> series;
+  std::vector<PlotMark> marks = {};  ///< those outside are left out
 };
 std::string ToSvg(const HistogramPlot& plot);
+
+/// One row of a DotPlot: a dot for each series that has a value there, joined by a line.
+struct DotRow {
+  std::string label;
+  std::vector<double> values;  ///< by series; not finite: no dot
+  std::string text;            ///< at the right
+};
+/// Values compared row by row on one x axis that fits them (it need not start at 0). The first series' dots are full,
+/// the others' are rings.
+struct DotPlot {
+  PlotFrame frame;                  ///< y_title is not shown; the height grows with the rows
+  std::vector<std::string> series;  ///< names, for the legend; none is drawn for a single one
+  std::vector<DotRow> rows;
+  std::vector<PlotMark> marks;
+  double least_span = 0;  ///< of the x axis: what differs by far less shall not look far apart
+};
+std::string ToSvg(const DotPlot& plot);
 
 /// Text for XML content and attributes: markup characters as entities, what XML 1.0 or UTF-8 forbid as U+FFFD.
 std::string EscapeXml(std::string_view text);

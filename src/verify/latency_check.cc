@@ -82,10 +82,10 @@ Check CheckLatency(Detector& detector, std::span<const std::string> images, cons
       "{:.2f}; {}",
       engine.p95, engine.median, options.p95_ms ? fmt::format(", budget {:g}", *options.p95_ms) : ", no budget given",
       whole.p95, whole.median, measured.Note());
-  check.more = {{"engine_ms", ToJson(engine)},  {"end_to_end_ms", ToJson(whole)},
-                {"batch", detector.batch()},    {"warmup_ms", options.latency.warmup_ms},
-                {"wall_s", measured.wall_s},    {"runs", engine.runs},
-                {"load", ToJson(measured.load)}};
+  check.more = {{"engine_ms", ToJson(engine)},   {"end_to_end_ms", ToJson(whole)},
+                {"batch", detector.batch()},     {"warmup_ms", options.latency.warmup_ms},
+                {"wall_s", measured.wall_s},     {"runs", engine.runs},
+                {"load", ToJson(measured.load)}, {"histogram", TimesHistogram(measured.rows[0].times_ms)}};
   return check;
 }
 

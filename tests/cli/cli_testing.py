@@ -7,6 +7,7 @@ import struct
 import subprocess
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TENON = os.environ.get("TENON", str(ROOT / "build" / "tenon"))
@@ -63,6 +64,22 @@ class CliTest(unittest.TestCase):
         self.assertEqual(error["code"], code)
         self.assertEqual("error: " + error["message"], [l for l in with_json.stderr.splitlines() if l.startswith("error: ")][-1])
         self.assertEqual(self.snapshot() - before, set(), f"left behind by {context}")
+
+    def assert_self_contained(self, page):
+        """The page's text: well-formed, without scripts and without references to anything outside."""
+        html = page.read_text()
+        self.assertTrue(html.startswith("<!DOCTYPE html>\n"))
+        root = xml.etree.ElementTree.fromstring(html.removeprefix("<!DOCTYPE html>\n"))
+        for element in root.iter():
+            tag = element.tag.split("}")[-1]
+            self.assertNotIn(tag, ("script", "link", "img", "iframe", "object", "embed", "base"))
+            self.assertLessEqual({a.split("}")[-1] for a in element.attrib} & {"href", "src", "srcset", "action", "data"}, set())
+            if tag == "style":
+                self.assertNotRegex(element.text, r"url\(|@import")
+            if tag == "svg":
+                self.assertEqual([child.tag.split("}")[-1] for child in element][:2], ["title", "desc"])
+        self.assertNotIn("://", html.replace("http://www.w3.org/2000/svg", ""))
+        return html
 
     def model_command(self, command, model, *flags):
         """`command` on a model, with everything else right."""

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import unittest
 
-from cli_testing import EXAMPLE, ONNX, TENON, CliTest, make_data_set, run
+from cli_testing import ONNX, TENON, CliTest, make_data_set, run
 
 FAST = ["--effort", 0, "--warmup-ms", 0, "--duration-s", 0]
 # As many images as tell half a point of mAP from nothing are too many for a test: budgets are as wide as the noise.
@@ -54,16 +54,20 @@ class Ship(CliTest):
         kept = json.loads(run("inspect", out, "--json").stdout)["verify"]
         self.assertEqual(kept["attempts"], result["attempts"])
         self.assertEqual(json.loads(run("inspect", out, "--json").stdout)["plans"][0]["precision"], "int8")
-        self.assertIn("p95_latency", page.read_text())
+        html = self.assert_self_contained(page)
+        for words in ("mse on 24 images", "mAP50-95 by precision", "the p95 budget is 100000", "Layers by time", result["source_digest"]):
+            self.assertTrue(words in html, words)
 
     def test_no_drop_at_all_falls_back(self):
         out = self.folder / "exact.tenon"
         result = self.ship_json("--map-drop", 0, "-o", out)
-        self.assertIn(result["precision"], ("half", "fp32"))
         self.assertLessEqual(result["checks"][0]["value"], 0)
         self.assertEqual(self.attempts(result)[-1], (result["precision"], "passed"))
-        given_up = [f["precision"] for f in result["fallbacks"]]
-        self.assertEqual(given_up[0], "int8")
+        for attempt in result["attempts"][:-1]:
+            self.assertTrue(attempt["status"] == "not_built" or attempt["failed"], attempt)
+        # What is faster and not shipped was given up for a reason. (Chance may make INT8 no worse on few images.)
+        faster = ("int8", "half", "fp32")[:("int8", "half", "fp32").index(result["precision"])]
+        self.assertEqual([f["precision"] for f in result["fallbacks"]], list(faster))
         self.assertTrue(all(f["reason"] for f in result["fallbacks"]))
         self.assertEqual(json.loads(run("val", out, "--data", self.data, "--json").stdout)["metrics"]["map50_95"], result["checks"][0]["engine"])
 

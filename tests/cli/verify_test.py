@@ -50,7 +50,7 @@ class Verify(CliTest):
         page = self.folder / "a<b.html"
         engine = self.write("a<b.tenon", self.engine.read_bytes())
         self.verify("--report", page, "--no-save", engine=engine)
-        html = page.read_text()
+        html = self.assert_self_contained(page)
         for name in NAMES:
             self.assertIn(name, html)
         self.assertIn("a&lt;b.tenon", html)

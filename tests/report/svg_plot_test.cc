@@ -145,5 +145,59 @@ TEST(HistogramTest, CountsStandInTheirBins) {
   EXPECT_THROW(ToSvg(HistogramPlot{.low = 1, .high = 1}), Error);
 }
 
+TEST(HistogramTest, CountsMayBeGivenAndMarksStandWhereTheyAre) {
+  const HistogramPlot plot{.frame = {.title = "runs", .x_title = "ms", .y_title = "runs", .description = "a < b"},
+                           .low = 0,
+                           .high = 4,
+                           .bins = 2,
+                           .series = {{"runs", {}, {3, 1}}},
+                           .marks = {{1, "p50"}, {3, "budget"}, {9, "outside"}}};
+  const std::string svg = ToSvg(plot);
+  ExpectWellFormed(svg);
+  EXPECT_THAT(svg, HasSubstr("<title>runs: 3</title>"));
+  EXPECT_THAT(svg, HasSubstr("<desc>a &lt; b</desc>"));
+  EXPECT_THAT(svg, Not(HasSubstr("outside")));
+  const auto bars = Attributes(svg, "rect", "x"), marks = Attributes(svg, "line class=\"mark\"", "x1");
+  ASSERT_EQ(marks.size(), 2u);
+  ASSERT_EQ(bars.size(), 2u);
+  EXPECT_GT(marks[0], bars[0]);
+  EXPECT_LT(marks[0], bars[1]) << "1 of 4 lies in the first of two bins";
+  EXPECT_GT(marks[1], bars[1]);
+}
+
+DotPlot TwoClasses() {
+  return {.frame = {.title = "AP", .x_title = "points", .y_title = "", .width = 380},
+          .series = {"engine", "source"},
+          .rows = {{"forklift", {70, 75}, "70.0"},
+                   {"a name <that> is far too long for a phone", {50, std::nan("")}, "50.0"}},
+          .marks = {{60, "budget"}}};
+}
+
+TEST(DotTest, DotsLieWhereTheirValuesAre) {
+  const std::string svg = ToSvg(TwoClasses());
+  ExpectWellFormed(svg);
+  EXPECT_EQ(Count(svg, "class=\"join\""), 1) << "one row has both";
+  EXPECT_THAT(svg, HasSubstr(">source</text>"));
+  EXPECT_THAT(svg, HasSubstr("…")) << "the long name is cut, at its beginning";
+  EXPECT_THAT(svg, HasSubstr("for a phone</text>"));
+  EXPECT_THAT(svg, Not(HasSubstr("<that>")));
+  const auto mark = Attributes(svg, "line class=\"mark\"", "x1");
+  ASSERT_EQ(mark.size(), 1u);
+  std::vector<double> full = Attributes(svg, "circle class=\"s0\"", "cx");
+  full.erase(full.begin());  // the legend's
+  ASSERT_EQ(full.size(), 2u);
+  EXPECT_GT(full[0], mark[0]);
+  EXPECT_LT(full[1], mark[0]);
+  for (const double x : full) EXPECT_TRUE(x > 0 && x < 380);
+}
+
+TEST(DotTest, NoDataIsSaid) {
+  EXPECT_THAT(ToSvg(DotPlot{}), HasSubstr("no data"));
+  DotPlot one = TwoClasses();
+  one.rows = {{"only", {5, 5}, ""}};
+  one.marks.clear();
+  ExpectWellFormed(ToSvg(one));
+}
+
 }  // namespace
 }  // namespace tenon

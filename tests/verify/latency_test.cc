@@ -7,6 +7,8 @@
 #include <numeric>
 #include <thread>
 
+#include "verify/json.h"
+
 namespace tenon {
 namespace {
 
@@ -26,6 +28,21 @@ TEST(SummariseTimes, RanksOfUnsortedTimes) {
 TEST(SummariseTimes, OneAndNone) {
   EXPECT_EQ(SummariseTimes({7}).p99, 7);
   EXPECT_EQ(SummariseTimes({}).runs, 0);
+}
+
+TEST(TimesHistogram, EveryRunIsCounted) {
+  std::vector<double> times(1000);
+  std::iota(times.begin(), times.end(), 1);
+  times.push_back(1e9);  // an outlier takes the last bin, not the whole chart
+  const auto histogram = TimesHistogram(times);
+  EXPECT_EQ(histogram["low"], 1);
+  EXPECT_LT(histogram["high"], 1200);
+  int64_t sum = 0;
+  for (const int64_t count : histogram["counts"]) sum += count;
+  EXPECT_EQ(sum, 1001);
+  EXPECT_GE(histogram["counts"].back(), 1);
+  EXPECT_EQ(TimesHistogram({5, 5})["counts"][0], 2);
+  EXPECT_TRUE(TimesHistogram({}).is_null());
 }
 
 TEST(MeasureLatency, RoundsAreInterleaved) {
