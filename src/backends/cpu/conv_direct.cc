@@ -43,15 +43,8 @@ GemmTile DirectConv::MakeTile(const ChannelBlock& block, const TileVariant& vari
 
 std::vector<int64_t> DirectConv::StartOffsets(const TileVariant& variant) const {
   std::vector<int64_t> offsets;
-  for (int p = 0; problem_.is_int8() && p < variant.pixels; ++p) {
-    KernelRange seen;
-    for (int k = 0; k < static_cast<int>(variant.columns.size()); ++k) {
-      if (p < variant.columns[k].begin || p >= variant.columns[k].end) continue;
-      if (seen.size() == 0) seen.begin = k;
-      seen.end = k + 1;
-    }
-    offsets.push_back(RangeIndex(packing_.columns, seen) * packing_.channels_bytes);
-  }
+  for (int p = 0; problem_.is_int8() && p < variant.pixels; ++p)
+    offsets.push_back(RangeIndex(packing_.columns, SeenColumns(variant.columns, p)) * packing_.channels_bytes);
   return offsets;
 }
 

@@ -62,6 +62,16 @@ RowGeometry ColumnOf(const ConvProblem& p) {
           .pad = p.pad_top};
 }
 
+KernelRange SeenColumns(const std::vector<PixelRange>& columns, int pixel) {
+  KernelRange seen;
+  for (int k = 0; k < static_cast<int>(columns.size()); ++k) {
+    if (pixel < columns[k].begin || pixel >= columns[k].end) continue;
+    if (seen.size() == 0) seen.begin = k;
+    seen.end = k + 1;
+  }
+  return seen;
+}
+
 std::vector<KernelRange> SeenRanges(const RowGeometry& row) {
   std::vector<KernelRange> ranges;
   for (int output = 0; output < row.outputs; ++output) {

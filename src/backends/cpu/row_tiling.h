@@ -41,6 +41,9 @@ struct TileRun {
   int first_output = 0;
 };
 
+/// The kernel columns whose input exists for one pixel of a tile. @param columns as TileVariant::columns
+KernelRange SeenColumns(const std::vector<PixelRange>& columns, int pixel);
+
 /// The ranges of kernel positions that outputs along one axis see, each once: {0, 0} for none.
 std::vector<KernelRange> SeenRanges(const RowGeometry& row);
 /// The index of the range in the list, which it must be in.

@@ -11,6 +11,8 @@
 namespace tenon::cpu {
 
 inline constexpr int kMaxStoreTargets = 4;
+/// Kernel rows of a depthwise convolution that dots can take.
+inline constexpr int kMostDotRows = 8;
 
 /// What a generated tile function is called with. The function advances nothing of it but `targets`.
 struct TileArgs {
@@ -22,6 +24,9 @@ struct TileArgs {
   int64_t tiles = 0;               ///< tiles beside each other, at least 1
   int64_t kernel_rows = 0;         ///< valid kernel rows, 0 where all of them are outside the image
   void* targets[kMaxStoreTargets] = {};
+  /// Depthwise dots: for every kernel row the mask of its 32-bit lanes in a vector of four rows, and that of the bytes
+  /// of a partial vector; 0 where the row is outside of the image.
+  uint16_t row_masks[kMostDotRows] = {}, tail_masks[kMostDotRows] = {};
 };
 
 /// The function of one tile: all TileArgs in, nothing out.

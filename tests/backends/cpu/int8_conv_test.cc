@@ -273,6 +273,21 @@ TEST(Int8DepthwiseTest, TypesPadsExtremes) {
   for (const int size : {1, 2, 3}) CheckEverywhere<Depthwise>({.p = DepthwiseSquare(20, size, 7, 1)});
 }
 
+// Dots take kernels of up to 8 rows; taller ones and those of machines without dots sum in floats.
+TEST(Int8DepthwiseTest, TallAndDilatedKernels) {
+  for (const int kernel : {4, 6, 8, 9, 11}) {
+    for (const int channels : {13, 32}) {
+      Int8Case c{.p = DepthwiseSquare(channels, 12, kernel, 1), .in_gap = 1};
+      c.p.epilogue.activation = {Activation::kSilu};
+      CheckEverywhere<Depthwise>(c);
+    }
+  }
+  ConvProblem p{
+      .ic = 21, .ih = 10, .iw = 13, .oc = 21, .kh = 3, .kw = 5, .stride_w = 2, .dilation_h = 3, .dilation_w = 2};
+  p.groups = 21;
+  CheckEverywhere<Depthwise>({.p = WithPads(p, 4, 3, 2, 5), .in_gap = 2});
+}
+
 TEST(Int8DepthwiseTest, RefusesSumsThatFloatsRound) {
   ConvProblem p = Int8Harness({.p = DepthwiseSquare(8, 40, 23, 1)}).problem();
   EXPECT_NE(WhyNotDepthwise(p), "");
