@@ -1,18 +1,27 @@
-// mAP of a model quantised by Tenon's calibration, simulated in FP32: how the algorithms of src/quantize are judged
-// without INT8 kernels. usage: int8_accuracy MODEL.onnx DATA.yaml CALIBRATE-FRACTION JUDGE-FRACTION [option...]
-// options: sens (sensitivities, and mAP without the worst ones), nodw, CALIBRATOR, skip=TEXT
+// mAP and noise of assignments of INT8, with the INT8 kernels (cost model's tactics, what isn't in INT8 in half where
+// the CPU has it): how the algorithms of src/quantize are judged. usage: int8_accuracy MODEL.onnx DATA.yaml
+// CALIBRATION-IMAGES JUDGING-IMAGES CALIB-FILE VARIANT... A variant: words joined by commas: float, all, CALIBRATOR,
+// -dw, -TEXT (convs whose name holds TEXT are left out), drift=DATA.yaml alone (how far its val images are from those
+// of the calibration), sens (each conv's noise by itself), nomap, file=ENGINE (to write).
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <sstream>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "compile/compiler.h"
+#include "engine/engine_file.h"
 #include "onnx/importer.h"
 #include "ops/conv.h"
 #include "passes/pass_list.h"
 #include "passes/pass_runner.h"
-#include "quantize/calibrate.h"
+#include "quantize/calibration_file.h"
 #include "quantize/insert.h"
+#include "quantize/quality.h"
 #include "quantize/quantizable_convs.h"
 #include "quantize/sensitivity.h"
 #include "runtime/load.h"
@@ -23,82 +32,120 @@ using namespace tenon;
 
 namespace {
 
-double Map(const Graph& graph, const Dataset& data, const CpuDevice& device) {
+double Map(std::unique_ptr<Graph> graph, const Dataset& data, const CpuDevice& device, Precision precision,
+           const std::string& file) {
   TimingCache cache;
   CompileOptions options;
   options.tune.effort = 0;
-  Detector detector(MakeCpuEngine(CompileForCpu(graph.Clone(), device, options, cache).engine, device), "", 0);
-  const Accuracy accuracy = MeasureAccuracy(detector, data, {.progress = Progress::Mode::kQuiet});
-  return 100 * accuracy.report.metrics.ap50_95;
+  options.precision = precision;
+  const auto engine = CompileForCpu(std::move(graph), device, options, cache).engine;
+  if (!file.empty()) WriteEngine(*engine, file);
+  if (data.samples.empty()) return 0;
+  Detector detector(MakeCpuEngine(engine, device), "", 0);
+  return 100 * MeasureAccuracy(detector, data, {.progress = Progress::Mode::kQuiet}).report.metrics.ap50_95;
+}
+
+template <class T>
+std::vector<T> Spread(const std::vector<T>& all, size_t count) {
+  std::vector<T> some;
+  count = std::min(count, all.size());
+  for (size_t i = 0; i < count; ++i) some.push_back(all[i * all.size() / count]);
+  return some;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc < 5) return 2;
+  if (argc < 6) return 2;
   std::unique_ptr<Graph> graph = ImportOnnx(argv[1], {});
   RunPassGroups(*graph, {}, MakeFloatPassList());
   const CpuDevice device = CpuDevice::Detect();
-  const Dataset train = LoadDataset({.data = argv[2], .images = "", .split = "train", .fraction = std::stod(argv[3])});
-  const Dataset val = LoadDataset({.data = argv[2], .images = "", .split = "val", .fraction = std::stod(argv[4])});
+  const Precision rest = device.features.avx512_bf16 ? Precision::kHalf : Precision::kFp32;
+  const Dataset train = LoadDataset({.data = argv[2], .images = "", .split = "train"});
+  Dataset val = LoadDataset({.data = argv[2], .images = "", .split = "val"});
+  val.samples = Spread(val.samples, std::stoul(argv[4]));
+  if (std::stoul(argv[4]) > 400) val.samples.insert(val.samples.end(), train.samples.begin(), train.samples.end());
   CalibrationImages images;
-  for (const Sample& sample : train.samples) images.paths.push_back(sample.image_path);
+  for (const Sample& sample : Spread(train.samples, std::stoul(argv[3]))) images.paths.push_back(sample.image_path);
   const Shape input = graph->inputs()[0]->shape();
   images.preprocess.height = static_cast<int>(input[2]);
   images.preprocess.width = static_cast<int>(input[3]);
-  const StatisticsTable statistics = ObserveConvInputs(*graph, images, device, Progress::Mode::kQuiet);
-  const auto convs = FindQuantizableConvs(*graph);
-  InsertOptions options;
-  bool sens = false, nofloat = false;
-  for (const auto& conv : convs) options.int8.insert(conv.node->name());
-  for (int i = 5; i < argc; ++i) {
-    const std::string arg = argv[i];
-    sens |= arg == "sens";
-    nofloat |= arg == "nofloat";
-    const auto known = std::find(kCalibratorNames.begin(), kCalibratorNames.end(), arg);
-    if (known != kCalibratorNames.end()) options.calibrator = ParseCalibrator(arg);
-    for (const auto& conv : convs) {
-      const auto* op = conv.node->As<Conv>();
-      if ((arg == "nodw" && op->groups > 1) ||
-          (arg.starts_with("skip=") && conv.node->name().find(arg.substr(5)) != std::string::npos))
-        options.int8.erase(conv.node->name());
-    }
+  Calibration calibration;
+  if (std::filesystem::exists(argv[5])) {
+    calibration = ParseCalibration(ReadTextFile(argv[5]));
+  } else {
+    calibration.observed = ObserveConvInputs(*graph, images, device, Progress::Mode::kQuiet, "calibrate");
+    WriteTextFileAtomically(argv[5], PrintCalibration(calibration));
   }
-  if (!nofloat) fmt::print("float {:.2f}\n", Map(*graph, val, device));
-  std::fflush(stdout);
-  const auto judge = [&] {
+  const StatisticsTable statistics = calibration.observed.All();
+  const auto convs = FindQuantizableConvs(*graph);
+  CalibrationImages few = images;
+  few.paths = Spread(few.paths, 4);
+  const NoiseMeter meter(*graph, statistics, few, device);
+  for (int i = 6; i < argc; ++i) {
+    InsertOptions options;
+    for (const auto& conv : convs) options.int8.insert(conv.node->name());
+    bool is_float = false, sens = false, map = true;
+    std::istringstream words(argv[i]);
+    std::string file;
+    for (std::string word; std::getline(words, word, ',');) {
+      if (word.starts_with("file=")) file = word.substr(5);
+      is_float |= word == "float";
+      sens |= word == "sens";
+      map &= word != "nomap";
+      const auto known = std::find(kCalibratorNames.begin(), kCalibratorNames.end(), word);
+      if (known != kCalibratorNames.end()) options.calibrator = ParseCalibrator(word);
+      if (word[0] != '-') continue;
+      for (const auto& conv : convs) {
+        const bool depthwise = conv.node->As<Conv>()->groups > 1;
+        if (word == "-dw" ? depthwise : conv.node->name().find(word.substr(1)) != std::string::npos)
+          options.int8.erase(conv.node->name());
+      }
+    }
+    if (std::string_view(argv[i]).starts_with("drift=")) {
+      CalibrationImages others{.paths = {}, .preprocess = images.preprocess};
+      const Dataset data = LoadDataset({.data = argv[i] + 6, .images = "", .split = "val"});
+      for (const Sample& sample : Spread(data.samples, 32)) others.paths.push_back(sample.image_path);
+      const StatisticsTable seen = ObserveConvInputs(*graph, others, device, Progress::Mode::kQuiet, "drift").All();
+      const auto warnings = JudgeDrift(statistics, seen);
+      fmt::print("{}: median {:.5f}; {}\n", argv[i], MedianDrift(statistics, seen),
+                 warnings.empty() ? "no warning" : warnings[0]);
+      continue;
+    }
     double flops = 0;
     for (const auto& conv : convs) flops += options.int8.contains(conv.node->name()) ? conv.flops : 0;
-    const std::unique_ptr<Graph> quantized = graph->Clone();
-    InsertQuantization(*quantized, options, statistics);
-    SimulateQuantization(*quantized);
-    Verify(*quantized);
-    fmt::print("{:.2f}, {} convs, {:.1f}% of FLOPs\n", Map(*quantized, val, device), options.int8.size(),
+    fmt::print("{}: {} of {} convs, {:.1f}% of FLOPs", argv[i], options.int8.size(), convs.size(),
                100 * flops / DenseFlops(*graph));
+    if (!is_float) fmt::print(", noise {:.5f}", meter.Measure(options));
     std::fflush(stdout);
-  };
-  judge();
-  if (!sens) return 0;
-  CalibrationImages few = images;
-  few.paths.resize(std::min<size_t>(few.paths.size(), 4));
-  const NoiseMeter meter(*graph, statistics, few, device);
-  const double all = meter.Measure(options);
-  fmt::print("noise of all {:.4f}\n", all);
-  auto layers = MeasureSensitivity(*graph, meter, options, Progress::Mode::kQuiet);
-  double sum = 0;
-  for (const auto& layer : layers) sum += layer.noise;
-  std::sort(layers.begin(), layers.end(), [](const auto& a, const auto& b) { return a.noise > b.noise; });
-  fmt::print("sum {:.4f}\n", sum);
-  for (size_t i = 0; i < std::min<size_t>(30, layers.size()); ++i) {
-    const auto conv =
-        std::find_if(convs.begin(), convs.end(), [&](const auto& c) { return c.node->name() == layers[i].node; });
-    fmt::print("{:.5f} {:.2f}% {} {} groups {} {}\n", layers[i].noise, 100 * layers[i].flops / DenseFlops(*graph),
-               layers[i].node, ToString(conv->node->input(1)->shape()), conv->node->As<Conv>()->groups,
-               statistics.at(conv->input->name()).histogram().max());
-  }
-  for (size_t i = 0; i < std::min<size_t>(16, layers.size()); ++i) {
-    options.int8.erase(layers[i].node);
-    if (i == 7 || i == 15) fmt::print("noise {:.4f} ", meter.Measure(options)), judge();
+    std::unique_ptr<Graph> quantized = graph->Clone();
+    if (!is_float) InsertQuantization(*quantized, options, statistics);
+    if (map)
+      fmt::print(", mAP {:.2f}", Map(std::move(quantized), val, device, is_float ? Precision::kFp32 : rest, file));
+    fmt::print("\n");
+    std::fflush(stdout);
+    if (!sens) continue;
+    const auto start = std::chrono::steady_clock::now();
+    struct Layer {
+      std::string node;
+      double noise, flops;
+    };
+    std::vector<Layer> layers;
+    for (const auto& conv : convs) {
+      InsertOptions alone = options;
+      alone.int8 = {conv.node->name()};
+      layers.push_back({conv.node->name(), meter.Measure(alone), conv.flops});
+    }
+    fmt::print("{:.1f} s\n", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    std::sort(layers.begin(), layers.end(), [](const auto& a, const auto& b) { return a.noise > b.noise; });
+    for (size_t k = 0; k < std::min<size_t>(24, layers.size()); ++k) {
+      const auto conv =
+          std::find_if(convs.begin(), convs.end(), [&](const auto& c) { return c.node->name() == layers[k].node; });
+      fmt::print("  {:.5f} {:.2f}% {} {} groups {} {} max {}\n", layers[k].noise,
+                 100 * layers[k].flops / DenseFlops(*graph), layers[k].node, ToString(conv->node->input(1)->shape()),
+                 conv->node->As<Conv>()->groups, static_cast<int>(conv->node->As<Conv>()->epilogue.activation),
+                 statistics.at(conv->input->name()).histogram().max());
+    }
   }
 } catch (const Error& error) {
   fmt::print(stderr, "{}\n", error.what());

@@ -4,13 +4,13 @@
 #include <map>
 
 #include "cli/command.h"
-#include "cli/int8_options.h"
 #include "cli/model_source.h"
 #include "cli/verify_report.h"
 #include "engine/engine_file.h"
 #include "ir/text.h"
 #include "onnx/importer.h"
 #include "ops/evaluate.h"
+#include "quantize/int8_build.h"
 #include "runtime/load.h"
 #include "vision/names.h"
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "cli/model_source.h"
+#include "quantize/int8_build.h"
 
 namespace tenon::cli {
 
@@ -14,14 +15,11 @@ struct Int8Options {
   int64_t max_images = 512;  ///< calibrate on at most so many, evenly spread
 };
 
-/// The name under which an engine keeps the JSON of how its INT8 was chosen (EngineModel::reports).
-inline constexpr char kInt8Report[] = "int8_json";
-
 void AddInt8Flags(CLI::App& command, Int8Options& options);
 
 /// Calibrates the ONNX model on the data set, chooses what computes in INT8, and compiles it; what INT8 does not take
-/// is in half where the CPU has it. The engine's report "int8" says what was chosen and why, its report kInt8Report the
-/// same as JSON (docs/cli.md).
+/// is in half where the CPU has it. The engine's report "int8" says what was chosen and why, its report
+/// kInt8Report the same as JSON (docs/cli.md).
 /// @param calib_file where the calibration is kept and found again
 CompileResult CompileInt8(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,
                           const Int8Options& options, const std::string& calib_file);

@@ -62,6 +62,7 @@ class ProgramBuilder {
   }
 
   int copies_inserted() const { return views_.copies_inserted; }
+  const std::vector<double>& step_us() const { return step_us_; }
 
   Program Build(const TuneOptions& options, TimingCache& cache) {
     CollectNodes();
@@ -72,7 +73,7 @@ class ProgramBuilder {
     if (has_int8) program_.precision = "int8";
     std::vector<TuneStep> tune;
     for (size_t i = 0; i < nodes_.size(); ++i) tune.push_back({&program_.steps[i], &problems_[i]});
-    ChooseTactics(tune, program_, device_, options, cache);
+    step_us_ = ChooseTactics(tune, program_, device_, options, cache);
     for (size_t i = 0; i < nodes_.size(); ++i) PackStep(i);
     return std::move(program_);
   }
@@ -218,6 +219,7 @@ class ProgramBuilder {
   Program program_;
   std::vector<const Node*> nodes_;
   std::vector<StepProblem> problems_;
+  std::vector<double> step_us_;
   std::vector<int64_t> arena_offsets_;
   std::unordered_map<const Value*, std::pair<int32_t, int32_t>> packed_at_;
   std::unordered_map<const Value*, int32_t> constant_index_;
@@ -324,6 +326,7 @@ CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& devic
   ProgramBuilder builder(*graph, device, options.precision);
   engine.plans.push_back(std::make_shared<Program>(builder.Build(options.tune, cache)));
   result.copies_inserted = builder.copies_inserted();
+  result.step_us = builder.step_us();
   FillPortablePart(*graph, builder, engine);
   for (const auto& kept : report.kept_in_fp32)
     result.warnings.push_back(fmt::format("{} ({}) stays in FP32: {}", kept.node, kept.op, kept.reason));

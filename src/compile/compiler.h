@@ -27,6 +27,7 @@ struct CompileResult {
   std::shared_ptr<EngineModel> engine;
   std::vector<std::string> warnings;
   int copies_inserted = 0;  ///< layout changes that could not be avoided
+  std::vector<double> step_us;  ///< of the new plan's steps, as the timing cache has it; 0 where never timed
 };
 
 /// Passes, layout, memory plan, tactics: graph in, engine with one plan for `device` out. Known tactics come from the

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/one_line.h"
 
 namespace tenon {
 namespace {
@@ -70,7 +71,7 @@ std::string TimingCache::ToText() const {
   std::string text = fmt::format("{}\n", kHeader);
   for (const auto& [key, entry] : entries_) {
     text += fmt::format("{} {:.1f} {} {} # {}\n", key.ToString(), entry.microseconds, entry.family, entry.tactic,
-                        entry.description);
+                        OneLine(entry.description));
   }
   return text;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <random>
@@ -76,6 +77,7 @@ struct Task {
   std::vector<std::vector<double>> times_us;  ///< per candidate
   size_t best = 0;
   bool known = false;
+  double best_us = 0;  ///< 0: never timed
 };
 
 void Assign(ProgramStep& step, const Candidate& candidate) {
@@ -91,6 +93,7 @@ bool TakeFromCache(Task& task, const TimingCache& cache) {
   for (size_t i = 0; i < task.candidates.size(); ++i) {
     if (task.candidates[i].family->name() != entry->family || task.candidates[i].tactic != entry->tactic) continue;
     task.best = i;
+    task.best_us = entry->microseconds;
     return task.known = true;
   }
   return false;
@@ -228,24 +231,24 @@ void TimeCandidates(std::vector<Task>& tasks, const std::vector<TuneStep>& steps
 }
 
 void ChooseBest(Task& task, const TuneOptions& options, TimingCache& cache) {
-  double best_us = 0;
   for (size_t i = 0; i < task.candidates.size(); ++i) {
     const double time_us = LowerQuartile(task.times_us[i]);
     if (options.verbose)
       Log().info("{:.1f} us: {} {} for {}", time_us, task.candidates[i].family->name(), task.candidates[i].tactic,
                  task.description);
-    if (i > 0 && time_us >= best_us) continue;
-    best_us = time_us;
+    if (i > 0 && time_us >= task.best_us) continue;
+    task.best_us = time_us;
     task.best = i;
   }
+  task.best_us = std::round(10 * task.best_us) / 10;  // as the file keeps it, so that it is the same when read again
   const Candidate& winner = task.candidates[task.best];
-  cache.Insert(task.key, {std::string(winner.family->name()), winner.tactic, task.description, best_us});
+  cache.Insert(task.key, {std::string(winner.family->name()), winner.tactic, task.description, task.best_us});
 }
 
 }  // namespace
 
-void ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, const CpuDevice& device,
-                   const TuneOptions& options, TimingCache& cache) {
+std::vector<double> ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, const CpuDevice& device,
+                                  const TuneOptions& options, TimingCache& cache) {
   TENON_CHECK(options.effort >= 0 && options.effort <= 3, "effort {}", options.effort);
   std::vector<Task> tasks;
   std::map<Digest, size_t> by_key;
@@ -259,7 +262,7 @@ void ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, c
       if (!TakeFromCache(task, cache)) {
         const size_t limit = kEfforts[options.effort].candidates;
         if (task.candidates.size() > limit) task.candidates.resize(limit);
-        task.known = task.candidates.size() == 1;  // nothing to choose
+        task.known = options.effort == 0;  // else even what leaves no choice is timed: who compares precisions asks
       }
       task.times_us.resize(task.candidates.size());
       tasks.push_back(std::move(task));
@@ -268,10 +271,15 @@ void ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, c
   }
   const bool all_known = std::all_of(tasks.begin(), tasks.end(), [](const Task& task) { return task.known; });
   if (!all_known) TimeCandidates(tasks, steps, program, device, options);
+  std::vector<double> times_us(steps.size());
   for (Task& task : tasks) {
     if (!task.known) ChooseBest(task, options, cache);
-    for (const size_t step : task.steps) Assign(*steps[step].step, task.candidates[task.best]);
+    for (const size_t step : task.steps) {
+      Assign(*steps[step].step, task.candidates[task.best]);
+      times_us[step] = task.best_us;
+    }
   }
+  return times_us;
 }
 
 }  // namespace tenon

@@ -26,7 +26,8 @@ struct TuneStep {
 /// Chooses family and tactic of every step. Candidates are timed inside the whole program, so each sees the caches as
 /// its neighbours leave them; all steps try their k-th candidate in the same run. Winners go to the cache, known
 /// problems are taken from it. Sets ProgramStep::family, family_version and tactic.
-void ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, const CpuDevice& device,
+/// Returns each step's time in microseconds as the cache has it; 0 where it was never timed (effort 0).
+std::vector<double> ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, const CpuDevice& device,
                    const TuneOptions& options, TimingCache& cache);
 
 }  // namespace tenon

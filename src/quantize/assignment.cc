@@ -1,91 +1,193 @@
 #include "quantize/assignment.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "base/interrupt.h"
 #include "quantize/quantizable_convs.h"
 
 namespace tenon {
 namespace {
 
 /// Noise in the final tensors that goes with a drop of one point of mAP50-95 or less.
-constexpr double kNoisePerPoint = 0.04;
+constexpr double kNoisePerPoint = 0.02;
+/// Below this share of what is allowed nothing is to be gained.
+constexpr double kQuietShare = 0.4;
+/// Noise alone takes back no more than this share of the FLOPs; the judge may.
+constexpr double kMostForNoise = 0.08;
+/// A conv goes back that takes this many times as large a share of the noise with it as of the time.
+constexpr double kCheap = 10;
+/// What a half conv between INT8 ones costs beside its own time where nothing can be timed, as a share of the whole.
+constexpr double kConversionShare = 0.01;
 /// Rounds of "half the noise" when the judge finds too large a drop.
 constexpr int kMaxRounds = 3;
+/// Convs whose return is timed one by one, at most.
+constexpr size_t kMaxTimed = 16;
+/// A gain of time that is no accident of timing.
+constexpr double kRealGain = 0.99;
 
 class AssignmentSearch {
  public:
-  AssignmentSearch(const Graph& fused, const StatisticsTable& statistics, const NoiseMeter& meter,
-                   const AssignmentOptions& options)
-      : fused_(fused), statistics_(statistics), meter_(meter), options_(options), dense_flops_(DenseFlops(fused)) {
+  AssignmentSearch(const Graph& fused, double map_drop, const AssignmentTools& tools)
+      : tools_(tools), map_drop_(map_drop), dense_flops_(DenseFlops(fused)) {
     for (const QuantizableConv& conv : FindQuantizableConvs(fused)) {
+      layers_.push_back({.name = conv.node->name(), .share = conv.flops / dense_flops_});
       chosen_.int8.insert(conv.node->name());
-      chosen_.flops_share += conv.flops / dense_flops_;
+      chosen_.flops_share += layers_.back().share;
     }
   }
 
   Assignment Run() {
-    chosen_.noise = chosen_.noise_of_all = Measure();
-    double target = kNoisePerPoint * options_.map_drop;
-    for (int round = 0; round < kMaxRounds; ++round, target = std::min(target, chosen_.noise) / 2) {
-      Reduce(target);
-      if (JudgeAccepts()) break;
+    chosen_.noise_of_all = chosen_.noise = Noise();
+    if (tools_.times) ReturnSlowConvs();
+    const double allowed = kNoisePerPoint * map_drop_;
+    if (chosen_.noise > kQuietShare * allowed) {
+      RankByNoise();
+      ReturnCheapConvs();
+      ReturnUntil(allowed, chosen_.flops_share - kMostForNoise);
     }
+    for (int round = 0; round < kMaxRounds && Rejected(); ++round) {
+      RankByNoise();
+      ReturnUntil(std::min(allowed, chosen_.noise) / 2, 0);
+    }
+    if (tools_.times) chosen_.chosen_us = now_us_;
     return std::move(chosen_);
   }
 
  private:
-  InsertOptions Insert() const { return {.calibrator = options_.calibrator, .int8 = chosen_.int8}; }
-  double Measure() const { return chosen_.int8.empty() ? 0 : meter_.Measure(Insert()); }
+  struct Layer {
+    std::string name;
+    double share = 0;  ///< of the FLOPs
+    double noise = 0;
+    std::optional<double> costs_us;
+    bool returned = false;
+  };
 
-  /// Takes back the noisiest convs until the noise is below the target.
-  void Reduce(double target) {
-    if (chosen_.noise <= target) return;
-    if (layers_.empty()) {
-      layers_ = MeasureSensitivity(fused_, meter_, Insert(), options_.progress);
-      std::stable_sort(layers_.begin(), layers_.end(), [](const auto& a, const auto& b) { return a.noise > b.noise; });
-      for (const auto& layer : layers_) left_ += layer.noise;
+  double Noise() const { return chosen_.int8.empty() ? 0 : tools_.noise(chosen_.int8); }
+
+  std::set<std::string> Without(const std::string& name) const {
+    std::set<std::string> fewer = chosen_.int8;
+    fewer.erase(name);
+    return fewer;
+  }
+
+  void Return(Layer& layer, KeptLayer::Reason reason) {
+    layer.returned = true;
+    chosen_.int8.erase(layer.name);
+    chosen_.flops_share -= layer.share;
+    KeptLayer kept{.node = layer.name, .reason = reason, .noise = {}, .flops_share = layer.share};
+    if (reason == KeptLayer::Reason::kAccuracy) kept.noise = layer.noise;
+    kept.costs_us = layer.costs_us;
+    kept.int8_us = TimeOf(all_, layer.name);
+    kept.half_us = TimeOf(half_, layer.name);
+    chosen_.kept.push_back(std::move(kept));
+  }
+
+  static std::optional<double> TimeOf(const ProgramTimes& times, const std::string& name) {
+    const auto found = times.step_us.find(name);
+    return found == times.step_us.end() || found->second == 0 ? std::nullopt : std::optional(found->second);
+  }
+
+  /// All convs that are no faster in INT8 together: alone, each would pay for conversions on both sides.
+  void ReturnSlowConvs() {
+    all_ = tools_.times(chosen_.int8);
+    half_ = tools_.times({});
+    chosen_.all_us = now_us_ = all_.total_us;
+    chosen_.half_us = half_.total_us;
+    std::vector<Layer*> slow;
+    std::set<std::string> fewer = chosen_.int8;
+    for (Layer& layer : layers_) {
+      const auto int8 = TimeOf(all_, layer.name), half = TimeOf(half_, layer.name);
+      if (!int8 || !half || *int8 < *half) continue;
+      slow.push_back(&layer);
+      fewer.erase(layer.name);
     }
-    while (chosen_.noise > target && next_ < layers_.size()) {
-      // Noises add up only roughly: take back what should do, measure, go on.
-      const double should_be = left_ * target / chosen_.noise;
-      while (next_ < layers_.size() && left_ > should_be) TakeBack(layers_[next_++]);
-      chosen_.noise = Measure();
+    if (slow.empty()) return;
+    const double without_us = tools_.times(fewer).total_us;
+    if (without_us >= kRealGain * now_us_) return;
+    for (Layer* layer : slow) {
+      layer->costs_us = (without_us - now_us_) / static_cast<double>(slow.size());
+      Return(*layer, KeptLayer::Reason::kTime);
+    }
+    now_us_ = without_us;
+    chosen_.noise = Noise();
+  }
+
+  /// Measures each conv's noise, once, and orders them: noisiest first.
+  void RankByNoise() {
+    if (ranked_) return;
+    ranked_ = true;
+    Progress progress("sensitivity", "layers", static_cast<int64_t>(layers_.size()), tools_.progress);
+    for (Layer& layer : layers_) {
+      CheckInterrupt();
+      if (!layer.returned) layer.noise = tools_.noise({layer.name});
+      progress.Advance();
+    }
+    std::stable_sort(layers_.begin(), layers_.end(), [](const Layer& a, const Layer& b) { return a.noise > b.noise; });
+  }
+
+  /// What its return costs, as a share of the program's time.
+  double CostShare(Layer& layer) {
+    if (!tools_.times || timed_ >= kMaxTimed) return layer.share + kConversionShare;
+    if (!layer.costs_us) {
+      ++timed_;
+      layer.costs_us = tools_.times(Without(layer.name)).total_us - now_us_;
+    }
+    return *layer.costs_us / now_us_;
+  }
+
+  void ReturnAndMeasure(Layer& layer) {
+    Return(layer, KeptLayer::Reason::kAccuracy);
+    if (layer.costs_us) now_us_ += *layer.costs_us;
+    chosen_.noise = Noise();
+  }
+
+  void ReturnCheapConvs() {
+    for (Layer& layer : layers_) {
+      if (layer.returned) continue;
+      const double gain = layer.noise / chosen_.noise;
+      if (gain < kCheap * kConversionShare) break;  // nor are those below it
+      if (gain > kCheap * CostShare(layer)) ReturnAndMeasure(layer);
     }
   }
 
-  void TakeBack(const LayerSensitivity& layer) {
-    chosen_.int8.erase(layer.node);
-    chosen_.kept.push_back({layer.node, layer.noise, layer.flops / dense_flops_});
-    chosen_.flops_share -= layer.flops / dense_flops_;
-    left_ -= layer.noise;
+  /// Best buys first, until the noise is low enough, and no further than to this share of the FLOPs.
+  void ReturnUntil(double allowed, double least_flops_share) {
+    while (chosen_.noise > allowed) {
+      Layer* best = nullptr;
+      double best_value = 0;
+      for (Layer& layer : layers_) {
+        if (layer.returned || chosen_.flops_share - layer.share < least_flops_share) continue;
+        const double value = layer.noise / std::max(CostShare(layer), kConversionShare / 10);
+        if (best && value <= best_value) continue;
+        best = &layer;
+        best_value = value;
+      }
+      if (!best) return;
+      ReturnAndMeasure(*best);
+    }
   }
 
-  bool JudgeAccepts() {
-    if (!options_.judge) return true;
-    if (!chosen_.map_float) chosen_.map_float = options_.judge(fused_);
-    const std::unique_ptr<Graph> quantized = fused_.Clone();
-    InsertQuantization(*quantized, Insert(), statistics_);
-    SimulateQuantization(*quantized);
-    chosen_.map_int8 = options_.judge(*quantized);
-    return *chosen_.map_float - *chosen_.map_int8 <= options_.map_drop;
+  bool Rejected() {
+    if (!tools_.judge || chosen_.int8.empty()) return false;
+    chosen_.verdict = tools_.judge(chosen_.int8);
+    return chosen_.verdict->Rejects(map_drop_);
   }
 
-  const Graph& fused_;
-  const StatisticsTable& statistics_;
-  const NoiseMeter& meter_;
-  const AssignmentOptions& options_;
-  const double dense_flops_;
+  const AssignmentTools& tools_;
+  const double map_drop_, dense_flops_;
   Assignment chosen_;
-  std::vector<LayerSensitivity> layers_;  ///< noisiest first; measured when they are needed
-  size_t next_ = 0;                       ///< the first that is still in INT8
-  double left_ = 0;                       ///< sum of the noises of those
+  std::vector<Layer> layers_;  ///< in graph order, then noisiest first
+  ProgramTimes all_, half_;
+  double now_us_ = 0;
+  size_t timed_ = 0;
+  bool ranked_ = false;
 };
 
 }  // namespace
 
-Assignment ChooseAssignment(const Graph& fused, const StatisticsTable& statistics, const NoiseMeter& meter,
-                            const AssignmentOptions& options) {
-  return AssignmentSearch(fused, statistics, meter, options).Run();
+Assignment ChooseAssignment(const Graph& fused, double map_drop, const AssignmentTools& tools) {
+  return AssignmentSearch(fused, map_drop, tools).Run();
 }
 
 }  // namespace tenon

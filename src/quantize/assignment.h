@@ -1,44 +1,60 @@
 #pragma once
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "quantize/judge.h"
 #include "quantize/sensitivity.h"
 
 namespace tenon {
 
+/// What a program takes on the device, from the timing cache.
+struct ProgramTimes {
+  double total_us = 0;                    ///< sum over all steps
+  std::map<std::string, double> step_us;  ///< by the step's name
+};
+
 /// A conv that INT8 would have taken and did not get, and why.
 struct KeptLayer {
+  enum class Reason {
+    kAccuracy,  ///< it makes much noise for what INT8 saves there
+    kTime,      ///< the program is faster so
+  };
   std::string node;
-  double noise = 0;        ///< that it alone makes in the final tensors, as a share of their variance
-  double flops_share = 0;  ///< of all convolutions and products
+  Reason reason = Reason::kAccuracy;
+  std::optional<double> noise;             ///< that it alone makes in the final tensors, as a share of their variance
+  double flops_share = 0;                  ///< of all convolutions and products
+  std::optional<double> costs_us;          ///< what the program gained (kTime: lost) by it, conversions included
+  std::optional<double> int8_us, half_us;  ///< of its own step
 };
 
 /// Which convs compute in INT8.
 struct Assignment {
   std::set<std::string> int8;
-  std::vector<KeptLayer> kept;                ///< worst first
-  double noise_of_all = 0, noise = 0;         ///< in the final tensors: all in INT8; as chosen
-  double flops_share = 0;                     ///< in INT8
-  std::optional<double> map_float, map_int8;  ///< points, on the judging images
+  std::vector<KeptLayer> kept;                       ///< in the order in which they were taken back
+  double noise_of_all = 0, noise = 0;                ///< in the final tensors: all in INT8; as chosen
+  double flops_share = 0;                            ///< in INT8
+  std::optional<Verdict> verdict;                    ///< of the last judgement
+  std::optional<double> all_us, half_us, chosen_us;  ///< programs: all in INT8, none, as chosen
 };
 
-/// mAP50-95 in points of a float graph (the fused one, or one that simulates INT8) on labelled images.
-using Judge = std::function<double(const Graph&)>;
-
-struct AssignmentOptions {
-  Calibrator calibrator = Calibrator::kMse;
-  double map_drop = 0.5;  ///< points of mAP50-95 that INT8 may cost
-  Judge judge;            ///< may be empty: noise alone decides
+/// How the search asks what a choice of convs costs.
+struct AssignmentTools {
+  std::function<double(const std::set<std::string>&)> noise;
+  /// Empty where nothing may be timed (effort 0): then a conv's share of the FLOPs stands for what INT8 saves.
+  std::function<ProgramTimes(const std::set<std::string>&)> times;
+  std::function<Verdict(const std::set<std::string>&)> judge;  ///< empty without labels: noise alone decides
   Progress::Mode progress = Progress::Mode::kShow;
 };
 
-/// Starts with every conv in INT8 and takes back the ones that make the most noise until what is left is below what the
-/// drop allows (noise and drop are proportional: measured, docs/measurements/2026-11-23-int8.md); then asks the judge,
-/// and goes on while the drop is over the budget.
-Assignment ChooseAssignment(const Graph& fused, const StatisticsTable& statistics, const NoiseMeter& meter,
-                            const AssignmentOptions& options);
+/// Starts with every conv in INT8. First, convs that INT8 makes slower go back, if that makes the program faster. Then
+/// those that make much noise for the time that INT8 saves there, and more of them, best buys first, until the noise is
+/// below what `map_drop` points of mAP50-95 allow. Then the judge is asked, and as long as it rejects, the noise is
+/// halved. Each conv's own noise is measured only where the noise of all isn't small already.
+/// Noise and drop go together: docs/measurements/2026-11-24-int8-accuracy.md.
+Assignment ChooseAssignment(const Graph& fused, double map_drop, const AssignmentTools& tools);
 
 }  // namespace tenon

@@ -7,22 +7,39 @@
 #include "base/log.h"
 #include "base/thread_pool.h"
 #include "quantize/quantizable_convs.h"
-#include "vision/loader.h"
 
 namespace tenon {
+namespace {
 
-int64_t ForEachBatch(const CalibrationImages& images, const Shape& input, const std::string& title, Progress::Mode mode,
-                     const std::function<void(std::span<const float>)>& use) {
+std::vector<std::string> NamesOfConvInputs(const Graph& fused) {
+  std::vector<std::string> names;
+  for (const QuantizableConv& conv : FindQuantizableConvs(fused)) {
+    if (std::find(names.begin(), names.end(), conv.input->name()) == names.end()) names.push_back(conv.input->name());
+  }
+  return names;
+}
+
+CalibrationImages EverySecond(const CalibrationImages& images, size_t first) {
+  CalibrationImages half{.paths = {}, .preprocess = images.preprocess};
+  for (size_t i = first; i < images.paths.size(); i += 2) half.paths.push_back(images.paths[i]);
+  return half;
+}
+
+}  // namespace
+
+int64_t ForEachBatch(const CalibrationImages& images, const Shape& input, Progress& progress,
+                     const std::function<void(const ImageBatch&)>& use) {
   ImageLoader loader(images.paths, {.preprocess = images.preprocess, .rule = LetterboxRule::kVal});
-  Progress progress(title, "images", static_cast<int64_t>(images.paths.size()), mode);
   const auto batch = static_cast<size_t>(input.at(0)), size = static_cast<size_t>(ElemCount(input)) / batch;
   std::vector<float> values;
+  std::vector<LoadedImage> held;
   int64_t read = 0;
   const auto flush = [&] {
     if (values.empty()) return;
     for (size_t i = 0; values.size() < batch * size; ++i) values.push_back(values[i]);
-    use(values);
+    use({values, held});
     values.clear();
+    held.clear();
   };
   while (auto image = loader.Next()) {
     CheckInterrupt();
@@ -34,6 +51,7 @@ int64_t ForEachBatch(const CalibrationImages& images, const Shape& input, const 
     ++read;
     TENON_CHECK(image->tensor.size() == size);
     values.insert(values.end(), image->tensor.begin(), image->tensor.end());
+    held.push_back(std::move(*image));
     if (values.size() == batch * size) flush();
   }
   flush();
@@ -41,24 +59,32 @@ int64_t ForEachBatch(const CalibrationImages& images, const Shape& input, const 
   return read;
 }
 
-StatisticsTable ObserveConvInputs(const Graph& fused, const CalibrationImages& images, const CpuDevice& device,
-                                  Progress::Mode mode, const std::string& title) {
-  std::vector<std::string> names;
-  for (const QuantizableConv& conv : FindQuantizableConvs(fused)) {
-    if (std::find(names.begin(), names.end(), conv.input->name()) == names.end()) names.push_back(conv.input->name());
-  }
+SplitStatistics ObserveConvInputs(const Graph& fused, const CalibrationImages& images, const CpuDevice& device,
+                                  Progress::Mode mode, const std::string& title, const AfterImage& after) {
+  const std::vector<std::string> names = NamesOfConvInputs(fused);
   FloatModel model(fused, names, device);
-  std::vector<TensorStatistics> statistics(names.size());
   ThreadPool pool(device.threads);
-  ForEachBatch(images, model.input().shape, title, mode, [&](std::span<const float> batch) {
-    model.Run(batch);
-    pool.Run(static_cast<int64_t>(names.size()), [&](int64_t i, int) {
-      statistics[static_cast<size_t>(i)].Add(model.value(static_cast<size_t>(i)), model.shape(static_cast<size_t>(i)));
+  Progress progress(title, "images", static_cast<int64_t>(images.paths.size()), mode);
+  SplitStatistics split;
+  for (size_t half = 0; half < 2; ++half) {
+    const CalibrationImages part = EverySecond(images, half);
+    if (part.paths.empty()) {
+      split.halves[half] = split.halves[0];
+      break;
+    }
+    std::vector<TensorStatistics> statistics(names.size());
+    split.images += ForEachBatch(part, model.input().shape, progress, [&](const ImageBatch& batch) {
+      model.Run(batch.values);
+      pool.Run(static_cast<int64_t>(names.size()), [&](int64_t i, int) {
+        const auto tensor = static_cast<size_t>(i);
+        statistics[tensor].Add(model.value(tensor), model.shape(tensor));
+      });
+      for (size_t i = 0; after && i < batch.images.size(); ++i)
+        after(model, static_cast<int64_t>(i), 2 * batch.images[i].index + half, batch.images[i].plan);
     });
-  });
-  StatisticsTable table;
-  for (size_t i = 0; i < names.size(); ++i) table.emplace(names[i], std::move(statistics[i]));
-  return table;
+    for (size_t i = 0; i < names.size(); ++i) split.halves[half].emplace(names[i], std::move(statistics[i]));
+  }
+  return split;
 }
 
 }  // namespace tenon

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -8,7 +9,7 @@
 #include "ir/graph.h"
 #include "quantize/float_model.h"
 #include "quantize/statistics.h"
-#include "vision/letterbox.h"
+#include "vision/loader.h"
 
 namespace tenon {
 
@@ -18,15 +19,37 @@ struct CalibrationImages {
   Preprocess preprocess;
 };
 
-/// Calls `use` with each input batch of the model made of the images, in order; a last batch that isn't full repeats
-/// its images. Unreadable images are logged and left out. Returns the number of images that were read. Throws
-/// Error(kInvalidInput) when there is none, Error(kInterrupted) after Ctrl-C.
-int64_t ForEachBatch(const CalibrationImages& images, const Shape& input, const std::string& title, Progress::Mode mode,
-                     const std::function<void(std::span<const float>)>& use);
+/// One input of a model: `images` are those whose pixels `values` begins with; a last batch that isn't full repeats
+/// its images.
+struct ImageBatch {
+  std::span<const float> values;
+  std::span<const LoadedImage> images;
+};
 
-/// Observes the inputs of all convs that could be quantised (FindQuantizableConvs), in one pass over the images.
+/// Calls `use` with each input batch of the model made of the images, in order. Unreadable images are logged and left
+/// out. Returns the number of images that were read. Throws Error(kInvalidInput) when there is none,
+/// Error(kInterrupted) after Ctrl-C.
+/// @param progress advances by one with every image
+int64_t ForEachBatch(const CalibrationImages& images, const Shape& input, Progress& progress,
+                     const std::function<void(const ImageBatch&)>& use);
+
+/// What was observed of the images at even and at odd places of the list, apart: what is calibrated on one half can be
+/// judged on the other.
+struct SplitStatistics {
+  std::array<StatisticsTable, 2> halves;
+  int64_t images = 0;  ///< that were read
+
+  StatisticsTable All() const { return Merged(halves[0], halves[1]); }
+};
+
+/// Sees the model after it ran on an image. @param place of the image in the batch @param index among the paths
+using AfterImage = std::function<void(const FloatModel& model, int64_t place, size_t index, const LetterboxPlan& plan)>;
+
+/// Observes the inputs of all convs that could be quantised (FindQuantizableConvs), in one pass over the images; of a
+/// single image both halves are the same.
 /// @param title of the progress bar
-StatisticsTable ObserveConvInputs(const Graph& fused, const CalibrationImages& images, const CpuDevice& device,
-                                  Progress::Mode mode, const std::string& title = "calibrate");
+/// @param after may be empty
+SplitStatistics ObserveConvInputs(const Graph& fused, const CalibrationImages& images, const CpuDevice& device,
+                                  Progress::Mode mode, const std::string& title, const AfterImage& after = {});
 
 }  // namespace tenon

@@ -1,5 +1,7 @@
 #include "quantize/calibration_file.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -9,7 +11,8 @@
 namespace tenon {
 namespace {
 
-constexpr std::string_view kHeader = "tenon calibration 1";
+constexpr std::array<std::string_view, 2> kHalves = {"even", "odd"};  // places of the images in their list
+constexpr std::string_view kHeader = "tenon calibration 2";
 
 /// Names on a line of their own: line breaks and the escape itself are written as %XX.
 std::string Escape(const std::string& text) {
@@ -185,6 +188,20 @@ TensorStatistics ReadTensor(CalibrationReader& reader) {
   return TensorStatistics::FromParts(std::move(histogram), std::move(channels), per_channel);
 }
 
+bool AreAlike(const StatisticsTable& a, const StatisticsTable& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.first == y.first && x.second.channels().size() == y.second.channels().size();
+  });
+}
+
+void ReadTable(CalibrationReader& reader, int64_t tensors, StatisticsTable& table) {
+  for (int64_t i = 0; i < tensors; ++i) {
+    reader.Line("tensor ");
+    const std::string name = reader.Rest();
+    if (!table.emplace(name, ReadTensor(reader)).second) reader.Fail("each tensor once");
+  }
+}
+
 }  // namespace
 
 CalibrationKey MakeCalibrationKey(const Digest& model, const Graph& fused, const CalibrationImages& images) {
@@ -206,10 +223,14 @@ CalibrationKey MakeCalibrationKey(const Digest& model, const Graph& fused, const
 
 std::string PrintCalibration(const Calibration& calibration) {
   const CalibrationKey& key = calibration.key;
-  std::string text = fmt::format("{}\nmodel {}\ngraph {}\ndata {}\npreprocessing {}\nimages {}\ntensors {}\n", kHeader,
-                                 key.model.ToString(), key.graph.ToString(), key.data.ToString(),
-                                 Escape(key.preprocessing), calibration.images, calibration.tensors.size());
-  for (const auto& [name, tensor] : calibration.tensors) text += PrintTensor(name, tensor);
+  std::string text =
+      fmt::format("{}\nmodel {}\ngraph {}\ndata {}\npreprocessing {}\nimages {}\n", kHeader, key.model.ToString(),
+                  key.graph.ToString(), key.data.ToString(), Escape(key.preprocessing), calibration.observed.images);
+  for (size_t half = 0; half < kHalves.size(); ++half) {
+    const StatisticsTable& tensors = calibration.observed.halves[half];
+    text += fmt::format("{} tensors {}\n", kHalves[half], tensors.size());
+    for (const auto& [name, tensor] : tensors) text += PrintTensor(name, tensor);
+  }
   return text;
 }
 
@@ -227,16 +248,17 @@ Calibration ParseCalibration(std::string_view text) {
   reader.Line("preprocessing ");
   calibration.key.preprocessing = reader.Rest();
   reader.Line("images ");
-  calibration.images = reader.Number<int64_t>();
+  calibration.observed.images = reader.Number<int64_t>();
   reader.EndOfLine();
-  reader.Line("tensors ");
-  const int64_t tensors = reader.Count();
-  reader.EndOfLine();
-  for (int64_t i = 0; i < tensors; ++i) {
-    reader.Line("tensor ");
-    const std::string name = reader.Rest();
-    if (!calibration.tensors.emplace(name, ReadTensor(reader)).second) reader.Fail("each tensor once");
+  for (size_t half = 0; half < kHalves.size(); ++half) {
+    reader.Line(kHalves[half]);
+    reader.Word("tensors");
+    const int64_t tensors = reader.Count();
+    reader.EndOfLine();
+    ReadTable(reader, tensors, calibration.observed.halves[half]);
   }
+  if (!AreAlike(calibration.observed.halves[0], calibration.observed.halves[1]))
+    reader.Fail("the same tensors in both halves");
   if (!reader.AtEnd()) reader.Fail("the end of the file");
   return calibration;
 }

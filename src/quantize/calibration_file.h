@@ -24,11 +24,11 @@ CalibrationKey MakeCalibrationKey(const Digest& model, const Graph& fused, const
 /// The contents of a .calib file.
 struct Calibration {
   CalibrationKey key;
-  int64_t images = 0;
-  StatisticsTable tensors;
+  SplitStatistics observed;
 };
 
-/// Text: a head, then per tensor its range, histogram and channels. Numbers survive the round trip exactly.
+/// Text: a head, then of each half of the images per tensor its range, histogram and channels. Numbers survive the
+/// round trip exactly.
 std::string PrintCalibration(const Calibration& calibration);
 
 /// Throws Error(kInvalidInput) naming the line for anything that PrintCalibration would not have written; sizes are

@@ -45,6 +45,7 @@ Engine FloatModel::Compile(const Graph& graph, const std::vector<std::string>& o
 
 FloatModel::FloatModel(const Graph& graph, const std::vector<std::string>& observed, const CpuDevice& device)
     : observed_(observed),
+      own_outputs_(graph.outputs().size()),
       engine_(Compile(graph, observed, device, places_)),
       context_(engine_.CreateContext({.threads = device.threads})) {
   for (const TensorInfo& output : engine_.outputs()) {
@@ -68,6 +69,12 @@ const Shape& FloatModel::shape(size_t i) const {
 
 std::span<const float> FloatModel::value(size_t i) const {
   return places_[i] == kIsInput ? last_input_ : std::span<const float>(outputs_[places_[i]]);
+}
+
+std::vector<TensorView> FloatModel::outputs() const {
+  std::vector<TensorView> views;
+  for (size_t i = 0; i < own_outputs_; ++i) views.push_back({outputs_[i].data(), engine_.outputs()[i].shape});
+  return views;
 }
 
 }  // namespace tenon

@@ -7,6 +7,7 @@
 #include "backends/cpu/cpu_device.h"
 #include "ir/graph.h"
 #include "tenon/tenon.hpp"
+#include "vision/detect.h"
 
 namespace tenon {
 
@@ -26,6 +27,8 @@ class FloatModel {
   const std::string& name(size_t i) const { return observed_[i]; }
   const Shape& shape(size_t i) const;
   std::span<const float> value(size_t i) const;
+  /// The graph's own outputs after the last run, as decoding takes them.
+  std::vector<TensorView> outputs() const;
 
  private:
   static constexpr size_t kIsInput = static_cast<size_t>(-1);
@@ -33,6 +36,7 @@ class FloatModel {
                         std::vector<size_t>& places);
 
   std::vector<std::string> observed_;
+  size_t own_outputs_;
   std::vector<size_t> places_;  ///< of each observed value among the outputs, or kIsInput
   Engine engine_;
   Context context_;

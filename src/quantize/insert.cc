@@ -7,7 +7,6 @@
 #include "ops/operands.h"
 #include "ops/quantize.h"
 #include "passes/fusable.h"
-#include "passes/fuse_quantized.h"
 #include "passes/quantized_values.h"
 #include "passes/rewrite.h"
 #include "quantize/quantizable_convs.h"
@@ -96,25 +95,6 @@ void InsertQuantization(Graph& graph, const InsertOptions& options, const Statis
     for (Value* source : groups.sources(g)) QuantizeValue(graph, source, scales[g]);
   }
   graph.EraseUnusedConstants();
-}
-
-void SimulateQuantization(Graph& graph) {
-  for (Node* node : graph.NodeList()) {
-    const auto type = node->As<DequantizeLinear>() ? QuantizedTypeOf(node) : std::nullopt;
-    const Node* quantizer = type ? ProducerOf<QuantizeLinear>(node->input(0)) : nullptr;
-    if (!quantizer || QuantizedTypeOf(quantizer) != type) continue;
-    const auto scalar = [&](float value) { return graph.AddConstant(Tensor::Scalar<float>(value)); };
-    const auto binary = [&](BinaryKind kind, Value* x, float by) {
-      return graph.AddOp(MakeBinary(kind), {x, scalar(by)}, node->name(), node)->output();
-    };
-    const auto unary = [&](const Unary& op, Value* x) { return graph.AddOp(op, {x}, node->name(), node)->output(); };
-    const float lowest = type->dtype == DType::kInt8 ? -128 : 0;
-    const float zero = static_cast<float>(type->affine.zero_point);
-    Value* x = binary(BinaryKind::kMul, quantizer->input(0), 1 / type->affine.scale);
-    x = unary(MakeUnary(UnaryKind::kClip, lowest - zero, lowest + 255 - zero), unary(MakeUnary(UnaryKind::kRound), x));
-    ReplaceValue(graph, node->output(), binary(BinaryKind::kMul, x, type->affine.scale));
-  }
-  FoldQuantizedWeights(graph, {});
 }
 
 }  // namespace tenon

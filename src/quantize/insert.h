@@ -21,8 +21,4 @@ struct InsertOptions {
 /// `statistics` must hold the input of every conv of `int8`, by value name.
 void InsertQuantization(Graph& graph, const InsertOptions& options, const StatisticsTable& statistics);
 
-/// Replaces every Q that only DQ reads, and its DQs, by the same arithmetic on floats, and weights by what their DQ
-/// gives: the graph computes what the INT8 one does but for the exactness of sums, with float kernels.
-void SimulateQuantization(Graph& graph);
-
 }  // namespace tenon

@@ -7,7 +7,6 @@
 #include "ops/matmul.h"
 #include "passes/fusable.h"
 #include "quantize/float_model.h"
-#include "quantize/quantizable_convs.h"
 
 namespace tenon {
 namespace {
@@ -55,9 +54,10 @@ NoiseMeter::NoiseMeter(const Graph& fused, const StatisticsTable& statistics, co
                        const CpuDevice& device)
     : fused_(fused), statistics_(statistics), device_(device), finals_(FinalTensors(fused)) {
   FloatModel model(fused, finals_, device);
-  ForEachBatch(images, model.input().shape, "", Progress::Mode::kQuiet, [&](std::span<const float> batch) {
-    model.Run(batch);
-    batches_.emplace_back(batch.begin(), batch.end());
+  Progress progress("", "images", static_cast<int64_t>(images.paths.size()), Progress::Mode::kQuiet);
+  ForEachBatch(images, model.input().shape, progress, [&](const ImageBatch& batch) {
+    model.Run(batch.values);
+    batches_.emplace_back(batch.values.begin(), batch.values.end());
     auto& values = expected_.emplace_back();
     for (size_t i = 0; i < finals_.size(); ++i) values.emplace_back(model.value(i).begin(), model.value(i).end());
   });
@@ -67,7 +67,6 @@ NoiseMeter::NoiseMeter(const Graph& fused, const StatisticsTable& statistics, co
 double NoiseMeter::Measure(const InsertOptions& options) const {
   const std::unique_ptr<Graph> quantized = fused_.Clone();
   InsertQuantization(*quantized, options, statistics_);
-  SimulateQuantization(*quantized);
   FloatModel model(*quantized, finals_, device_);
   double noise = 0;
   for (size_t b = 0; b < batches_.size(); ++b) {
@@ -79,19 +78,6 @@ double NoiseMeter::Measure(const InsertOptions& options) const {
     }
   }
   return noise / static_cast<double>(batches_.size() * finals_.size());
-}
-
-std::vector<LayerSensitivity> MeasureSensitivity(const Graph& fused, const NoiseMeter& meter, InsertOptions options,
-                                                 Progress::Mode mode) {
-  const std::vector<QuantizableConv> convs = FindQuantizableConvs(fused);
-  Progress progress("sensitivity", "layers", static_cast<int64_t>(convs.size()), mode);
-  std::vector<LayerSensitivity> layers;
-  for (const QuantizableConv& conv : convs) {
-    options.int8 = {conv.node->name()};
-    layers.push_back({conv.node->name(), meter.Measure(options), conv.flops});
-    progress.Advance();
-  }
-  return layers;
 }
 
 }  // namespace tenon

@@ -1,6 +1,5 @@
 #pragma once
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -15,7 +14,8 @@ namespace tenon {
 /// model's outputs are made of, before decoding and selection make noise hard to compare.
 std::vector<std::string> FinalTensors(const Graph& graph);
 
-/// Measures what quantising some convs does to the final tensors, on a few images.
+/// Measures what quantising some convs does to the final tensors, on a few images, with the INT8 kernels (the rest in
+/// FP32).
 class NoiseMeter {
  public:
   /// Runs the float graph on the images once and keeps its final tensors. All must outlive the meter.
@@ -35,16 +35,5 @@ class NoiseMeter {
   std::vector<std::vector<std::vector<float>>> expected_;  ///< by batch, then tensor
   std::vector<double> variance_;                           ///< by tensor
 };
-
-/// One conv and the noise that it alone makes when it is quantised.
-struct LayerSensitivity {
-  std::string node;
-  double noise = 0;
-  double flops = 0;
-};
-
-/// Of every quantisable conv, in graph order: one compilation and a few images each.
-std::vector<LayerSensitivity> MeasureSensitivity(const Graph& fused, const NoiseMeter& meter, InsertOptions options,
-                                                 Progress::Mode mode);
 
 }  // namespace tenon

@@ -60,6 +60,15 @@ void TensorStatistics::Add(std::span<const float> values, const Shape& shape) {
   }
 }
 
+void TensorStatistics::Merge(const TensorStatistics& other) {
+  histogram_.Merge(other.histogram_);
+  if (other.channels_.empty()) return;
+  if (channels_.empty()) channels_.resize(other.channels_.size());
+  TENON_CHECK(channels_.size() == other.channels_.size());
+  for (size_t c = 0; c < channels_.size(); ++c) Join(channels_[c], count_, other.channels_[c], other.count_);
+  count_ += other.count_;
+}
+
 TensorStatistics TensorStatistics::FromParts(Histogram histogram, std::vector<ChannelStatistics> channels,
                                              int64_t count) {
   TensorStatistics statistics;
@@ -67,6 +76,11 @@ TensorStatistics TensorStatistics::FromParts(Histogram histogram, std::vector<Ch
   statistics.channels_ = std::move(channels);
   statistics.count_ = count;
   return statistics;
+}
+
+StatisticsTable Merged(StatisticsTable a, const StatisticsTable& b) {
+  for (const auto& [name, statistics] : b) a[name].Merge(statistics);
+  return a;
 }
 
 }  // namespace tenon

@@ -20,6 +20,8 @@ class TensorStatistics {
  public:
   /// One tensor N x C x ...; every call has the same number of channels.
   void Add(std::span<const float> values, const Shape& shape);
+  /// As if all that `other` was given had come after what this was given.
+  void Merge(const TensorStatistics& other);
 
   const Histogram& histogram() const { return histogram_; }
   const std::vector<ChannelStatistics>& channels() const { return channels_; }
@@ -35,5 +37,8 @@ class TensorStatistics {
 
 /// By the name of the value in the fused float graph.
 using StatisticsTable = std::map<std::string, TensorStatistics>;
+
+/// What two tables of the same tensors saw together.
+StatisticsTable Merged(StatisticsTable a, const StatisticsTable& b);
 
 }  // namespace tenon

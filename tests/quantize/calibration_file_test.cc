@@ -10,10 +10,13 @@ namespace {
 Calibration Small() {
   Calibration calibration;
   calibration.key = {HashString("m"), HashString("g"), HashString("d"), "640x640 centred RGB"};
-  calibration.images = 12;
-  calibration.tensors["a b"].Add(std::vector<float>{-1, 0.1f, 3, 1.0f / 3, 2, 5}, {1, 2, 3});
-  calibration.tensors["odd\n%name"].Add(std::vector<float>{1e-20f, 2e10f}, {1, 2, 1});
-  calibration.tensors["empty"];
+  calibration.observed.images = 12;
+  for (StatisticsTable& tensors : calibration.observed.halves) {
+    tensors["a b"].Add(std::vector<float>{-1, 0.1f, 3, 1.0f / 3, 2, 5}, {1, 2, 3});
+    tensors["odd\n%name"].Add(std::vector<float>{1e-20f, 2e10f}, {1, 2, 1});
+    tensors["empty"];
+  }
+  calibration.observed.halves[1]["a b"].Add(std::vector<float>{7, 8}, {1, 2, 1});
   return calibration;
 }
 
@@ -23,10 +26,12 @@ TEST(CalibrationFileTest, RoundTrip) {
   const Calibration after = ParseCalibration(text);
   EXPECT_EQ(PrintCalibration(after), text);
   EXPECT_EQ(after.key, before.key);
-  EXPECT_EQ(after.images, 12);
-  ASSERT_EQ(after.tensors.size(), 3u);
-  EXPECT_EQ(after.tensors.at("a b").channels()[1].max, 5);
-  EXPECT_EQ(after.tensors.at("odd\n%name").histogram().max(), 2e10f);
+  EXPECT_EQ(after.observed.images, 12);
+  const StatisticsTable all = after.observed.All();
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(after.observed.halves[0].at("a b").channels()[1].max, 5);
+  EXPECT_EQ(all.at("a b").channels()[1].max, 8);
+  EXPECT_EQ(all.at("odd\n%name").histogram().max(), 2e10f);
 }
 
 TEST(CalibrationFileTest, SaysWhatDiffers) {

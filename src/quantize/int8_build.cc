@@ -1,0 +1,208 @@
+#include "quantize/int8_build.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "ops/quantize.h"
+#include "passes/pass_list.h"
+#include "passes/pass_runner.h"
+#include "quantize/assignment.h"
+#include "quantize/calibration_file.h"
+#include "quantize/insert.h"
+#include "quantize/int8_report.h"
+#include "quantize/quality.h"
+#include "quantize/quantizable_convs.h"
+
+namespace tenon {
+namespace {
+
+constexpr size_t kDriftImages = 32, kNoiseImages = 4;
+
+/// At most `count` of the images, evenly spread.
+CalibrationImages ImagesOf(const Dataset& data, const Preprocess& preprocess, size_t count) {
+  CalibrationImages images{.paths = {}, .preprocess = preprocess};
+  const size_t all = data.samples.size();
+  count = std::min(count, all);
+  for (size_t i = 0; i < count; ++i) images.paths.push_back(data.samples[i * all / count].image_path);
+  return images;
+}
+
+Head HeadOf(const Graph& graph, const std::string& flag) {
+  const Shape& input = graph.inputs()[0]->shape();
+  std::vector<OutputShape> outputs;
+  for (size_t i = 0; i < graph.outputs().size(); ++i)
+    outputs.push_back({graph.output_names()[i], graph.outputs()[i]->type().shape.value_or(Shape{})});
+  const auto forced = flag.empty() ? std::nullopt : std::optional(ParseHeadFlag(flag));
+  return RecogniseHead(graph.metadata, outputs, static_cast<int>(input[2]), static_cast<int>(input[3]), forced);
+}
+
+void CheckCanCalibrate(const Graph& graph) {
+  for (const auto& node : graph.nodes()) {
+    if (node->As<QuantizeLinear>())
+      ThrowInvalid({.what = "the model carries its own quantisation",
+                    .where = node->name(),
+                    .hint = "Export it without --int8: its Q and DQ are computed in INT8 as they are."});
+  }
+  if (graph.inputs().size() != 1 || !graph.inputs()[0]->has_shape() || graph.inputs()[0]->shape().size() != 4)
+    ThrowInvalid({.what = "only models with one image input can be calibrated", .where = graph.name});
+}
+
+/// Every conv's input is there, with its channels.
+bool Fits(const StatisticsTable& table, const Graph& fused) {
+  for (const QuantizableConv& conv : FindQuantizableConvs(fused)) {
+    const auto found = table.find(conv.input->name());
+    if (found == table.end() || static_cast<int64_t>(found->second.channels().size()) != conv.input->shape()[1])
+      return false;
+  }
+  return true;
+}
+
+/// One build: holds what its steps share.
+class Int8Builder {
+ public:
+  Int8Builder(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+              TimingCache& cache)
+      : fused_(Fuse(std::move(model), options)),
+        device_(device),
+        options_(options),
+        cache_(cache),
+        head_(HeadOf(*fused_, options.head)),
+        images_(ImagesOf(options.images, DefaultPreprocess(head_), options.images.samples.size())),
+        judge_(*fused_, options.images, head_, device, RestPrecision(), options.progress) {}
+
+  CompileResult Build() {
+    calibration_ = Calibrate();
+    all_ = calibration_.observed.All();
+    Warn(JudgeCalibration(all_, calibration_.observed.images, options_.calibrator));
+    CheckDrift();
+    const Assignment assignment = Choose();
+    CompileResult result = Compile(assignment.int8, options_.compile.tune);
+    result.warnings.insert(result.warnings.begin(), warnings_.begin(), warnings_.end());
+    const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_};
+    result.engine->reports[kInt8Text] = DescribeInt8(facts);
+    result.engine->reports[kInt8Report] =
+        Int8ToJson(facts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return result;
+  }
+
+ private:
+  static std::unique_ptr<Graph> Fuse(std::unique_ptr<Graph> model, const Int8BuildOptions& options) {
+    CheckCanCalibrate(*model);
+    RunPassGroups(*model, {}, MakeFloatPassList(), {.dump_dir = "", .disabled = options.compile.disabled_passes});
+    return model;
+  }
+
+  Precision RestPrecision() const { return device_.features.avx512_bf16 ? Precision::kHalf : Precision::kFp32; }
+
+  /// From the file, where that fits; else from the images.
+  Calibration Calibrate() {
+    const CalibrationKey key = MakeCalibrationKey(options_.compile.source_digest, *fused_, images_);
+    if (auto known = ReadCalibration(key)) return *std::move(known);
+    Calibration made{.key = key, .observed = {}};
+    made.observed =
+        ObserveConvInputs(*fused_, images_, device_, options_.progress, "calibrate",
+                          [&](const FloatModel& model, int64_t place, size_t index, const LetterboxPlan& plan) {
+                            judge_.ShowFloat(model.outputs(), place, index, plan);
+                          });
+    WriteTextFileAtomically(options_.calib_file, PrintCalibration(made));
+    return made;
+  }
+
+  std::optional<Calibration> ReadCalibration(const CalibrationKey& key) const {
+    const std::string& file = options_.calib_file;
+    if (!std::filesystem::exists(file)) return {};
+    try {
+      Calibration known = ParseCalibration(ReadTextFile(file));
+      std::string difference = DescribeDifference(known.key, key);
+      if (difference.empty() && !Fits(known.observed.halves[0], *fused_)) difference = "other tensors";
+      if (difference.empty()) {
+        Log().info("calibration taken from {}", file);
+        return known;
+      }
+      Log().warn("{} does not fit and is made anew: {}", file, difference);
+    } catch (const Error& error) {
+      Log().warn("{} is not usable and is made anew: {}", file, error.what());
+    }
+    return {};
+  }
+
+  void CheckDrift() {
+    if (!options_.val) return;
+    const StatisticsTable seen = ObserveConvInputs(*fused_, ImagesOf(*options_.val, images_.preprocess, kDriftImages),
+                                                   device_, options_.progress, "drift")
+                                     .All();
+    drift_ = MedianDrift(all_, seen);
+    Warn(JudgeDrift(all_, seen));
+  }
+
+  Assignment Choose() {
+    const NoiseMeter meter(*fused_, all_, ImagesOf(options_.images, images_.preprocess, kNoiseImages), device_);
+    AssignmentTools tools{.progress = options_.progress};
+    tools.noise = [&](const std::set<std::string>& int8) {
+      return meter.Measure({.calibrator = options_.calibrator, .int8 = int8});
+    };
+    if (options_.compile.tune.effort > 0)
+      tools.times = [this](const std::set<std::string>& int8) { return Time(int8); };
+    if (judge_.CanJudge()) tools.judge = [this](const std::set<std::string>& int8) { return Ask(int8); };
+    return ChooseAssignment(*fused_, options_.map_drop, tools);
+  }
+
+  std::unique_ptr<Graph> Quantized(const std::set<std::string>& int8, const StatisticsTable& statistics) const {
+    std::unique_ptr<Graph> graph = fused_->Clone();
+    InsertQuantization(*graph, {.calibrator = options_.calibrator, .int8 = int8}, statistics);
+    return graph;
+  }
+
+  Verdict Ask(const std::set<std::string>& int8) {
+    return judge_.Ask(
+        {Quantized(int8, calibration_.observed.halves[0]), Quantized(int8, calibration_.observed.halves[1])});
+  }
+
+  CompileResult Compile(const std::set<std::string>& int8, const TuneOptions& tune) {
+    CompileOptions compile = options_.compile;
+    compile.precision = RestPrecision();
+    compile.tune = tune;
+    return CompileForCpu(Quantized(int8, all_), device_, compile, cache_);
+  }
+
+  ProgramTimes Time(const std::set<std::string>& int8) {
+    TuneOptions tune = options_.compile.tune;
+    tune.progress = Progress::Mode::kQuiet;
+    const CompileResult result = Compile(int8, tune);
+    ProgramTimes times;
+    const std::vector<ProgramStep>& steps = result.engine->plans[0]->steps;
+    for (size_t i = 0; i < steps.size(); ++i) {
+      times.total_us += result.step_us[i];
+      times.step_us.emplace(steps[i].name, result.step_us[i]);
+    }
+    return times;
+  }
+
+  void Warn(const std::vector<std::string>& warnings) {
+    warnings_.insert(warnings_.end(), warnings.begin(), warnings.end());
+  }
+
+  const std::unique_ptr<Graph> fused_;
+  const CpuDevice device_;
+  const Int8BuildOptions& options_;
+  TimingCache& cache_;
+  const Head head_;
+  const CalibrationImages images_;
+  Judge judge_;
+  Calibration calibration_;
+  StatisticsTable all_;  ///< of both halves
+  std::optional<double> drift_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace
+
+CompileResult BuildInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+                        TimingCache& cache) {
+  return Int8Builder(std::move(model), device, options, cache).Build();
+}
+
+}  // namespace tenon

@@ -1,0 +1,34 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "compile/compiler.h"
+#include "quantize/calibrator.h"
+#include "vision/dataset.h"
+
+namespace tenon {
+
+/// The names under which an engine keeps how its INT8 was chosen (EngineModel::reports): in words, and as JSON
+/// (docs/cli.md).
+inline constexpr char kInt8Text[] = "int8", kInt8Report[] = "int8_json";
+
+struct Int8BuildOptions {
+  Dataset images;              ///< to calibrate on, and where they have labels to judge with
+  std::optional<Dataset> val;  ///< what the model is meant for: drift is measured against it
+  Calibrator calibrator = Calibrator::kMse;
+  double map_drop = 0.5;   ///< points of mAP50-95 that INT8 may cost
+  std::string head;        ///< how the outputs spell boxes (ParseHeadFlag); empty: recognised
+  std::string calib_file;  ///< where the calibration is kept and found again
+  CompileOptions compile;  ///< but for the precision: what INT8 doesn't take is in half where the CPU has it
+  Progress::Mode progress = Progress::Mode::kShow;
+};
+
+/// Calibrates an imported model, chooses what computes in INT8 (ChooseAssignment), inserts Q and DQ and compiles. From
+/// one timing cache and one calibration file the same engine comes out. Throws Error(kInvalidInput) for models that
+/// can't be calibrated.
+/// @param model as imported, before any pass
+CompileResult BuildInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+                        TimingCache& cache);
+
+}  // namespace tenon

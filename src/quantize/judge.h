@@ -1,0 +1,60 @@
+#pragma once
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/cpu/cpu_device.h"
+#include "base/progress.h"
+#include "evaluate/bootstrap.h"
+#include "ir/graph.h"
+#include "passes/pass.h"
+#include "vision/dataset.h"
+#include "vision/detect.h"
+
+namespace tenon {
+
+/// What labelled images say of an INT8 model; mAP50-95 in points.
+struct Verdict {
+  double map_float = 0, map_int8 = 0;
+  Interval drop;  ///< 95%, by bootstrap over the images
+
+  /// The drop is over the budget, and the images are enough to tell it from none.
+  bool Rejects(double map_drop) const { return map_float - map_int8 > map_drop && drop.low > 0; }
+};
+
+/// Judges INT8 models on the images that they are calibrated with, without a model seeing its own: images at even
+/// places of the list are judged with the model that was calibrated on those at odd ones, and the other way round.
+class Judge {
+ public:
+  /// @param data the calibration images, in their order; must outlive the judge
+  /// @param precision of what isn't in INT8
+  Judge(const Graph& fused, const Dataset& data, const Head& head, const CpuDevice& device, Precision precision,
+        Progress::Mode mode);
+
+  /// There are labels, of as many classes as the model has.
+  bool CanJudge() const { return can_judge_; }
+  /// One image as the float model's outputs show it; images that are not shown are run when they are needed.
+  void ShowFloat(std::span<const TensorView> outputs, int64_t place, size_t sample, const LetterboxPlan& plan);
+  /// @param quantized graphs with Q and DQ, calibrated on the images at even and at odd places
+  Verdict Ask(std::array<std::unique_ptr<Graph>, 2> quantized);
+
+ private:
+  using Scored = std::vector<std::optional<ScoredImage>>;
+  void Keep(Scored& scored, size_t sample, const LetterboxPlan& plan, std::vector<Detection> detections) const;
+  void RunHalf(std::unique_ptr<Graph> graph, Precision precision, size_t half, Scored& scored) const;
+  DetectOptions Options() const;
+
+  const Graph& fused_;
+  const Dataset& data_;
+  const Head head_;
+  const CpuDevice device_;
+  const Precision precision_;
+  const Progress::Mode mode_;
+  bool can_judge_;
+  Scored float_;  ///< by sample
+  size_t shown_ = 0;
+};
+
+}  // namespace tenon
