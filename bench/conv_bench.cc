@@ -104,6 +104,7 @@ double MeasurePeak(Team& team, int threads, Isa isa, Dot dot) {
 const std::vector<Layer> kDepthwise = {
     {"3x3", 16, 16, 160, 3, 1, 1},     {"3x3 s2", 96, 96, 80, 3, 2, 1}, {"5x5", 96, 96, 40, 5, 1, 1},
     {"5x5 s2", 192, 192, 40, 5, 2, 1}, {"3x3", 80, 80, 80, 3, 1, 1},    {"7x7", 128, 128, 20, 7, 1, 1},
+    {"5x5", 192, 192, 40, 5, 1, 1},    {"5x5", 576, 576, 20, 5, 1, 1},  {"5x5 s2", 576, 576, 40, 5, 2, 1},
 };
 
 View Dense(DType dtype, int c, int h, int w) {

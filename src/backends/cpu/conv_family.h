@@ -23,7 +23,7 @@ class DirectConvFamily final : public KernelFamily {
 class DepthwiseConvFamily final : public KernelFamily {
  public:
   std::string_view name() const override { return "conv_depthwise"; }
-  int version() const override { return 3; }  // dots of u8
+  int version() const override { return 4; }  // dots of u8
   std::string Supports(const StepProblem& step, const CpuDevice& device) const override;
   std::vector<std::string> Candidates(const StepProblem& step, const CpuDevice& device) const override;
   bool PacksInput(const StepProblem& step, size_t input) const override;

@@ -118,7 +118,6 @@ size_t DepthwiseConv::EmitDotTile(JitCode& code, const ChannelBlock& block, cons
              .dilation = problem_.dilation_w,
              .columns = variant.columns,
              .input_pixel_bytes = in.w_stride,
-             .row_bytes = problem_.dilation_h * in.h_stride,
              .start_offsets = starts,
              .epilogue = epilogue});
 }
@@ -152,7 +151,7 @@ void DepthwiseConv::RunRow(const ConvArgs& args, int image, int row, int block_i
   const uintptr_t input = reinterpret_cast<uintptr_t>(args.input) +
                           p.input.OffsetOf(image, channel, first_row + int64_t{begin} * p.dilation_h, -p.pad_left);
   TileArgs tile;
-  if (packing_.uses_dots) SetRowMasks(rows, block.tail_lanes, tile);
+  if (packing_.uses_dots) SetRows(rows, p.dilation_h * p.input.h_stride, block.tail_lanes, tile);
   for (const TileRun& run : tiling_.runs) {
     tile.input = reinterpret_cast<const void*>(input + int64_t{run.first_output} * p.stride_w * p.input.w_stride);
     tile.weights = packed + packing_.WeightsOf(block) + int64_t{begin} * p.kw * block.vectors * packing_.lanes;

@@ -17,7 +17,8 @@ using Xbyak::RegExp;
 using Xbyak::Xmm;
 using Xbyak::Zmm;
 
-const Xbyak::Reg64 kRow = Xbyak::util::rbx;
+/// Where the four rows of a step begin.
+const Xbyak::Reg64 kRows[kRowsPerDot] = {Xbyak::util::rbx, Xbyak::util::rbp, Xbyak::util::r12, Xbyak::util::r13};
 
 class DepthwiseDotEmitter {
  public:
@@ -82,8 +83,12 @@ class DepthwiseDotEmitter {
   }
 
   void FourRows(int first) {
-    code_.lea(kRow, code_.ptr[reg::input + Displacement(first * tile_.row_bytes)]);
-    for (int row = first; row < first + GroupRows(first); ++row) LoadMask(offsetof(TileArgs, row_masks), row);
+    for (int row = first; row < first + GroupRows(first); ++row) {
+      const int offset = static_cast<int>(offsetof(TileArgs, row_offsets) + row * sizeof(int64_t));
+      code_.mov(kRows[row - first], code_.ptr[reg::args + offset]);
+      code_.add(kRows[row - first], reg::input);
+      LoadMask(offsetof(TileArgs, row_masks), row);
+    }
     if (weights_in_registers_) {
       for (int k = 0; k < kernel_; ++k) {
         for (int v = 0; v < vectors_ && !tile_.columns[k].empty(); ++v)
@@ -122,8 +127,8 @@ class DepthwiseDotEmitter {
     const Zmm rows(to.getIdx());
     code_.vmovdqa32(rows, Zmm(ZeroPoint().getIdx()));
     for (int row = first; row < first + GroupRows(first); ++row) {
-      const RegExp at = kRow + Displacement((row - first) * tile_.row_bytes + position * tile_.input_pixel_bytes +
-                                            int64_t{v} * code_.lanes());
+      const RegExp at =
+          kRows[row - first] + Displacement(position * tile_.input_pixel_bytes + int64_t{v} * code_.lanes());
       is_tail ? LoadPartOfRow(rows, row, at) : code_.vbroadcasti32x4(rows | RowMask(row), code_.ptr[at]);
     }
     code_.vpermd(rows, Zmm(Gather().getIdx()), rows);
@@ -154,11 +159,14 @@ size_t EmitDepthwiseDotTile(JitCode& code, const DepthwiseDotTile& tile) {
   return DepthwiseDotEmitter(code, tile).Emit();
 }
 
-void SetRowMasks(KernelRange rows, int tail_lanes, TileArgs& args) {
+void SetRows(KernelRange rows, int64_t row_bytes, int tail_lanes, TileArgs& args) {
   for (int row = 0; row < kMostDotRows; ++row) {
     const bool is_inside = row >= rows.begin && row < rows.end;
     args.row_masks[row] = static_cast<uint16_t>(is_inside ? 0xf << row % kRowsPerDot * 4 : 0);
     args.tail_masks[row] = static_cast<uint16_t>(is_inside ? (1u << tail_lanes) - 1 : 0);
+    // What is masked away is not read, but where it is no memory the processor takes hundreds of cycles to find that
+    // out.
+    args.row_offsets[row] = rows.size() > 0 ? std::clamp(row, rows.begin, rows.end - 1) * row_bytes : 0;
   }
 }
 

@@ -22,7 +22,6 @@ struct DepthwiseDotTile {
   int dilation = 1;                 ///< along w
   std::vector<PixelRange> columns;  ///< per kernel column the pixels whose input exists
   int64_t input_pixel_bytes = 0;    ///< from one input pixel to the next
-  int64_t row_bytes = 0;            ///< input, from one kernel row to the next
   /// For every pixel the bytes from TileArgs::starts to its vectors of first sums.
   std::vector<int64_t> start_offsets;
   TileEpilogue epilogue;  ///< of Sums::kInteger
@@ -32,7 +31,8 @@ struct DepthwiseDotTile {
 /// or not.
 size_t EmitDepthwiseDotTile(JitCode& code, const DepthwiseDotTile& tile);
 
-/// TileArgs::row_masks and tail_masks for the kernel rows [rows.begin, rows.end) inside the image.
-void SetRowMasks(KernelRange rows, int tail_lanes, TileArgs& args);
+/// Sets what TileArgs says of rows; those of [rows.begin, rows.end) are inside the image.
+/// @param row_bytes input, from one kernel row to the next
+void SetRows(KernelRange rows, int64_t row_bytes, int tail_lanes, TileArgs& args);
 
 }  // namespace tenon::cpu

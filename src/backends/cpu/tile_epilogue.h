@@ -27,6 +27,7 @@ struct TileArgs {
   /// Depthwise dots: for every kernel row the mask of its 32-bit lanes in a vector of four rows, and that of the bytes
   /// of a partial vector; 0 where the row is outside of the image.
   uint16_t row_masks[kMostDotRows] = {}, tail_masks[kMostDotRows] = {};
+  int64_t row_offsets[kMostDotRows] = {};  ///< bytes from `input` to the row, or to one that is inside
 };
 
 /// The function of one tile: all TileArgs in, nothing out.
