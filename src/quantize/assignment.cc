@@ -17,12 +17,14 @@ constexpr double kQuietShare = 0.4;
 constexpr double kMostForNoise = 0.08;
 /// A conv goes back that takes this many times as large a share of the noise with it as of the time.
 constexpr double kCheap = 10;
-/// What a half conv between INT8 ones costs beside its own time where nothing can be timed, as a share of the whole.
-constexpr double kConversionShare = 0.01;
+/// What a half conv between INT8 ones costs beside its own time (twice the bytes in and out), as a share of the whole.
+constexpr double kConversionShare = 0.005;
+/// A return must take this share of the conv's own noise with it.
+constexpr double kLeastEffect = 0.25;
+/// Returns that may fail to, at most.
+constexpr int kMaxVain = 12;
 /// Rounds of "half the noise" when the judge finds too large a drop.
 constexpr int kMaxRounds = 3;
-/// Convs whose return is timed one by one, at most.
-constexpr size_t kMaxTimed = 16;
 /// A gain of time that is no accident of timing.
 constexpr double kRealGain = 0.99;
 
@@ -50,7 +52,7 @@ class AssignmentSearch {
       RankByNoise();
       ReturnUntil(std::min(allowed, chosen_.noise) / 2, 0);
     }
-    if (tools_.times) chosen_.chosen_us = now_us_;
+    if (tools_.times) chosen_.chosen_us = tools_.times(chosen_.int8).total_us;
     return std::move(chosen_);
   }
 
@@ -59,17 +61,10 @@ class AssignmentSearch {
     std::string name;
     double share = 0;  ///< of the FLOPs
     double noise = 0;
-    std::optional<double> costs_us;
-    bool returned = false;
+    bool returned = false, vain = false;
   };
 
   double Noise() const { return chosen_.int8.empty() ? 0 : tools_.noise(chosen_.int8); }
-
-  std::set<std::string> Without(const std::string& name) const {
-    std::set<std::string> fewer = chosen_.int8;
-    fewer.erase(name);
-    return fewer;
-  }
 
   void Return(Layer& layer, KeptLayer::Reason reason) {
     layer.returned = true;
@@ -77,7 +72,6 @@ class AssignmentSearch {
     chosen_.flops_share -= layer.share;
     KeptLayer kept{.node = layer.name, .reason = reason, .noise = {}, .flops_share = layer.share};
     if (reason == KeptLayer::Reason::kAccuracy) kept.noise = layer.noise;
-    kept.costs_us = layer.costs_us;
     kept.int8_us = TimeOf(all_, layer.name);
     kept.half_us = TimeOf(half_, layer.name);
     chosen_.kept.push_back(std::move(kept));
@@ -105,10 +99,7 @@ class AssignmentSearch {
     if (slow.empty()) return;
     const double without_us = tools_.times(fewer).total_us;
     if (without_us >= kRealGain * now_us_) return;
-    for (Layer* layer : slow) {
-      layer->costs_us = (without_us - now_us_) / static_cast<double>(slow.size());
-      Return(*layer, KeptLayer::Reason::kTime);
-    }
+    for (Layer* layer : slow) Return(*layer, KeptLayer::Reason::kTime);
     now_us_ = without_us;
     chosen_.noise = Noise();
   }
@@ -127,19 +118,24 @@ class AssignmentSearch {
   }
 
   /// What its return costs, as a share of the program's time.
-  double CostShare(Layer& layer) {
-    if (!tools_.times || timed_ >= kMaxTimed) return layer.share + kConversionShare;
-    if (!layer.costs_us) {
-      ++timed_;
-      layer.costs_us = tools_.times(Without(layer.name)).total_us - now_us_;
-    }
-    return *layer.costs_us / now_us_;
+  double CostShare(const Layer& layer) const {
+    const auto int8 = TimeOf(all_, layer.name), half = TimeOf(half_, layer.name);
+    const double own = int8 && half ? std::max(0.0, *half - *int8) / all_.total_us : layer.share;
+    return own + kConversionShare;
   }
 
-  void ReturnAndMeasure(Layer& layer) {
+  void TryReturn(Layer& layer) {
+    const double before = chosen_.noise;
     Return(layer, KeptLayer::Reason::kAccuracy);
-    if (layer.costs_us) now_us_ += *layer.costs_us;
     chosen_.noise = Noise();
+    if (before - chosen_.noise >= kLeastEffect * layer.noise) return;
+    layer.returned = false;
+    layer.vain = true;
+    ++vain_;
+    chosen_.int8.insert(layer.name);
+    chosen_.flops_share += layer.share;
+    chosen_.kept.pop_back();
+    chosen_.noise = before;
   }
 
   void ReturnCheapConvs() {
@@ -147,24 +143,24 @@ class AssignmentSearch {
       if (layer.returned) continue;
       const double gain = layer.noise / chosen_.noise;
       if (gain < kCheap * kConversionShare) break;  // nor are those below it
-      if (gain > kCheap * CostShare(layer)) ReturnAndMeasure(layer);
+      if (gain > kCheap * CostShare(layer)) TryReturn(layer);
     }
   }
 
   /// Best buys first, until the noise is low enough, and no further than to this share of the FLOPs.
   void ReturnUntil(double allowed, double least_flops_share) {
-    while (chosen_.noise > allowed) {
+    while (chosen_.noise > allowed && vain_ < kMaxVain) {
       Layer* best = nullptr;
       double best_value = 0;
       for (Layer& layer : layers_) {
-        if (layer.returned || chosen_.flops_share - layer.share < least_flops_share) continue;
-        const double value = layer.noise / std::max(CostShare(layer), kConversionShare / 10);
+        if (layer.returned || layer.vain || chosen_.flops_share - layer.share < least_flops_share) continue;
+        const double value = layer.noise / CostShare(layer);
         if (best && value <= best_value) continue;
         best = &layer;
         best_value = value;
       }
       if (!best) return;
-      ReturnAndMeasure(*best);
+      TryReturn(*best);
     }
   }
 
@@ -180,7 +176,7 @@ class AssignmentSearch {
   std::vector<Layer> layers_;  ///< in graph order, then noisiest first
   ProgramTimes all_, half_;
   double now_us_ = 0;
-  size_t timed_ = 0;
+  int vain_ = 0;
   bool ranked_ = false;
 };
 

@@ -18,7 +18,6 @@ std::string Why(const KeptLayer& layer, double noise_of_all) {
   text += fmt::format(", {:.2f}% of the FLOPs", 100 * layer.flops_share);
   if (layer.int8_us && layer.half_us)
     text += fmt::format("; {:.0f} us, in half {:.0f}", *layer.int8_us, *layer.half_us);
-  if (layer.costs_us) text += fmt::format(", in the whole {:+.0f} us", *layer.costs_us);
   return text;
 }
 
@@ -84,8 +83,7 @@ nlohmann::ordered_json Int8ToJson(const Int8Facts& facts) {
                             {"noise", OrNull(layer.noise)},
                             {"flops_share", layer.flops_share},
                             {"int8_us", OrNull(layer.int8_us)},
-                            {"half_us", OrNull(layer.half_us)},
-                            {"costs_us", OrNull(layer.costs_us)}});
+                            {"half_us", OrNull(layer.half_us)}});
   }
   return json;
 }

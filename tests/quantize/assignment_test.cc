@@ -84,7 +84,7 @@ TEST(AssignmentTest, ANoisyLayerThatCostsLittleGoesBack) {
   EXPECT_EQ(chosen.kept[0].reason, KeptLayer::Reason::kAccuracy);
   EXPECT_EQ(chosen.kept[0].noise, 0.1);
   EXPECT_EQ(chosen.kept[0].int8_us, 100);
-  EXPECT_EQ(chosen.kept[0].costs_us, 1);
+  EXPECT_EQ(chosen.kept[0].half_us, 101);
   EXPECT_NEAR(chosen.noise, 3e-4, 1e-9);
 }
 
@@ -118,6 +118,16 @@ TEST(AssignmentTest, WhatTheJudgeRejectsIsImproved) {
   EXPECT_FALSE(chosen.int8.contains("d"));
   EXPECT_EQ(chosen.kept[0].node, "d");
   EXPECT_EQ(chosen.verdict->map_int8, 50);
+}
+
+TEST(AssignmentTest, AReturnThatDoesNotHelpIsTakenBack) {
+  World world = Even();
+  world.noise["b"] = 0.1;
+  world.half_us["b"] = 101;
+  const auto graph = Parse(kChain, &MakeOp);
+  AssignmentTools tools = world.Tools();
+  tools.noise = [](const Convs& int8) { return int8.contains("b") || int8.size() > 1 ? 0.1 : 0.0; };
+  EXPECT_EQ(ChooseAssignment(*graph, 0.5, tools).int8.size(), 4u);
 }
 
 TEST(AssignmentTest, ADropThatTheImagesCannotTellFromNoneIsNoReason) {
