@@ -106,10 +106,10 @@ int main(int argc, char** argv) try {
       CalibrationImages others{.paths = {}, .preprocess = images.preprocess};
       const Dataset data = LoadDataset({.data = argv[i] + 6, .images = "", .split = "val"});
       for (const Sample& sample : Spread(data.samples, 32)) others.paths.push_back(sample.image_path);
-      const StatisticsTable seen = ObserveConvInputs(*graph, others, device, Progress::Mode::kQuiet, "drift").All();
-      const auto warnings = JudgeDrift(statistics, seen);
-      fmt::print("{}: median {:.5f}; {}\n", argv[i], MedianDrift(statistics, seen),
-                 warnings.empty() ? "no warning" : warnings[0]);
+      const SplitStatistics seen = ObserveConvInputs(*graph, others, device, Progress::Mode::kQuiet, "drift");
+      const Drift drift = JudgeDrift(calibration.observed, seen.All(), seen.images);
+      fmt::print("{}: {:.5f}, expected {:.5f}, {:.2f} times that {}\n", argv[i], drift.median, drift.expected,
+                 drift.median / drift.expected, drift.warning);
       continue;
     }
     double flops = 0;

@@ -19,10 +19,11 @@ constexpr double kMostForNoise = 0.08;
 constexpr double kCheap = 10;
 /// What a half conv between INT8 ones costs beside its own time (twice the bytes in and out), as a share of the whole.
 constexpr double kConversionShare = 0.005;
-/// A return must take this share of the conv's own noise with it.
+/// Returns must take this share of the convs' own noises with them, together: where one of two convs in a row spoils a
+/// signal already, only the return of both helps.
 constexpr double kLeastEffect = 0.25;
-/// Returns that may fail to, at most.
-constexpr int kMaxVain = 12;
+/// Returns in a row that may fail to, at most.
+constexpr int kMaxVain = 8;
 /// Rounds of "half the noise" when the judge finds too large a drop.
 constexpr int kMaxRounds = 3;
 /// A gain of time that is no accident of timing.
@@ -61,7 +62,7 @@ class AssignmentSearch {
     std::string name;
     double share = 0;  ///< of the FLOPs
     double noise = 0;
-    bool returned = false, vain = false;
+    bool returned = false;
   };
 
   double Noise() const { return chosen_.int8.empty() ? 0 : tools_.noise(chosen_.int8); }
@@ -125,43 +126,55 @@ class AssignmentSearch {
   }
 
   void TryReturn(Layer& layer) {
-    const double before = chosen_.noise;
     Return(layer, KeptLayer::Reason::kAccuracy);
     chosen_.noise = Noise();
-    if (before - chosen_.noise >= kLeastEffect * layer.noise) return;
-    layer.returned = false;
-    layer.vain = true;
+    hoped_ += layer.noise;
     ++vain_;
-    chosen_.int8.insert(layer.name);
-    chosen_.flops_share += layer.share;
-    chosen_.kept.pop_back();
-    chosen_.noise = before;
+    if (useful_.noise - chosen_.noise >= kLeastEffect * hoped_) Settle();
+  }
+
+  /// What is chosen now has proven useful.
+  void Settle() {
+    useful_ = chosen_;
+    hoped_ = 0;
+    vain_ = 0;
+  }
+
+  /// Forgets the last returns, those that did not help.
+  void Unwind() {
+    for (Layer& layer : layers_) layer.returned = !useful_.int8.contains(layer.name);
+    chosen_ = useful_;
   }
 
   void ReturnCheapConvs() {
+    Settle();
     for (Layer& layer : layers_) {
       if (layer.returned) continue;
       const double gain = layer.noise / chosen_.noise;
       if (gain < kCheap * kConversionShare) break;  // nor are those below it
+      if (vain_ == kMaxVain) break;
       if (gain > kCheap * CostShare(layer)) TryReturn(layer);
     }
+    Unwind();
   }
 
   /// Best buys first, until the noise is low enough, and no further than to this share of the FLOPs.
   void ReturnUntil(double allowed, double least_flops_share) {
+    Settle();
     while (chosen_.noise > allowed && vain_ < kMaxVain) {
       Layer* best = nullptr;
       double best_value = 0;
       for (Layer& layer : layers_) {
-        if (layer.returned || layer.vain || chosen_.flops_share - layer.share < least_flops_share) continue;
+        if (layer.returned || chosen_.flops_share - layer.share < least_flops_share) continue;
         const double value = layer.noise / CostShare(layer);
         if (best && value <= best_value) continue;
         best = &layer;
         best_value = value;
       }
-      if (!best) return;
+      if (!best) break;
       TryReturn(*best);
     }
+    Unwind();
   }
 
   bool Rejected() {
@@ -172,11 +185,12 @@ class AssignmentSearch {
 
   const AssignmentTools& tools_;
   const double map_drop_, dense_flops_;
-  Assignment chosen_;
+  Assignment chosen_, useful_;
   std::vector<Layer> layers_;  ///< in graph order, then noisiest first
   ProgramTimes all_, half_;
   double now_us_ = 0;
-  int vain_ = 0;
+  double hoped_ = 0;  ///< sum of the noises of the convs that went back since `useful_`
+  int vain_ = 0;      ///< their number
   bool ranked_ = false;
 };
 

@@ -143,26 +143,4 @@ Histogram Histogram::FromParts(int exponent, int64_t first_bin, std::vector<int6
   return histogram;
 }
 
-double KlDivergence(const Histogram& observed, const Histogram& expected) {
-  if (observed.empty() || expected.empty()) return 0;
-  // 256 bins over both: finer ones would measure the noise of few images.
-  constexpr int kCoarse = 256;
-  const double low = std::min(observed.min(), expected.min()), high = std::max(observed.max(), expected.max());
-  if (!(high > low)) return 0;
-  const auto shares = [&](const Histogram& histogram) {
-    std::vector<double> share(kCoarse, 1.0);
-    const auto bins = histogram.bins();
-    for (size_t i = 0; i < bins.size(); ++i) {
-      const double at = (histogram.BinCentre(static_cast<int64_t>(i)) - low) / (high - low) * kCoarse;
-      share[static_cast<size_t>(std::clamp(at, 0.0, kCoarse - 1.0))] += static_cast<double>(bins[i]);
-    }
-    for (double& s : share) s /= static_cast<double>(histogram.count() + kCoarse);
-    return share;
-  };
-  const std::vector<double> p = shares(observed), q = shares(expected);
-  double divergence = 0;
-  for (int i = 0; i < kCoarse; ++i) divergence += p[i] * std::log(p[i] / q[i]);
-  return divergence;
-}
-
 }  // namespace tenon

@@ -47,8 +47,4 @@ class Histogram {
   float min_ = 0, max_ = 0;
 };
 
-/// Kullback-Leibler divergence of `observed` from `expected`, in nats, over bins of the coarser width; both smoothed by
-/// one count a bin. 0 for equal shapes, several for tensors that hardly overlap.
-double KlDivergence(const Histogram& observed, const Histogram& expected);
-
 }  // namespace tenon

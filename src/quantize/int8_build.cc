@@ -131,11 +131,10 @@ class Int8Builder {
 
   void CheckDrift() {
     if (!options_.val) return;
-    const StatisticsTable seen = ObserveConvInputs(*fused_, ImagesOf(*options_.val, images_.preprocess, kDriftImages),
-                                                   device_, options_.progress, "drift")
-                                     .All();
-    drift_ = MedianDrift(all_, seen);
-    Warn(JudgeDrift(all_, seen));
+    const SplitStatistics seen = ObserveConvInputs(*fused_, ImagesOf(*options_.val, images_.preprocess, kDriftImages),
+                                                   device_, options_.progress, "drift");
+    drift_ = JudgeDrift(calibration_.observed, seen.All(), seen.images);
+    if (!drift_->warning.empty()) Warn({drift_->warning});
   }
 
   Assignment Choose() {
@@ -194,7 +193,7 @@ class Int8Builder {
   Judge judge_;
   Calibration calibration_;
   StatisticsTable all_;  ///< of both halves
-  std::optional<double> drift_;
+  std::optional<Drift> drift_;
   std::vector<std::string> warnings_;
 };
 

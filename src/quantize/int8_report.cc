@@ -35,7 +35,9 @@ std::string DescribeInt8(const Int8Facts& facts) {
       chosen.int8.size(), 100 * chosen.flops_share, chosen.noise, chosen.noise_of_all, facts.images,
       facts.options.images.source, facts.options.images.split,
       kCalibratorNames[static_cast<size_t>(facts.options.calibrator)]);
-  if (facts.drift) text += fmt::format("; drift from val {:.4f} nats (median KL)", *facts.drift);
+  if (facts.drift)
+    text +=
+        fmt::format("; drift from val {:.4f} nats (KL, {:.4f} expected)", facts.drift->median, facts.drift->expected);
   text += "\n";
   if (const auto& verdict = chosen.verdict) {
     text += fmt::format(
@@ -61,7 +63,8 @@ nlohmann::ordered_json Int8ToJson(const Int8Facts& facts) {
         {"data", facts.options.images.source},
         {"split", facts.options.images.split},
         {"calibrator", kCalibratorNames[static_cast<size_t>(facts.options.calibrator)]},
-        {"drift", OrNull(facts.drift)}}},
+        {"drift", nullptr},
+        {"drift_expected", nullptr}}},
       {"layers", chosen.int8},
       {"flops_share", chosen.flops_share},
       {"noise", chosen.noise},
@@ -72,6 +75,10 @@ nlohmann::ordered_json Int8ToJson(const Int8Facts& facts) {
       {"steps_us",
        {{"chosen", OrNull(chosen.chosen_us)}, {"all", OrNull(chosen.all_us)}, {"none", OrNull(chosen.half_us)}}},
       {"kept", nlohmann::ordered_json::array()}};
+  if (facts.drift) {
+    json["calibration"]["drift"] = facts.drift->median;
+    json["calibration"]["drift_expected"] = facts.drift->expected;
+  }
   if (const auto& verdict = chosen.verdict) {
     json["map_float"] = verdict->map_float / 100;
     json["map_int8"] = verdict->map_int8 / 100;

@@ -5,6 +5,7 @@
 
 #include "quantize/assignment.h"
 #include "quantize/int8_build.h"
+#include "quantize/quality.h"
 
 namespace tenon {
 
@@ -12,8 +13,8 @@ namespace tenon {
 struct Int8Facts {
   const Int8BuildOptions& options;
   const Assignment& assignment;
-  int64_t images = 0;           ///< that were calibrated on
-  std::optional<double> drift;  ///< from the val images, nats
+  int64_t images = 0;          ///< that were calibrated on
+  std::optional<Drift> drift;  ///< from the val images
 };
 
 /// A few lines, the layers that are not in INT8 among them.

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -20,8 +21,10 @@ struct Verdict {
   double map_float = 0, map_int8 = 0;
   Interval drop;  ///< 95%, by bootstrap over the images
 
-  /// The drop is over the budget, and the images are enough to tell it from none.
-  bool Rejects(double map_drop) const { return map_float - map_int8 > map_drop && drop.low > 0; }
+  /// The drop is over the budget, and more than the standard error of what so many images tell.
+  bool Rejects(double map_drop) const {
+    return map_float - map_int8 > std::max(map_drop, (drop.high - drop.low) / (2 * 1.96));
+  }
 };
 
 /// Judges INT8 models on the images that they are calibrated with, without a model seeing its own: images at even

@@ -10,24 +10,50 @@ namespace {
 
 constexpr int64_t kEnoughImages = 200;
 constexpr double kMuchClipped = 0.01;
-/// Photos of one kind differ by about 0.01 (COCO's train and val); a data set of other images by ten times that.
-constexpr double kMuchDrift = 0.1;
+/// Draws of one kind of images differ by 0.6 to 1.3 times what is expected, COCO's photos from inverted, grey or dark
+/// ones by 2.5 and more (docs/measurements/2026-11-24-int8-accuracy.md).
+constexpr double kMuchDrift = 2.2;
+/// Below this ranges hold whatever the images are.
+constexpr double kLittleDrift = 0.005;
+/// A channel that was constant on one side has no say beyond this.
+constexpr double kMostPerChannel = 2;
 
-struct Drift {
+struct TensorDrift {
   double divergence;
   std::string tensor;
 };
 
-std::vector<Drift> DriftPerTensor(const StatisticsTable& calibration, const StatisticsTable& judging) {
-  std::vector<Drift> drifts;
+/// Kullback-Leibler divergence of one channel's distribution from another's, both taken for normal ones.
+double ChannelDivergence(const ChannelStatistics& observed, const ChannelStatistics& expected) {
+  const auto variance = [](const ChannelStatistics& c) {
+    return std::max(c.mean_square - c.mean * c.mean, 1e-6 * c.mean_square + 1e-30);
+  };
+  const double v = variance(observed), w = variance(expected), shift = observed.mean - expected.mean;
+  return std::min(0.5 * ((v + shift * shift) / w - 1 + std::log(w / v)), kMostPerChannel);
+}
+
+/// Mean over the channels: the distribution of a whole tensor hides that channels change places.
+double TensorDivergence(const TensorStatistics& observed, const TensorStatistics& expected) {
+  const size_t channels = std::min(observed.channels().size(), expected.channels().size());
+  double sum = 0;
+  for (size_t c = 0; c < channels; ++c) sum += ChannelDivergence(observed.channels()[c], expected.channels()[c]);
+  return channels == 0 ? 0 : sum / static_cast<double>(channels);
+}
+
+/// Largest first; never empty.
+std::vector<TensorDrift> DriftPerTensor(const StatisticsTable& calibration, const StatisticsTable& judging) {
+  std::vector<TensorDrift> drifts;
   for (const auto& [name, judged] : judging) {
     const auto found = calibration.find(name);
-    if (found != calibration.end())
-      drifts.push_back({KlDivergence(judged.histogram(), found->second.histogram()), name});
+    if (found != calibration.end()) drifts.push_back({TensorDivergence(judged, found->second), name});
   }
-  std::sort(drifts.begin(), drifts.end(), [](const Drift& a, const Drift& b) { return a.divergence > b.divergence; });
+  if (drifts.empty()) drifts.push_back({0, "no tensor"});
+  std::stable_sort(drifts.begin(), drifts.end(),
+                   [](const TensorDrift& a, const TensorDrift& b) { return a.divergence > b.divergence; });
   return drifts;
 }
+
+double MedianOf(const std::vector<TensorDrift>& drifts) { return drifts[drifts.size() / 2].divergence; }
 
 double ClippedShare(const Histogram& histogram, const AffineScale& scale) {
   const double low = (0.0 - static_cast<double>(scale.zero_point)) * scale.scale, high = low + 255.0 * scale.scale;
@@ -69,20 +95,19 @@ std::vector<std::string> JudgeCalibration(const StatisticsTable& calibration, in
   return warnings;
 }
 
-double MedianDrift(const StatisticsTable& calibration, const StatisticsTable& judging) {
-  const auto drifts = DriftPerTensor(calibration, judging);
-  return drifts.empty() ? 0 : drifts[drifts.size() / 2].divergence;
-}
-
-std::vector<std::string> JudgeDrift(const StatisticsTable& calibration, const StatisticsTable& judging) {
-  const auto drifts = DriftPerTensor(calibration, judging);
-  const auto much =
-      std::count_if(drifts.begin(), drifts.end(), [](const Drift& d) { return d.divergence > kMuchDrift; });
-  if (drifts.empty() || 2 * static_cast<size_t>(much) < drifts.size()) return {};
-  return {fmt::format(
-      "the calibration images are not like the val images: in {} of {} tensors the distributions differ by "
-      "more than {} nats (KL; {:.2f} in {}, median {:.2f})",
-      much, drifts.size(), kMuchDrift, drifts[0].divergence, drifts[0].tensor, drifts[drifts.size() / 2].divergence)};
+Drift JudgeDrift(const SplitStatistics& calibration, const StatisticsTable& judging, int64_t judging_images) {
+  const auto drifts = DriftPerTensor(calibration.All(), judging);
+  const double halves = MedianOf(DriftPerTensor(calibration.halves[0], calibration.halves[1]));
+  // The divergence of two draws of n and m images of one kind goes with 1/n + 1/m.
+  const double n = static_cast<double>(std::max<int64_t>(calibration.images, 1)),
+               m = static_cast<double>(std::max<int64_t>(judging_images, 1));
+  Drift drift{.median = MedianOf(drifts), .expected = halves * (1 / n + 1 / m) / (4 / n), .warning = ""};
+  if (drift.median <= std::max(kMuchDrift * drift.expected, kLittleDrift)) return drift;
+  drift.warning = fmt::format(
+      "the calibration images are not like the val images: the channels' distributions differ by {:.3f} nats (KL, "
+      "median over {} tensors; {:.3f} in {}), where images of one kind would by {:.3f}",
+      drift.median, drifts.size(), drifts[0].divergence, drifts[0].tensor, drift.expected);
+  return drift;
 }
 
 }  // namespace tenon

@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
+#include "quantize/calibrate.h"
 #include "quantize/calibrator.h"
-#include "quantize/statistics.h"
 
 namespace tenon {
 
@@ -11,11 +11,14 @@ namespace tenon {
 /// that never change, tensors of which the chosen range clips more than a hundredth. A sentence each.
 std::vector<std::string> JudgeCalibration(const StatisticsTable& calibration, int64_t images, Calibrator calibrator);
 
-/// How far the calibration images are from those that the model is judged on: KL divergence of each tensor's
-/// distribution. A sentence when images differ so much that ranges can't be trusted; names the worst tensors.
-std::vector<std::string> JudgeDrift(const StatisticsTable& calibration, const StatisticsTable& judging);
+/// How far the calibration images are from those that the model is judged on.
+struct Drift {
+  double median = 0;    ///< over the tensors: KL divergence in nats, mean over channels, of channels taken for normal
+  double expected = 0;  ///< the same if both were drawn from the same images, told from the calibration's two halves
+  std::string warning;  ///< a sentence when images differ so much that ranges can't be trusted; names the worst tensor
+};
 
-/// Median over the tensors of the KL divergence, in nats.
-double MedianDrift(const StatisticsTable& calibration, const StatisticsTable& judging);
+/// @param judging_images that `judging` saw
+Drift JudgeDrift(const SplitStatistics& calibration, const StatisticsTable& judging, int64_t judging_images);
 
 }  // namespace tenon

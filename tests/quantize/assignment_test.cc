@@ -111,7 +111,7 @@ TEST(AssignmentTest, WhatTheJudgeRejectsIsImproved) {
   int asked = 0;
   const Assignment chosen = Choose(world, [&](const Convs& int8) {
     ++asked;
-    return Verdict{.map_float = 50, .map_int8 = int8.size() > 2 ? 48.0 : 50.0, .drop = {0.5, 2.5}};
+    return Verdict{.map_float = 50, .map_int8 = int8.size() > 2 ? 48.0 : 50.0, .drop = {-0.5, 2.5}};
   });
   EXPECT_GE(asked, 2);
   EXPECT_LE(chosen.int8.size(), 2u);
@@ -130,10 +130,19 @@ TEST(AssignmentTest, AReturnThatDoesNotHelpIsTakenBack) {
   EXPECT_EQ(ChooseAssignment(*graph, 0.5, tools).int8.size(), 4u);
 }
 
-TEST(AssignmentTest, ADropThatTheImagesCannotTellFromNoneIsNoReason) {
+TEST(AssignmentTest, TwoThatSpoilTheSameSignalGoBackTogether) {
+  World world = Even();
+  for (const char* name : {"b", "c"}) world.noise[name] = 0.1, world.half_us[name] = 101;
+  const auto graph = Parse(kChain, &MakeOp);
+  AssignmentTools tools = world.Tools();
+  tools.noise = [](const Convs& int8) { return int8.contains("b") || int8.contains("c") ? 0.1 : 1e-4; };
+  EXPECT_EQ(ChooseAssignment(*graph, 0.5, tools).int8, (Convs{"a", "d"}));
+}
+
+TEST(AssignmentTest, ADropWithinWhatTheImagesCanTellIsNoReason) {
   World world = Even();
   const Assignment chosen = Choose(world, [](const Convs&) {
-    return Verdict{.map_float = 50, .map_int8 = 49, .drop = {-0.5, 2.5}};
+    return Verdict{.map_float = 50, .map_int8 = 49.2, .drop = {-1, 2.6}};
   });
   EXPECT_EQ(chosen.int8.size(), 4u);
 }
