@@ -103,7 +103,7 @@ void WordSilu::EmitWords(JitCode& code, const Xmm& x, const std::array<Xmm, 4>& 
 }
 
 void WordSilu::EmitFloats(JitCode& code, const Xmm& x, const std::array<Xmm, 4>& temps) const {
-  const auto& [piece, fraction, sum, other] = temps;
+  const Xmm &piece = temps[0], &fraction = temps[1], &sum = temps[2], &other = temps[3];  // lambdas take no bindings
   const auto saturate = [&](const Xmm& of) {
     code.vpminsd(of, of, code.ConstBits(32767));
     code.vpmaxsd(of, of, code.ConstBits(static_cast<uint32_t>(-32768)));
