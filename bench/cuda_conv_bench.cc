@@ -1,0 +1,196 @@
+// The convolutions of YOLOv8 on the GPU at hand: cuda_conv_bench NETWORK BATCH PRECISION [TACTICS] [COUNT].
+// NETWORK n or s, PRECISION f16, bf16, f32 or int8. For each layer the cost model's first TACTICS tactics are timed in
+// a graph of launches of the same step, each starting early (programmatic launch), and checked; then all layers in one
+// graph, each as often as the network has it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "base/error.h"
+#include "gpu/conv_cases.h"
+#include "gpu/conv_runner.h"
+#include "yolo_layers.h"
+
+namespace tenon::cuda {
+namespace {
+
+DType ParsePrecision(const std::string& text) {
+  for (const auto& [name, dtype] : {std::pair{"f16", DType::kFloat16},
+                                    {"bf16", DType::kBFloat16},
+                                    {"f32", DType::kFloat32},
+                                    {"int8", DType::kInt8}})
+    if (text == name) return dtype;
+  ThrowInvalid({.what = "precision", .got = text, .expected = "f16, bf16, f32 or int8"});
+}
+
+ConvProblem ProblemOf(const cpu::Layer& layer, int batch, DType precision) {
+  // The image and what follows from it stay in half, as in an engine.
+  const bool is_image = layer.ic == 3;
+  const DType compute = is_image && precision == DType::kInt8 ? DType::kFloat16 : precision;
+  const DType stored = precision == DType::kInt8 ? DType::kUInt8 : precision;
+  ConvProblem p = MakeProblem({.n = batch,
+                               .ic = layer.ic,
+                               .oc = layer.oc,
+                               .h = layer.size,
+                               .w = layer.size,
+                               .kh = layer.kernel,
+                               .kw = layer.kernel,
+                               .stride = layer.stride},
+                              compute, layer.head ? DType::kFloat32 : stored);
+  p.activation.kind = layer.head ? Activation::kNone : Activation::kSilu;
+  if (layer.residual) p.residual = p.targets[0].view;
+  const int64_t row = int64_t{layer.size} * 4;
+  if (is_image)
+    p.input = {.dtype = DType::kFloat32,
+               .n_stride = 3 * row * layer.size,
+               .h_stride = row,
+               .w_stride = 4,
+               .c_stride = row * layer.size};
+  return p;
+}
+
+struct Timed {
+  ConvTactic tactic;
+  ConvRunner::Step step;
+  double us;
+};
+
+struct LayerResult {
+  cpu::Layer layer;
+  std::unique_ptr<ConvRunner> runner;
+  std::vector<Timed> timed;  ///< fastest first
+  double first_us = 0;       ///< of the cost model's favourite
+  double best_patch_us = 0;
+};
+
+double MovedBytes(const ConvProblem& p) {
+  const double pixels = static_cast<double>(p.rows()) * p.oc;
+  double bytes = static_cast<double>(p.n) * p.ih * p.iw * p.ic * static_cast<double>(SizeOf(p.input.dtype)) +
+                 static_cast<double>(p.oc) * p.group_ic() * p.taps() * p.element_bytes();
+  bytes += pixels * static_cast<double>(SizeOf(p.targets[0].view.dtype)) * (p.residual ? 2 : 1);
+  return bytes;
+}
+
+LayerResult Tune(GpuLab& lab, const cpu::Layer& layer, const ConvProblem& problem,
+                 const std::vector<ConvTactic>& tactics, std::span<const Cubin> cubins, int& failed) {
+  LayerResult result{.layer = layer, .runner = std::make_unique<ConvRunner>(lab, problem)};
+  const int launches = problem.n >= 8 ? 5 : 20;
+  for (size_t i = 0; i < tactics.size(); ++i) {
+    auto step = result.runner->Prepare(tactics[i], cubins[i]);
+    const std::string wrong = result.runner->Check(step, tactics[i]);
+    if (!wrong.empty()) {
+      ++failed;
+      fmt::print("FAILED {} {}: {}\n", layer.name, tactics[i].ToString(), wrong);
+      continue;
+    }
+    const double us = result.runner->TimeUs(step, LaunchOrder::kProgrammatic, launches, 9);
+    if (i == 0) result.first_us = us;
+    if (tactics[i].kernel == ConvKernel::kPatch && (result.best_patch_us == 0 || us < result.best_patch_us))
+      result.best_patch_us = us;
+    result.timed.push_back({tactics[i], std::move(step), us});
+  }
+  std::vector<size_t> order(result.timed.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return result.timed[a].us < result.timed[b].us; });
+  std::vector<Timed> best;
+  for (size_t i = 0; i < std::min<size_t>(1, order.size()); ++i) best.push_back(std::move(result.timed[order[i]]));
+  result.timed.swap(best);
+  return result;
+}
+
+void Print(const LayerResult& r) {
+  if (r.timed.empty()) return;
+  const ConvProblem& p = r.runner->problem();
+  const Timed& best = r.timed[0];
+  const std::string shape =
+      fmt::format("{}x{} {}-{} k{} s{}{}", p.ih, p.iw, p.ic, p.oc, p.kh, p.stride_h, p.residual ? " +" : "");
+  fmt::print(
+      "{:6} {:24} x{} {:9.2f} us {:7.1f} TFLOP/s {:6.0f} GB/s  {:28} {:6} blocks {:3} regs | first {:8.2f} patch "
+      "{:8.2f}\n",
+      r.layer.name, shape, r.layer.count, best.us, p.Flops() / best.us * 1e-6, MovedBytes(p) / best.us * 1e-3,
+      best.tactic.ToString(), best.step.shape.grid_x, best.step.kernel.registers(), r.first_us, r.best_patch_us);
+}
+
+/// All layers in one graph.
+double ChainUs(GpuLab& lab, std::vector<LayerResult>& results, LaunchOrder order) {
+  const Driver& driver = lab.context.driver();
+  const Graph graph(driver, lab.stream, [&] {
+    for (LayerResult& r : results)
+      for (int i = 0; i < r.layer.count && !r.timed.empty(); ++i) r.runner->Launch(r.timed[0].step, order);
+  });
+  EventHandle begin = nullptr, end = nullptr;
+  driver.Check(driver.api().event_create(&begin, 0), "make an event");
+  driver.Check(driver.api().event_create(&end, 0), "make an event");
+  std::vector<float> times;
+  for (int i = 0; i < 220; ++i) {
+    driver.Check(driver.api().event_record(begin, lab.stream.handle()), "record an event");
+    graph.Launch(lab.stream);
+    driver.Check(driver.api().event_record(end, lab.stream.handle()), "record an event");
+    driver.Check(driver.api().event_synchronize(end), "finish a graph");
+    float ms = 0;
+    driver.Check(driver.api().event_elapsed_ms(&ms, begin, end), "time a graph");
+    if (i >= 20) times.push_back(ms);
+  }
+  std::sort(times.begin(), times.end());
+  return 1000.0 * times[times.size() / 2];
+}
+
+int Main(char** argv, int argc) {
+  const int batch = std::atoi(argv[2]);
+  const DType precision = ParsePrecision(argv[3]);
+  const size_t most = argc > 4 ? std::strtoul(argv[4], nullptr, 10) : 24;
+  GpuLab lab("");
+  const GpuInfo& gpu = lab.context.gpu();
+  fmt::print("{}, {} SMs, CUDA {}, NVRTC {}: yolov8{} batch {} {}\n", gpu.name, gpu.multiprocessors,
+             VersionText(lab.context.driver().version()), VersionText(lab.nvrtc.version()), argv[1], batch, argv[3]);
+  const std::vector<cpu::Layer> layers = cpu::YoloV8Layers::Make(argv[1][0] == 'n' ? 16 : 32);
+  std::vector<ConvProblem> problems;
+  std::vector<std::vector<ConvTactic>> tactics;
+  std::vector<KernelSource> sources;
+  for (const cpu::Layer& layer : layers) {
+    problems.push_back(ProblemOf(layer, batch, precision));
+    const ConvProblem flat = Flatten(problems.back());
+    tactics.push_back(ConvCandidates(flat, lab.limits()));
+    if (tactics.back().size() > most) tactics.back().resize(most);
+    for (const ConvTactic& tactic : tactics.back()) sources.push_back(MakeConvSource(flat, tactic));
+  }
+  const std::vector<Cubin> cubins =
+      lab.nvrtc.CompileAll(sources, lab.options, static_cast<int>(std::thread::hardware_concurrency()));
+  std::vector<LayerResult> results;
+  int failed = 0;
+  size_t next = 0;
+  double sum = 0, first = 0, flops = 0;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    results.push_back(
+        Tune(lab, layers[i], problems[i], tactics[i], std::span(cubins).subspan(next, tactics[i].size()), failed));
+    next += tactics[i].size();
+    const LayerResult& r = results.back();
+    Print(r);
+    if (r.timed.empty()) continue;
+    sum += r.timed[0].us * layers[i].count;
+    first += r.first_us * layers[i].count;
+    flops += problems[i].Flops() * layers[i].count;
+  }
+  const double chain = ChainUs(lab, results, LaunchOrder::kProgrammatic),
+               serial = ChainUs(lab, results, LaunchOrder::kSerial);
+  fmt::print(
+      "{} kernels; sum of the layers {:.1f} us ({:.1f} with the cost model's choices); one graph {:.1f} us "
+      "programmatic, {:.1f} serial; {:.1f} TFLOP/s, {:.0f} images/s\n",
+      sources.size(), sum, first, chain, serial, flops / chain * 1e-6, batch * 1e6 / chain);
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace tenon::cuda
+
+int main(int argc, char** argv) {
+  try {
+    if (argc < 4) tenon::ThrowInvalid({.what = "arguments", .expected = "NETWORK BATCH PRECISION [TACTICS]"});
+    return tenon::cuda::Main(argv, argc);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+}

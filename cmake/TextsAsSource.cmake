@@ -1,0 +1,10 @@
+# cmake -DFOLDER=folder -DOUT=file.cc -P TextsAsSource.cmake: every file of the folder as a KernelText, by name.
+file(GLOB files ${FOLDER}/*)
+list(SORT files)
+set(entries "")
+foreach(file ${files})
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} content)
+  string(APPEND entries "    {\"${name}\", R\"TEXT(${content})TEXT\"},\n")
+endforeach()
+file(WRITE ${OUT} "// Generated from ${FOLDER}.\n#include \"backends/cuda/kernel_source.h\"\nnamespace tenon::cuda {\nnamespace {\nconstexpr KernelText kTexts[] = {\n${entries}};\n}\nstd::span<const KernelText> KernelTexts() { return kTexts; }\n}\n")

@@ -1,0 +1,89 @@
+#include <cmath>
+#include <cstring>
+
+#include "backends/cuda/conv_layout.h"
+#include "backends/cuda/conv_source.h"
+#include "base/error.h"
+#include "ir/float16.h"
+
+namespace tenon::cuda {
+namespace {
+
+int64_t RoundUp16(int64_t bytes) { return (bytes + 15) / 16 * 16; }
+
+/// Writes `value` as an element of type `dtype`.
+void PutElement(std::byte* to, DType dtype, float value) {
+  const auto put = [&](auto element) { std::memcpy(to, &element, sizeof(element)); };
+  if (dtype == DType::kFloat32) return put(value);
+  if (dtype == DType::kInt8) return put(static_cast<int8_t>(std::lround(value)));
+  dtype == DType::kFloat16 ? put(Float16(value).bits) : put(BFloat16(value).bits);
+}
+
+DType WeightType(const ConvProblem& p, ConvKernel kernel) {
+  return kernel == ConvKernel::kDepthwise && !p.is_int8() ? DType::kFloat32 : p.compute;
+}
+
+/// Weights of half kernels are rounded to half even where they are kept in FP32.
+float Rounded(const ConvProblem& p, float value) {
+  if (p.compute == DType::kFloat16) return static_cast<float>(Float16(value));
+  if (p.compute == DType::kBFloat16) return static_cast<float>(BFloat16(value));
+  return value;
+}
+
+void PackWeights(const ConvProblem& p, ConvKernel kernel, const ConvLayout& layout, std::span<const float> weights,
+                 std::byte* to) {
+  const DType dtype = WeightType(p, kernel);
+  const int64_t size = SizeOf(dtype);
+  size_t source = 0;
+  for (int oc = 0; oc < p.oc; ++oc)
+    for (int ic = 0; ic < p.group_ic(); ++ic)
+      for (int tap = 0; tap < p.taps(); ++tap, ++source) {
+        const int64_t place = kernel == ConvKernel::kDepthwise
+                                  ? (int64_t{tap} * p.oc + oc) * size
+                                  : int64_t{oc} * layout.row_bytes + int64_t{tap} * layout.tap_bytes + ic * size;
+        PutElement(to + place, dtype, Rounded(p, weights[source]));
+      }
+}
+
+void PackSumConstants(const ConvProblem& p, const ConvConstants& constants, std::byte* to) {
+  const size_t per_channel = constants.weights.size() / static_cast<size_t>(p.oc);
+  for (int oc = 0; oc < p.oc; ++oc) {
+    const auto channel = static_cast<size_t>(oc);
+    int64_t sum = 0;
+    for (const float w : constants.weights.subspan(channel * per_channel, per_channel)) sum += std::lround(w);
+    const float multiplier = p.quantization.x.scale * constants.weight_scales[channel];
+    const auto first = static_cast<int32_t>(-p.quantization.x.zero_point * sum);
+    std::memcpy(to + channel * 4, &multiplier, 4);
+    std::memcpy(to + (channel + static_cast<size_t>(p.oc)) * 4, &first, 4);
+  }
+}
+
+}  // namespace
+
+ConvLayout ConvLayout::Of(const ConvProblem& p, ConvKernel kernel) {
+  ConvLayout layout;
+  const int64_t channels_bytes = int64_t{p.group_ic()} * p.element_bytes();
+  layout.is_gathered = kernel != ConvKernel::kDepthwise && !IsCopyable(p);
+  layout.tap_bytes = static_cast<int>(layout.is_gathered ? channels_bytes : RoundUp16(channels_bytes));
+  layout.row_bytes = static_cast<int>(RoundUp16(int64_t{p.taps()} * layout.tap_bytes));
+  const int64_t weights_bytes = kernel == ConvKernel::kDepthwise ? int64_t{p.taps()} * p.oc * (p.is_int8() ? 1 : 4)
+                                                                 : int64_t{p.oc} * layout.row_bytes;
+  layout.bias_offset = RoundUp16(weights_bytes);
+  layout.total_bytes = RoundUp16(layout.bias_offset + int64_t{p.oc} * (p.is_int8() ? 12 : 4));
+  return layout;
+}
+
+std::vector<std::byte> PackConv(const ConvProblem& p, const ConvTactic& tactic, const ConvConstants& constants) {
+  const auto channels = static_cast<size_t>(p.oc);
+  TENON_CHECK(constants.weights.size() == channels * static_cast<size_t>(p.group_ic() * p.taps()));
+  TENON_CHECK(!p.is_int8() || constants.weight_scales.size() == channels);
+  const ConvLayout layout = ConvLayout::Of(p, tactic.kernel);
+  std::vector<std::byte> packed(static_cast<size_t>(layout.total_bytes));
+  PackWeights(p, tactic.kernel, layout, constants.weights, packed.data());
+  std::byte* const biases = packed.data() + layout.bias_offset;
+  if (!constants.bias.empty()) std::memcpy(biases, constants.bias.data(), channels * 4);
+  if (p.is_int8()) PackSumConstants(p, constants, biases + channels * 4);
+  return packed;
+}
+
+}  // namespace tenon::cuda

@@ -1,0 +1,49 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/cuda/conv_problem.h"
+
+namespace tenon::cuda {
+
+/// What a tactic has to fit into.
+struct DeviceLimits {
+  int capability = 80;  ///< compute capability: 90 for 9.0
+  int multiprocessors = 1;
+  int shared_bytes_per_block = 48 << 10;  ///< after opting in
+  int shared_bytes_per_multiprocessor = 64 << 10;
+};
+
+enum class ConvKernel { kGemm, kPatch, kDepthwise };
+
+/// Parameters of a convolution kernel (kernels/conv_*.cu). Results depend on `split_k` alone.
+struct ConvTactic {
+  ConvKernel kernel = ConvKernel::kGemm;
+  int bm = 64, bn = 32;                       ///< a block's output pixels and channels
+  int warps_m = 2, warps_n = 2, split_k = 1;  ///< groups of warps; split_k of them share K, by steps of 32 bytes
+  int bk = 64, stages = 4;                    ///< kGemm: bytes of K in a stage, stages
+  int tile_h = 8, tile_w = 8;                 ///< kPatch: output pixels of a block, at most bm
+  int pixels = 4;                             ///< kDepthwise: neighbours of a thread
+
+  int threads() const { return kernel == ConvKernel::kDepthwise ? 128 : warps_m * warps_n * split_k * 32; }
+  /// "gemm 64x32x128 w2x2x1 s4", "patch 64x32 t8x8 w2x2x1", "depthwise p4".
+  std::string ToString() const;
+  /// Throws Error(kInvalidInput) for anything that ToString doesn't write.
+  static ConvTactic Parse(std::string_view text);
+  friend bool operator==(const ConvTactic&, const ConvTactic&) = default;
+};
+
+/// Blocks and shared memory of a launch.
+struct LaunchShape {
+  int grid_x = 1, grid_y = 1, threads = 128, shared_bytes = 0;
+};
+LaunchShape LaunchShapeOf(const ConvProblem& problem, const ConvTactic& tactic);
+
+/// Why the tactic can't compute the (flattened, supported) problem; empty when it can.
+std::string WhyUnfit(const ConvProblem& problem, const ConvTactic& tactic, const DeviceLimits& limits);
+
+/// Tactics that fit, the cost model's favourite first; pure.
+std::vector<ConvTactic> ConvCandidates(const ConvProblem& problem, const DeviceLimits& limits);
+
+}  // namespace tenon::cuda

@@ -1,0 +1,155 @@
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backends/cuda/driver_api.h"
+
+namespace tenon::cuda {
+
+/// A GPU as the driver describes it.
+struct GpuInfo {
+  int ordinal = 0;
+  std::string name;
+  int capability = 0;  ///< 90 for compute capability 9.0
+  int multiprocessors = 0;
+  int64_t memory_bytes = 0;
+  int shared_bytes_per_block = 0, shared_bytes_per_multiprocessor = 0;
+  int l2_bytes = 0;
+  int clock_khz = 0, memory_clock_khz = 0;
+};
+
+/// The GPU driver, opened at run time. Every call is checked; failures are Errors in the house form.
+class Driver {
+ public:
+  /// Opens libcuda once per process. Throws Error(kUnsupportedDevice) where there is no driver, or one older than
+  /// kOldestVersion.
+  static const Driver& Get();
+  /// The same from a library of the given names. Throws likewise.
+  explicit Driver(const std::vector<std::string>& names);
+
+  static constexpr int kOldestVersion = 12000;  ///< CUDA 12.0: cuLaunchKernelEx
+
+  const DriverApi& api() const { return api_; }
+  int version() const { return version_; }  ///< 13000 for CUDA 13.0
+  std::vector<GpuInfo> Gpus() const;
+
+  /// Throws Error(kUnsupportedDevice) that names `what` was done unless `result` is success.
+  void Check(Result result, std::string_view what) const;
+
+ private:
+  DriverApi api_;
+  int version_ = 0;
+};
+
+/// "12.4" for 12040.
+std::string VersionText(int version);
+
+/// The GPU's context, current on the calling thread while this lives. Memory, kernels and streams need one.
+class GpuContext {
+ public:
+  explicit GpuContext(const Driver& driver, int ordinal = 0);
+  ~GpuContext();
+  GpuContext(const GpuContext&) = delete;
+  GpuContext& operator=(const GpuContext&) = delete;
+
+  const Driver& driver() const { return driver_; }
+  const GpuInfo& gpu() const { return gpu_; }
+  /// Makes it current on the calling thread too.
+  void Use() const;
+
+ private:
+  const Driver& driver_;
+  GpuInfo gpu_;
+  int device_ = 0;
+  ContextHandle context_ = nullptr;
+};
+
+/// Device memory. Aligned to 256 bytes.
+class DeviceBuffer {
+ public:
+  /// Throws Error(kUnsupportedDevice) with what is needed and what is free.
+  DeviceBuffer(const Driver& driver, size_t bytes, std::string_view what);
+  ~DeviceBuffer();
+  DeviceBuffer(DeviceBuffer&& other) noexcept;
+  DeviceBuffer& operator=(DeviceBuffer&&) = delete;
+
+  DevicePtr address() const { return address_; }
+  size_t size_bytes() const { return bytes_; }
+  void CopyFrom(std::span<const std::byte> bytes) const;
+  void CopyTo(std::span<std::byte> bytes) const;
+  void Fill(unsigned char value) const;
+
+ private:
+  const Driver* driver_;
+  DevicePtr address_ = 0;
+  size_t bytes_ = 0;
+};
+
+/// A loaded cubin and its one kernel.
+class GpuKernel {
+ public:
+  /// `shared_bytes`: dynamic shared memory of its launches. Throws Error(kUnsupportedDevice).
+  GpuKernel(const Driver& driver, std::span<const std::byte> cubin, const std::string& entry, int shared_bytes);
+  ~GpuKernel();
+  GpuKernel(GpuKernel&& other) noexcept;
+  GpuKernel& operator=(GpuKernel&&) = delete;
+
+  FunctionHandle function() const { return function_; }
+  int registers() const;
+  int local_bytes() const;
+
+ private:
+  int Attribute(FunctionAttribute attribute) const;
+  const Driver* driver_;
+  ModuleHandle module_ = nullptr;
+  FunctionHandle function_ = nullptr;
+};
+
+/// How a launch follows the one before it in its stream.
+enum class LaunchOrder {
+  kSerial,
+  kProgrammatic,  ///< may start early; its kernel waits for the previous one itself (griddepcontrol, sm_90 up)
+};
+
+class Stream {
+ public:
+  explicit Stream(const Driver& driver);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  StreamHandle handle() const { return stream_; }
+  void Synchronize() const;
+  /// `arguments`: the kernel's one parameter, a struct passed by value.
+  void Launch(const GpuKernel& kernel, LaunchConfig config, LaunchOrder order, void* arguments) const;
+
+ private:
+  const Driver& driver_;
+  StreamHandle stream_ = nullptr;
+};
+
+/// What `record` launches into the stream, as one graph.
+class Graph {
+ public:
+  template <class Record>
+  Graph(const Driver& driver, const Stream& stream, Record record) : driver_(driver) {
+    Begin(stream);
+    record();
+    End(stream);
+  }
+  ~Graph();
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  void Launch(const Stream& stream) const;
+
+ private:
+  void Begin(const Stream& stream) const;
+  void End(const Stream& stream);
+  const Driver& driver_;
+  GraphExecHandle exec_ = nullptr;
+};
+
+}  // namespace tenon::cuda

@@ -1,0 +1,105 @@
+#pragma once
+// Element types in memory and their conversion to and from FP32, eight neighbours at a time where they are aligned.
+#include "ptx.cuh"
+
+enum class Type { kFloat32, kFloat16, kBFloat16, kUInt8 };
+
+DEVICE constexpr int SizeOf(Type type) { return type == Type::kFloat32 ? 4 : type == Type::kUInt8 ? 1 : 2; }
+
+/// Two half floats (or bfloat16s), the first in the low bits.
+template <Type kType>
+DEVICE uint32 PackHalves(float low, float high) {
+  uint32 v;
+  if constexpr (kType == Type::kFloat16)
+    asm("{.reg .b16 l, h; cvt.rn.f16.f32 l, %1; cvt.rn.f16.f32 h, %2; mov.b32 %0, {l, h};}"
+        : "=r"(v)
+        : "f"(low), "f"(high));
+  else
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(v) : "f"(high), "f"(low));
+  return v;
+}
+
+template <Type kType>
+DEVICE float2 UnpackHalves(uint32 v) {
+  if constexpr (kType == Type::kBFloat16)
+    return make_float2(__uint_as_float(v << 16), __uint_as_float(v & 0xffff0000u));
+  float2 f;
+  asm("{.reg .b16 l, h; mov.b32 {l, h}, %2; cvt.f32.f16 %0, l; cvt.f32.f16 %1, h;}" : "=f"(f.x), "=f"(f.y) : "r"(v));
+  return f;
+}
+
+/// One element as a float; bytes as the integer that they are.
+template <Type kType>
+DEVICE float LoadElement(const char* from) {
+  if constexpr (kType == Type::kFloat32) return *reinterpret_cast<const float*>(from);
+  if constexpr (kType == Type::kUInt8) return *reinterpret_cast<const uint8*>(from);
+  return UnpackHalves<kType>(*reinterpret_cast<const uint16*>(from)).x;
+}
+
+/// What a float becomes in memory, in the low bits. Bytes: saturated, rounded half to even, NaN becomes 0.
+template <Type kType>
+DEVICE uint32 ElementBits(float v) {
+  if constexpr (kType == Type::kFloat32) return __float_as_uint(v);
+  if constexpr (kType == Type::kUInt8) return __float2uint_rn(fminf(fmaxf(v, 0.f), 255.f));
+  return PackHalves < kType == Type::kUInt8 || kType == Type::kFloat32 ? Type::kFloat16 : kType > (v, 0.f) & 0xffffu;
+}
+
+template <Type kType>
+DEVICE void StoreElement(char* to, float v) {
+  const uint32 bits = ElementBits<kType>(v);
+  if constexpr (kType == Type::kFloat32)
+    *reinterpret_cast<uint32*>(to) = bits;
+  else if constexpr (kType == Type::kUInt8)
+    *reinterpret_cast<uint8*>(to) = uint8(bits);
+  else
+    *reinterpret_cast<uint16*>(to) = uint16(bits);
+}
+
+/// Eight neighbours, aligned to their size.
+template <Type kType>
+DEVICE void LoadEight(float (&v)[8], const char* from) {
+  if constexpr (kType == Type::kFloat32) {
+    const float4 a = reinterpret_cast<const float4*>(from)[0], b = reinterpret_cast<const float4*>(from)[1];
+    v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w, v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
+  } else if constexpr (kType == Type::kUInt8) {
+    const uint2 p = *reinterpret_cast<const uint2*>(from);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) v[i] = (p.x >> 8 * i) & 255, v[4 + i] = (p.y >> 8 * i) & 255;
+  } else {
+    const uint4 p = *reinterpret_cast<const uint4*>(from);
+    const float2 a = UnpackHalves<kType>(p.x), b = UnpackHalves<kType>(p.y), c = UnpackHalves<kType>(p.z),
+                 d = UnpackHalves<kType>(p.w);
+    v[0] = a.x, v[1] = a.y, v[2] = b.x, v[3] = b.y, v[4] = c.x, v[5] = c.y, v[6] = d.x, v[7] = d.y;
+  }
+}
+
+/// Eight neighbours as memory holds them; Store may be called for several places.
+template <Type kType>
+struct PackedEight {
+  static constexpr int kWords = 2 * SizeOf(kType);
+  uint32 words[kWords];
+
+  DEVICE explicit PackedEight(const float (&v)[8]) {
+    if constexpr (kType == Type::kFloat32) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i) words[i] = __float_as_uint(v[i]);
+    } else if constexpr (kType == Type::kUInt8) {
+#pragma unroll
+      for (int w = 0; w < 2; ++w)
+        words[w] = ElementBits<kType>(v[4 * w]) | ElementBits<kType>(v[4 * w + 1]) << 8 |
+                   ElementBits<kType>(v[4 * w + 2]) << 16 | ElementBits<kType>(v[4 * w + 3]) << 24;
+    } else {
+#pragma unroll
+      for (int w = 0; w < 4; ++w) words[w] = PackHalves<kType>(v[2 * w], v[2 * w + 1]);
+    }
+  }
+  DEVICE void Store(char* to) const {
+    if constexpr (kWords == 2) {
+      *reinterpret_cast<uint2*>(to) = make_uint2(words[0], words[1]);
+    } else {
+#pragma unroll
+      for (int w = 0; w < kWords; w += 4)
+        *reinterpret_cast<uint4*>(to + 4 * w) = make_uint4(words[w], words[w + 1], words[w + 2], words[w + 3]);
+    }
+  }
+};

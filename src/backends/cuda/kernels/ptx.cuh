@@ -1,0 +1,143 @@
+#pragma once
+// The only place with inline assembly: thin names for the PTX that the kernels use. NVRTC alone compiles it, without
+// any header of CUDA's. sm_75 has no cp.async and smaller matrix instructions: the same functions do the same with
+// those, so that the kernels don't know.
+
+using uint8 = unsigned char;
+using uint16 = unsigned short;
+using uint32 = unsigned int;
+using uint64 = unsigned long long;
+using int64 = long long;
+
+#define DEVICE __device__ __forceinline__
+
+namespace ptx {
+
+DEVICE uint32 SharedAddress(const void* p) { return static_cast<uint32>(__cvta_generic_to_shared(p)); }
+
+/// Copies `valid` of kBytes (4, 8 or 16) bytes to shared memory and fills the rest with zeros; asynchronous.
+/// The source must be a legal address even where nothing is valid.
+template <int kBytes>
+DEVICE void CopyAsync(uint32 to, const void* from, int valid) {
+#if __CUDA_ARCH__ >= 800
+  if constexpr (kBytes == 16)
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(valid) : "memory");
+  else
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %3, %2;" ::"r"(to), "l"(from), "r"(valid), "n"(kBytes)
+                 : "memory");
+#else
+  for (int i = 0; i < kBytes; i += 4) {
+    uint32 word = 0;
+    if (i + 4 <= valid)
+      word = *reinterpret_cast<const uint32*>(static_cast<const char*>(from) + i);
+    else
+      for (int b = i; b < valid; ++b) word |= uint32(static_cast<const uint8*>(from)[b]) << 8 * (b - i);
+    asm volatile("st.shared.u32 [%0], %1;" ::"r"(to + i), "r"(word) : "memory");
+  }
+#endif
+}
+
+DEVICE void CommitCopies() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+
+/// Waits until at most kLeft of the committed groups are still under way.
+template <int kLeft>
+DEVICE void WaitCopies() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
+#endif
+}
+
+DEVICE void StoreShared16(uint32 to, uint4 v) {
+  asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+}
+DEVICE float4 LoadSharedFloat4(uint32 from) {
+  float4 v;
+  asm volatile("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4];"
+               : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+               : "r"(from)
+               : "memory");
+  return v;
+}
+
+/// Four 8x8 matrices of 16-bit elements; lane i gives the address of row i % 8 of matrix i / 8.
+DEVICE void LoadMatrices(uint32 (&r)[4], uint32 from) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(from)
+               : "memory");
+}
+
+/// c[16][8] += a[16][16] * b[16][8], products of half floats summed in FP32.
+DEVICE void MmaF16(float (&c)[4], const uint32 (&a)[4], uint32 b0, uint32 b1) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+  const uint32 b[2] = {b0, b1};
+  for (int k = 0; k < 2; ++k)
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[2 * k]), "r"(a[2 * k + 1]), "r"(b[k]));
+#endif
+}
+
+/// The same for bfloat16 (sm_80 up; the host refuses it below).
+DEVICE void MmaBF16(float (&c)[4], const uint32 (&a)[4], uint32 b0, uint32 b1) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#endif
+}
+
+/// c[16][8] += a[16][32] * b[32][8], unsigned by signed bytes, exact in INT32.
+DEVICE void MmaU8S8(int (&c)[4], const uint32 (&a)[4], uint32 b0, uint32 b1) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+  const uint32 b[2] = {b0, b1};
+  for (int i = 0; i < 4; ++i) {
+    const int row = i & 1, k = i >> 1;
+    asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.u8.s8.s32 {%0,%1}, {%2}, {%3}, {%0,%1};"
+                 : "+r"(c[2 * row]), "+r"(c[2 * row + 1])
+                 : "r"(a[i]), "r"(b[k]));
+  }
+#endif
+}
+
+/// Programmatic launch (sm_90 up): until WaitForProducers returns nothing that earlier kernels wrote may be read, and
+/// nothing that they read may be written. ReleaseConsumers lets the next kernel's blocks start.
+DEVICE void WaitForProducers() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+DEVICE void ReleaseConsumers() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+DEVICE float Exp2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+DEVICE float Reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+DEVICE float ShuffleXor(float v, int mask) { return __shfl_xor_sync(0xffffffffu, v, mask); }
+DEVICE int ShuffleXor(int v, int mask) { return __shfl_xor_sync(0xffffffffu, v, mask); }
+
+}  // namespace ptx

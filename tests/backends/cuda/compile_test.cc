@@ -1,0 +1,88 @@
+// What CI can know of the kernels without a GPU: NVRTC compiles them for every GPU that Tenon supports, without local
+// memory (spilled registers, run-time indices).
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "backends/cuda/conv_source.h"
+#include "backends/cuda/nvrtc.h"
+#include "base/error.h"
+
+namespace tenon::cuda {
+namespace {
+
+const Nvrtc* FindNvrtc() {
+  try {
+    return &Nvrtc::Get();
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+struct Sample {
+  DType compute;
+  const char* tactic;
+  int groups = 1;
+};
+
+/// One tactic of each kernel and element type; tiles large enough to press registers.
+constexpr Sample kSamples[] = {{DType::kFloat16, "gemm 64x64x128 w2x2x2 s3"},
+                               {DType::kBFloat16, "patch 64x32 t8x8 w2x1x4"},
+                               {DType::kInt8, "gemm 64x32x64 w2x2x1 s3"},
+                               {DType::kFloat32, "gemm 64x32x64 w2x2x1 s3"},
+                               {DType::kFloat16, "depthwise p4", 32}};
+
+ConvProblem ProblemOf(const Sample& sample) {
+  const DType stored = sample.compute == DType::kInt8 ? DType::kUInt8 : sample.compute;
+  const int64_t pixel = 32 * SizeOf(stored);
+  const View view{
+      .dtype = stored, .n_stride = 400 * pixel, .h_stride = 20 * pixel, .w_stride = pixel, .c_stride = SizeOf(stored)};
+  return {.ic = 32,
+          .ih = 20,
+          .iw = 20,
+          .oc = 32,
+          .oh = 20,
+          .ow = 20,
+          .kh = 3,
+          .kw = 3,
+          .pad_top = 1,
+          .pad_left = 1,
+          .groups = sample.groups,
+          .compute = sample.compute,
+          .input = view,
+          .targets = {{view, 1}},
+          .residual = view,
+          .activation = {Activation::kSilu}};
+}
+
+class CudaCompile : public testing::TestWithParam<int> {};
+
+TEST_P(CudaCompile, EveryKernelWithoutLocalMemory) {
+  const Nvrtc* nvrtc = FindNvrtc();
+  if (nvrtc == nullptr) GTEST_SKIP() << "NVRTC is not on this machine";
+  const std::vector<int> known = nvrtc->Capabilities();
+  if (std::find(known.begin(), known.end(), GetParam()) == known.end())
+    GTEST_SKIP() << "this NVRTC does not compile for " << ArchitectureOf(GetParam());
+  const DeviceLimits limits{GetParam(), 16, 64 << 10, 64 << 10};  // the least shared memory of all: Turing's
+  for (const Sample& sample : kSamples) {
+    const ConvProblem problem = ProblemOf(sample);
+    const ConvTactic tactic = ConvTactic::Parse(sample.tactic);
+    if (!WhyUnsupported(problem, GetParam()).empty()) {
+      EXPECT_EQ(GetParam(), 75) << WhyUnsupported(problem, GetParam());
+      continue;
+    }
+    EXPECT_EQ(WhyUnfit(problem, tactic, limits), "") << sample.tactic;
+    const Cubin cubin = nvrtc->Compile(MakeConvSource(problem, tactic), {.capability = GetParam()});
+    EXPECT_GT(cubin.code.size(), 1000u);
+    EXPECT_THAT(cubin.log, testing::HasSubstr("0 bytes stack frame, 0 bytes spill stores")) << sample.tactic;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Gpus, CudaCompile, testing::Values(75, 80, 86, 87, 89, 90, 100, 120),
+                         [](const auto& gpu) { return fmt::format("sm_{}", gpu.param); });
+
+}  // namespace
+}  // namespace tenon::cuda

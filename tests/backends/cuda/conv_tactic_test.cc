@@ -1,0 +1,114 @@
+#include "backends/cuda/conv_tactic.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "backends/cuda/conv_layout.h"
+#include "backends/cuda/conv_source.h"
+#include "base/error.h"
+
+namespace tenon::cuda {
+namespace {
+
+constexpr DeviceLimits kH200{90, 132, 232448, 233472};
+
+View ChannelsLast(DType dtype, int64_t h, int64_t w, int64_t channels) {
+  const int64_t pixel = channels * SizeOf(dtype);
+  return {
+      .dtype = dtype, .n_stride = pixel * w * h, .h_stride = pixel * w, .w_stride = pixel, .c_stride = SizeOf(dtype)};
+}
+
+ConvProblem Conv3x3(int ic, int oc, int size, DType compute) {
+  const DType stored = compute == DType::kInt8 ? DType::kUInt8 : compute;
+  return {.n = 1,
+          .ic = ic,
+          .ih = size,
+          .iw = size,
+          .oc = oc,
+          .oh = size,
+          .ow = size,
+          .kh = 3,
+          .kw = 3,
+          .pad_top = 1,
+          .pad_left = 1,
+          .compute = compute,
+          .input = ChannelsLast(stored, size, size, ic),
+          .targets = {{ChannelsLast(stored, size, size, oc), 1}}};
+}
+
+TEST(CudaConvTactic, TextsComeBackTheSame) {
+  for (const DType compute : {DType::kFloat16, DType::kFloat32, DType::kInt8}) {
+    const ConvProblem problem = Conv3x3(64, 64, 20, compute);
+    const std::vector<ConvTactic> candidates = ConvCandidates(problem, kH200);
+    ASSERT_FALSE(candidates.empty());
+    for (const ConvTactic& tactic : candidates)
+      EXPECT_EQ(ConvTactic::Parse(tactic.ToString()).ToString(), tactic.ToString());
+  }
+  EXPECT_THROW(ConvTactic::Parse("gemm 64x32"), Error);
+  EXPECT_THROW(ConvTactic::Parse("gemm 64x32x128 w2x2x1 s4 "), Error);
+  EXPECT_THROW(ConvTactic::Parse(""), Error);
+}
+
+TEST(CudaConvTactic, CandidatesFitTheGpu) {
+  const DeviceLimits turing{75, 68, 65536, 65536};
+  for (const DeviceLimits& limits : {kH200, turing})
+    for (const ConvTactic& tactic : ConvCandidates(Conv3x3(256, 256, 20, DType::kFloat16), limits)) {
+      EXPECT_EQ(WhyUnfit(Conv3x3(256, 256, 20, DType::kFloat16), tactic, limits), "");
+      EXPECT_LE(LaunchShapeOf(Conv3x3(256, 256, 20, DType::kFloat16), tactic).shared_bytes,
+                limits.shared_bytes_per_block);
+    }
+}
+
+TEST(CudaConvTactic, RefusesWithReasons) {
+  ConvTactic patch{.kernel = ConvKernel::kPatch, .bm = 64, .bn = 32, .tile_h = 8, .tile_w = 8};
+  EXPECT_EQ(WhyUnfit(Conv3x3(64, 64, 20, DType::kFloat32), patch, kH200), "FP32");
+  EXPECT_EQ(WhyUnfit(Conv3x3(24, 64, 20, DType::kFloat16), patch, kH200), "channels that are no multiple of 32 bytes");
+  EXPECT_EQ(WhyUnsupported(Conv3x3(64, 64, 20, DType::kBFloat16), 75), "BF16 needs compute capability 8.0");
+  EXPECT_EQ(WhyUnsupported(Conv3x3(64, 64, 20, DType::kFloat16), 70), "compute capability below 7.5");
+  EXPECT_EQ(WhyUnsupported(Conv3x3(64, 64, 20, DType::kFloat16), 75), "");
+}
+
+TEST(CudaConvProblem, DensePointwiseIsOneRow) {
+  ConvProblem p = Conv3x3(32, 32, 20, DType::kFloat16);
+  EXPECT_EQ(Flatten(p).oh, 20);
+  p.kh = p.kw = 1, p.pad_top = p.pad_left = 0, p.n = 3;
+  EXPECT_EQ(Flatten(p).ow, 3 * 400);
+  p.targets[0].view.h_stride += 64;  // padded rows
+  EXPECT_EQ(Flatten(p).ow, 20);
+}
+
+TEST(CudaConvProblem, AlignmentComesFromBaseAndStrides) {
+  View view = ChannelsLast(DType::kFloat16, 4, 4, 64);
+  EXPECT_EQ(view.Alignment(), 16);
+  view.base_alignment = 8;
+  EXPECT_EQ(view.Alignment(), 8);
+  EXPECT_EQ(ChannelsLast(DType::kFloat16, 4, 4, 33).Alignment(), 2);
+}
+
+TEST(CudaConvPack, RowsOfTapsAndConstantsBehindThem) {
+  ConvProblem p = Conv3x3(20, 2, 4, DType::kInt8);  // 20 bytes a tap: padded to 32
+  p.quantization.x = {0.5f, 3};
+  std::vector<float> weights(2 * 20 * 9, 0.0f);
+  weights[0] = 7;                // channel 0, ic 0, tap 0
+  weights[20 * 9 + 9 + 1] = -5;  // channel 1, ic 1, tap 1
+  const std::vector<float> bias = {1, 2}, scales = {0.25f, 0.5f};
+  const ConvTactic tactic;
+  const ConvLayout layout = ConvLayout::Of(p, tactic.kernel);
+  EXPECT_EQ(layout.tap_bytes, 32);
+  EXPECT_EQ(layout.row_bytes, 9 * 32);
+  const std::vector<std::byte> packed = PackConv(p, tactic, {weights, bias, scales});
+  EXPECT_EQ(static_cast<int8_t>(packed[0]), 7);
+  EXPECT_EQ(static_cast<int8_t>(packed[9 * 32 + 32 + 1]), -5);
+  float constants[4];
+  int32_t first[2];
+  std::memcpy(constants, packed.data() + layout.bias_offset, 16);
+  std::memcpy(first, packed.data() + layout.bias_offset + 16, 8);
+  EXPECT_EQ(constants[1], 2);
+  EXPECT_EQ(constants[3], 0.25f);  // scale of x times scale of the weights
+  EXPECT_EQ(first[0], -3 * 7);
+  EXPECT_EQ(first[1], 3 * 5);
+}
+
+}  // namespace
+}  // namespace tenon::cuda
