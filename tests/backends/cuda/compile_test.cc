@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <optional>
+#include <filesystem>
 
 #include "backends/cuda/conv_source.h"
 #include "backends/cuda/nvrtc.h"
@@ -79,6 +79,25 @@ TEST_P(CudaCompile, EveryKernelWithoutLocalMemory) {
     EXPECT_GT(cubin.code.size(), 1000u);
     EXPECT_THAT(cubin.log, testing::HasSubstr("0 bytes stack frame, 0 bytes spill stores")) << sample.tactic;
   }
+}
+
+TEST(CudaCompileCache, GivesTheSameAndSurvivesDamage) {
+  const Nvrtc* nvrtc = FindNvrtc();
+  if (nvrtc == nullptr) GTEST_SKIP() << "NVRTC is not on this machine";
+  const std::string folder = testing::TempDir() + "/tenon_cubins";
+  std::filesystem::remove_all(folder);
+  const KernelSource source{.entry = "k", .text = "extern \"C\" __global__ void k(int* p) { *p = 1; }"};
+  const CompileOptions options{.capability = 80, .cache_folder = folder};
+  const Cubin first = nvrtc->Compile(source, options);
+  const std::string path = folder + "/" + CacheKey(source, 80, nvrtc->version()) + ".cubin";
+  ASSERT_TRUE(std::filesystem::is_regular_file(path));
+  const Cubin second = nvrtc->Compile(source, options);
+  EXPECT_EQ(second.code, first.code);
+  EXPECT_EQ(second.log, first.log);
+  std::filesystem::resize_file(path, 20);
+  EXPECT_EQ(nvrtc->Compile(source, options).code, first.code);
+  EXPECT_GT(std::filesystem::file_size(path), first.code.size());  // written again
+  std::filesystem::remove_all(folder);
 }
 
 INSTANTIATE_TEST_SUITE_P(Gpus, CudaCompile, testing::Values(75, 80, 86, 87, 89, 90, 100, 120),
