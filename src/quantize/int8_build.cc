@@ -79,6 +79,10 @@ class Int8Builder {
     Warn(JudgeCalibration(all_, calibration_.observed.images, options_.calibrator));
     CheckDrift();
     const Assignment assignment = Choose();
+    if (assignment.verdict && assignment.verdict->Rejects(options_.map_drop)) {
+      Warn({fmt::format("INT8 costs {:.2f} points of mAP50-95 on the calibration images, more than --map-drop {}",
+                        assignment.verdict->map_float - assignment.verdict->map_int8, options_.map_drop)});
+    }
     CompileResult result = Compile(assignment.int8, options_.compile.tune);
     result.warnings.insert(result.warnings.begin(), warnings_.begin(), warnings_.end());
     const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_};
