@@ -32,6 +32,13 @@ std::string ReportOf(const EngineModel& engine, const std::string& name) {
   return found == engine.reports.end() ? "" : found->second;
 }
 
+/// What the steps that aren't in INT8 compute in, where they can.
+Precision FloatPrecision(const Program& plan) {
+  const bool half = std::any_of(plan.steps.begin(), plan.steps.end(),
+                                [](const ProgramStep& step) { return step.compute == DType::kBFloat16; });
+  return half || plan.precision == "half" ? Precision::kHalf : Precision::kFp32;
+}
+
 /// Whether the source brings its own quantisation.
 bool IsQuantised(const Graph& source) {
   return std::any_of(source.nodes().begin(), source.nodes().end(), [](const auto& node) {
@@ -144,7 +151,7 @@ Verification VerifySession::Verify(const std::shared_ptr<const EngineModel>& mod
   CheckClasses(detector, dataset_);
   const Accuracy& source_accuracy = SourceAccuracy();
   const Accuracy accuracy = MeasureAccuracy(detector, dataset_, ToAccuracyOptions("engine"));
-  const auto graph = source_.FusedGraph(plan->precision);
+  const auto graph = source_.FusedGraph(FloatPrecision(*plan)), fp32_graph = source_.FusedGraph(Precision::kFp32);
   MatrixOptions matrix = options_.matrix;
   matrix.precision = asked;
   matrix.latency.threads = global_.threads;
@@ -156,9 +163,9 @@ Verification VerifySession::Verify(const std::shared_ptr<const EngineModel>& mod
       {.engine = &detector,
        .plan = plan.get(),
        .device = &device_,
-       .build_warnings = ReportOf(*model, "warnings"),
+       .build_warnings = reasons,
        .accuracy = {dataset_, accuracy, source_accuracy},
-       .source_graph = graph.get(),
+       .source = {*graph, *fp32_graph},
        .half = plan->precision == "int8" ? Half() : nullptr,
        .other_process = [&](const Tensor& input) { return RunInOtherProcess(*model, global_.threads, input); }},
       matrix);

@@ -87,9 +87,9 @@ Accuracy VerifySource::MeasureSource(const Dataset& dataset, const HeadOptions& 
   return accuracy;
 }
 
-std::unique_ptr<Graph> VerifySource::FusedGraph(const std::string& precision) const {
+std::unique_ptr<Graph> VerifySource::FusedGraph(Precision precision) const {
   auto graph = ImportOnnx(options_.model, ToImportOptions(options_));
-  RunPasses(*graph, {.precision = precision == "fp32" ? Precision::kFp32 : Precision::kHalf});
+  RunPasses(*graph, {.precision = precision});
   return graph;
 }
 

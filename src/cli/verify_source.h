@@ -20,8 +20,8 @@ class VerifySource {
   const Digest& digest() const { return digest_; }
   /// Detections of the source in FP32, and their report. From the cache under CacheFolder() where it has them.
   Accuracy MeasureSource(const Dataset& dataset, const HeadOptions& head, const AccuracyOptions& options) const;
-  /// The graph after all passes, in a plan's precision.
-  std::unique_ptr<Graph> FusedGraph(const std::string& precision) const;
+  /// The graph after all passes.
+  std::unique_ptr<Graph> FusedGraph(Precision precision) const;
   /// The source in half; nothing when this device has none.
   std::optional<Engine> CompileHalf() const;
 

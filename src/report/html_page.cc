@@ -14,7 +14,7 @@ constexpr const char* kStyle = R"(
   :root { --paper: #14171f; --ink: #e6e8ee; --faint: #9aa3b2; --line: #2f3542; --good: #6fd58a; --bad: #ff8a80; color-scheme: dark; }
 }
 * { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; background: var(--paper); color: var(--ink); max-width: 62rem; margin: 0 auto;
+body { font: 16px/1.5 system-ui, sans-serif; background: var(--paper); color: var(--ink); max-width: 70rem; margin: 0 auto;
        padding: 1rem; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: .5rem 0; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }

@@ -24,6 +24,7 @@ constexpr const char* kStyle = R"(  <style>
     .tenon-plot .axis { stroke: var(--faint); }
     .tenon-plot .join { stroke: var(--faint); }
     .tenon-plot .mark { stroke: var(--ink); stroke-dasharray: 4 3; }
+    .tenon-plot .note { fill: var(--ink); font-size: 11px; stroke: var(--paper); stroke-width: 4px; paint-order: stroke; }
     .tenon-plot .ring { fill: var(--paper); stroke-width: 2; stroke: currentColor; }
     .tenon-plot .r0 { color: var(--s0); } .tenon-plot .r1 { color: var(--s1); } .tenon-plot .r2 { color: var(--s2); }
     .tenon-plot .r3 { color: var(--s3); } .tenon-plot .r4 { color: var(--s4); }
@@ -130,7 +131,7 @@ void SvgCanvas::Marks(const PlotAxis& axis, const std::vector<PlotMark>& marks, 
     const double x = axis.Pixel(mark.value);
     const bool to_the_left = x > (axis.start + axis.end) / 2;
     Line(x, y - 9, x, bottom, "mark");
-    Text(to_the_left ? x - 4 : x + 4, y, to_the_left ? "end" : "start", mark.label, "tick");
+    Text(to_the_left ? x - 4 : x + 4, y, to_the_left ? "end" : "start", mark.label, "note");
     y += kMarkPitch;
   }
 }

@@ -44,13 +44,18 @@ Check CheckConfidence(const AccuracyPair& pair);
 /// @param warnings of the build, as EngineModel::reports["warnings"] holds them: "NODE (OP) stays in FP32: REASON"
 Check CheckPrecision(const Program& plan, const std::string& asked, const std::string& warnings);
 
-/// "weights": every constant of every step equals the one of the source's fused graph, to the rounding of its type: a
-/// layer that was scaled by 1.05, or altered anywhere by more than rounding, fails although mAP may not show it.
+/// The source's graph after all passes.
+struct SourceGraphs {
+  const Graph& as_built;  ///< in the precision of the plan's float steps
+  const Graph& fp32;      ///< in FP32: what calibration made INT8 steps of
+};
+
+/// "weights": every constant of every step equals the one of the source's fused graph, to the rounding of its type; of
+/// a convolution that calibration put into INT8, to what 8 bits and the correction of its bias explain (Int8Deviation).
+/// A layer that was scaled by 1.05, or altered anywhere by more than rounding, fails although mAP may not show it.
 /// `value`: the largest difference over what rounding explains. Steps are found by name. Not judged when a step with
-/// constants can't be compared: INT8 weights (the precision's own checks judge them), engines built by another version
-/// of Tenon.
-/// @param source the source's graph after all passes, in the plan's precision
-Check CheckWeights(const Program& plan, const CpuDevice& device, const Graph& source);
+/// constants can't be compared: engines built by another version of Tenon.
+Check CheckWeights(const Program& plan, const CpuDevice& device, const SourceGraphs& source);
 
 /// An input tensor of the engine that holds the image in every place of the batch.
 Tensor BatchOf(const LoadedImage& image, const TensorInfo& input);

@@ -50,7 +50,7 @@ MatrixResult RunMatrix(const MatrixSubject& subject, const MatrixOptions& option
   add(CheckDeterminism(engine, FirstImage(*subject.engine, images), options.latency.threads, subject.other_process));
   add(CheckPrecision(*subject.plan, asked, subject.build_warnings));
   add(CheckConfidence(subject.accuracy));
-  add(CheckWeights(*subject.plan, *subject.device, *subject.source_graph));
+  add(CheckWeights(*subject.plan, *subject.device, subject.source));
   add(CheckNotSlower(engine, subject.half, options.latency));
   return result;
 }

@@ -23,7 +23,7 @@ struct MatrixSubject {
   const CpuDevice* device;
   std::string build_warnings;  ///< EngineModel::reports["warnings"]
   AccuracyPair accuracy;
-  const Graph* source_graph;     ///< after all passes, in the plan's precision
+  SourceGraphs source;
   const Engine* half = nullptr;  ///< the model in half, for INT8 engines; may be null
   OtherProcess other_process;
 };

@@ -8,8 +8,12 @@
 #include "backends/cpu/cpu_program.h"
 #include "backends/cpu/tactic_list.h"
 #include "ir/text.h"
+#include "ops/conv.h"
+#include "ops/matmul.h"
+#include "ops/quantize.h"
 #include "ops/region.h"
 #include "verify/checks.h"
+#include "verify/int8_constants.h"
 
 namespace tenon {
 namespace {
@@ -58,14 +62,17 @@ Tensor PlanConstant(const Program& plan, const ProgramStep& step, const StepProb
   return held.is_null() ? held : held.CastTo(problem.inputs[input].dtype);  // families unpack to FP32
 }
 
-/// The source's node of a step, by name and op; of several with one name, one after another.
+/// Nodes of the source by name and op; of several with one name, one after another.
 class NodeFinder {
  public:
-  explicit NodeFinder(const Graph& graph) {
-    for (const auto& node : graph.nodes()) nodes_[{node->name(), std::string(node->op().name())}].push_back(node.get());
-  }
-  const Node* Next(const ProgramStep& step) {
-    const auto found = nodes_.find({step.name, step.op});
+  enum class Depth {
+    kSteps,   ///< nodes that become steps
+    kBodies,  ///< these, and what regions are made of
+  };
+  NodeFinder(const Graph& graph, Depth depth) { Add(graph, depth); }
+
+  const Node* Next(const std::string& name, std::string_view op) {
+    const auto found = nodes_.find({name, std::string(op)});
     if (found == nodes_.end() || found->second.empty()) return nullptr;
     const Node* node = found->second.front();
     found->second.pop_front();
@@ -73,8 +80,43 @@ class NodeFinder {
   }
 
  private:
+  void Add(const Graph& graph, Depth depth) {
+    for (const auto& node : graph.nodes()) {
+      nodes_[{node->name(), std::string(node->op().name())}].push_back(node.get());
+      const Region* region = node->As<Region>();
+      if (region && depth == Depth::kBodies) Add(*region->body, depth);
+    }
+  }
   std::map<std::pair<std::string, std::string>, std::deque<const Node*>> nodes_;
 };
+
+Epilogue* EpilogueIn(Op& op) {
+  if (auto* conv = dynamic_cast<Conv*>(&op)) return &conv->epilogue;
+  if (auto* conv = dynamic_cast<ConvTranspose*>(&op)) return &conv->epilogue;
+  if (auto* matmul = dynamic_cast<MatMul*>(&op)) return &matmul->epilogue;
+  return nullptr;
+}
+
+bool IsInt8(const Op& op) {
+  const auto copy = op.Clone();
+  const Epilogue* epilogue = EpilogueIn(*copy);
+  return epilogue && epilogue->is_int8();
+}
+
+/// The ops do the same but for how the tensors between them are stored: in 8 bits, which calibration decides, or once
+/// more beside an upsampled copy, which depends on that.
+bool SameButForStorage(const Op& held, const Op& expected) {
+  const auto copy = held.Clone(), wanted = expected.Clone();
+  Epilogue *mine = EpilogueIn(*copy), *theirs = EpilogueIn(*wanted);
+  if (mine && theirs) {
+    if (mine->is_int8()) mine->compute = theirs->compute;
+    mine->out = theirs->out;
+    mine->quantization = theirs->quantization;
+  }
+  auto *mine_conv = dynamic_cast<Conv*>(copy.get()), *their_conv = dynamic_cast<Conv*>(wanted.get());
+  if (mine_conv && their_conv) mine_conv->upsample = their_conv->upsample;
+  return PrintAttrs(*copy) == PrintAttrs(*wanted);
+}
 
 /// What comparing one step gave.
 struct StepVerdict {
@@ -105,6 +147,30 @@ StepVerdict CompareBodies(const Graph& engine, const Graph& source) {
   return verdict;
 }
 
+/// Constants of a region of a calibrated engine: Q and DQ stand in it, or cut it in another place than the source's.
+/// Each of its nodes is looked for in the source by itself.
+StepVerdict CompareNodes(const Graph& body, NodeFinder& source) {
+  StepVerdict verdict;
+  for (const auto& node : body.nodes()) {
+    const auto& inputs = node->inputs();
+    const bool constants =
+        std::any_of(inputs.begin(), inputs.end(), [](const Value* value) { return value && value->is_constant(); });
+    // Their constants are the scales that calibration chose.
+    if (!constants || node->As<QuantizeLinear>() || node->As<DequantizeLinear>()) continue;
+    const Node* expected = source.Next(node->name(), node->op().name());
+    if (!expected || expected->inputs().size() != inputs.size() || PrintAttrs(node->op()) != PrintAttrs(expected->op()))
+      return {.compared = false};
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (!inputs[i] || !inputs[i]->is_constant()) continue;
+      const Value* value = expected->input(i);
+      if (!value || !value->is_constant()) return {.compared = false};
+      verdict.Add(inputs[i]->constant(), value->constant());
+      if (!verdict.compared) return verdict;
+    }
+  }
+  return verdict;
+}
+
 /// Nothing in the step can differ from the source: no constants, no body.
 bool HoldsNothing(const ProgramStep& step) {
   return step.op != "Region" && std::all_of(step.inputs.begin(), step.inputs.end(), [](const ProgramOperand& input) {
@@ -119,7 +185,7 @@ StepVerdict CompareStep(const Program& plan, const ProgramStep& step, const Node
   if (const auto* region = dynamic_cast<const Region*>(description.op.get()))
     verdict = CompareBodies(*region->body, *node.As<Region>()->body);
   else
-    verdict.compared = step.attrs == PrintAttrs(node.op());
+    verdict.compared = SameButForStorage(*description.op, node.op());
   if (!verdict.compared) return verdict;
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     const Value* value = node.input(i);
@@ -132,17 +198,75 @@ StepVerdict CompareStep(const Program& plan, const ProgramStep& step, const Node
   return verdict;
 }
 
+/// A Conv in INT8 of a calibrated engine, and the float Conv of the source.
+StepVerdict CompareInt8Conv(const Program& plan, const ProgramStep& step, const Node& node, const CpuDevice& device) {
+  constexpr size_t kWeights = 1, kBias = 2, kScales = 4;
+  StepDescription description = DescribeStep(plan, step);
+  StepProblem& problem = description.problem;
+  const auto* conv = dynamic_cast<const Conv*>(description.op.get());
+  const KernelFamily* family = FindCpuKernelFamily(step.family);
+  if (!conv || !family || problem.inputs.size() <= kScales || !SameButForStorage(*conv, node.op()))
+    return {.compared = false};
+  const auto held = [&](size_t input) {
+    if (!problem.inputs[input].is_constant) return Tensor();
+    return problem.inputs[input].constant = PlanConstant(plan, step, problem, input, device);
+  };
+  const Int8Constants constants{held(kWeights), held(kScales), held(kBias), conv->epilogue.quantization.x};
+  if (constants.weights.is_null() || constants.scales.is_null()) return {.compared = false};
+  const Value* bias = node.inputs().size() > kBias ? node.input(kBias) : nullptr;
+  StepVerdict verdict{
+      .deviation = Int8Deviation(constants, node.input(kWeights)->constant(), bias ? bias->constant() : Tensor())};
+  if (step.packed < 0) return verdict;
+  // What the kernel reads holds the scales once more, multiplied out: it must be made of these very constants.
+  const auto packed = plan.packed.at(static_cast<size_t>(step.packed)).bytes();
+  const std::vector<std::byte> made = family->Pack(problem, step.tactic, device);
+  if (!std::equal(made.begin(), made.end(), packed.begin(), packed.end())) verdict.deviation = INFINITY;
+  return verdict;
+}
+
+/// Compares steps of a plan with the source, one after another.
+class StepComparer {
+ public:
+  StepComparer(const Program& plan, const CpuDevice& device, const SourceGraphs& source)
+      : plan_(plan),
+        device_(device),
+        steps_(source.as_built, NodeFinder::Depth::kSteps),
+        fp32_steps_(source.fp32, NodeFinder::Depth::kSteps),
+        fp32_nodes_(source.fp32, NodeFinder::Depth::kBodies) {}
+
+  StepVerdict Compare(const ProgramStep& step) {
+    const Node* node = steps_.Next(step.name, step.op);
+    const Node* fp32 = fp32_steps_.Next(step.name, step.op);
+    if (step.compute == DType::kInt8 && node && !IsInt8(node->op())) {
+      if (!fp32 || !fp32->As<Conv>()) return {.compared = false};
+      return CompareInt8Conv(plan_, step, *fp32, device_);
+    }
+    if (node) {
+      const StepVerdict verdict = CompareStep(plan_, step, *node, device_);
+      if (verdict.compared) return verdict;
+    }
+    if (plan_.precision != "int8") return {.compared = HoldsNothing(step)};
+    if (!node && (step.op == QuantizeLinear::kName || step.op == DequantizeLinear::kName)) return {};
+    const StepDescription description = DescribeStep(plan_, step);
+    const auto* region = dynamic_cast<const Region*>(description.op.get());
+    return region ? CompareNodes(*region->body, fp32_nodes_) : StepVerdict{.compared = HoldsNothing(step)};
+  }
+
+ private:
+  const Program& plan_;
+  const CpuDevice& device_;
+  NodeFinder steps_, fp32_steps_, fp32_nodes_;
+};
+
 }  // namespace
 
-Check CheckWeights(const Program& plan, const CpuDevice& device, const Graph& source) {
-  NodeFinder finder(source);
+Check CheckWeights(const Program& plan, const CpuDevice& device, const SourceGraphs& source) {
+  StepComparer comparer(plan, device, source);
   Check check{.name = "weights", .value = 0, .threshold = 1};
   int64_t compared = 0;
   std::string worst, unknown;
   for (const ProgramStep& step : plan.steps) {
-    const Node* node = finder.Next(step);
-    StepVerdict verdict{.compared = HoldsNothing(step)};
-    if (node) verdict = CompareStep(plan, step, *node, device);
+    const StepVerdict verdict = comparer.Compare(step);
     compared += verdict.compared;
     if (!verdict.compared && unknown.empty()) unknown = fmt::format("{} ({})", step.name, step.op);
     if (verdict.deviation > *check.value) worst = step.name;

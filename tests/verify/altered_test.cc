@@ -172,10 +172,15 @@ TEST_F(AlteredTest, HostileReportsAreShownOrSkipped) {
   }
 }
 
-Check Weights(const EngineModel& engine, Precision precision) {
-  const auto graph = ImportOnnx(kOnnx);
+/// @param source bytes of an ONNX file
+Check WeightsAgainst(const std::string& source, const EngineModel& engine, Precision precision) {
+  const auto graph = ImportOnnx(std::as_bytes(std::span(source))), fp32 = ImportOnnx(std::as_bytes(std::span(source)));
   RunPasses(*graph, {.precision = precision});
-  return CheckWeights(*engine.plans[0], CpuDevice::Detect(), *graph);
+  RunPasses(*fp32, {.precision = Precision::kFp32});
+  return CheckWeights(*engine.plans[0], CpuDevice::Detect(), {*graph, *fp32});
+}
+Check Weights(const EngineModel& engine, Precision precision) {
+  return WeightsAgainst(ReadTextFile(kOnnx), engine, precision);
 }
 
 TEST(CheckWeights, TheModelItselfPassesInEachPrecision) {
@@ -200,7 +205,59 @@ TEST(CheckWeights, AnyLayerScaledFails) {
 
 TEST(CheckWeights, AnUnknownGraphIsNotJudged) {
   const auto engine = Compile(ImportOnnx(kOnnx), Precision::kFp32).engine;
-  EXPECT_EQ(CheckWeights(*engine->plans[0], CpuDevice::Detect(), Graph()).status, CheckStatus::kNotJudged);
+  EXPECT_EQ(CheckWeights(*engine->plans[0], CpuDevice::Detect(), {Graph(), Graph()}).status, CheckStatus::kNotJudged);
+}
+
+/// What `tenon export --int8` makes of a model, a few images of the example its calibration.
+std::shared_ptr<EngineModel> ExportInt8(const std::string& onnx, const std::string& folder,
+                                        const std::string& flags = "") {
+  const std::string command = TENON_BINARY_DIR "/tenon export " + onnx + " --int8 --data " + kExample +
+                              "data.yaml --fraction 0.02 --effort 0 --quiet -o " + folder + "int8.tenon " + flags +
+                              " > " + folder + "out 2>&1";
+  EXPECT_EQ(std::system(command.c_str()), 0) << ReadTextFile(folder + "out");
+  return ReadEngine(folder + "int8.tenon");
+}
+
+TEST_F(AlteredTest, AnInt8EngineHoldsItsSourcesWeightsAndOfNoOther) {
+  const auto engine = ExportInt8(kOnnx, folder_);
+  const Check own = Weights(*engine, BestPrecision());
+  EXPECT_EQ(own.status, CheckStatus::kPass) << own.detail;
+  EXPECT_LE(own.value, 1);
+  for (size_t i = 0, count = ConvCount(); i < count; ++i) {
+    const Check check = WeightsAgainst(Scaled(i, 1.05f), *engine, BestPrecision());
+    EXPECT_EQ(check.status, CheckStatus::kFail) << "convolution " << i << ": " << check.detail;
+  }
+}
+
+TEST_F(AlteredTest, AnInt8EngineWithLayersLeftInHalfPassesToo) {
+  const auto engine = ExportInt8(kOnnx, folder_, "--map-drop 0.01");
+  const Check own = Weights(*engine, BestPrecision());
+  EXPECT_EQ(own.status, CheckStatus::kPass) << own.detail;
+}
+
+/// The INT8 engine of a scaled model that says it comes from the original.
+TEST_F(AlteredTest, AnInt8EngineWithOneLayerScaledFails) {
+  WriteTextFileAtomically(folder_ + "scaled.onnx", Scaled(10, 1.05f));
+  const auto engine = ExportInt8(folder_ + "scaled.onnx", folder_);
+  engine->source_digest = HashFile(kOnnx);
+  const Outcome outcome = Verify(Write(*engine, "forged.tenon"), kOnnx, "--map-drop 100");
+  EXPECT_EQ(outcome.status, 1) << outcome.json.dump(1);
+  EXPECT_THAT(outcome.failed(), Contains("weights"));
+}
+
+/// The scales that an INT8 kernel reads stand in its packed bytes too.
+TEST_F(AlteredTest, AnInt8EngineWithAlteredMultipliersFails) {
+  const auto engine = ExportInt8(kOnnx, folder_);
+  Program plan = *engine->plans[0];
+  const auto step = std::find_if(plan.steps.begin(), plan.steps.end(),
+                                 [](const ProgramStep& s) { return s.compute == DType::kInt8 && s.packed >= 0; });
+  ASSERT_NE(step, plan.steps.end());
+  Blob& blob = plan.packed.at(static_cast<size_t>(step->packed));
+  std::vector<std::byte> bytes(blob.bytes().begin(), blob.bytes().end());
+  bytes[bytes.size() / 2] ^= std::byte{0x10};
+  blob = Blob::Copy(bytes);
+  engine->plans[0] = std::make_shared<Program>(plan);
+  EXPECT_EQ(Weights(*engine, BestPrecision()).status, CheckStatus::kFail);
 }
 
 }  // namespace
