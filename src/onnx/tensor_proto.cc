@@ -132,6 +132,14 @@ std::optional<DType> DTypeFromOnnx(int data_type) {
   }
 }
 
+int OnnxFromDType(DType dtype) {
+  for (int type = onnx::TensorProto::DataType_MIN; type <= onnx::TensorProto::DataType_MAX; ++type) {
+    if (DTypeFromOnnx(type) == dtype) return type;
+  }
+  TENON_CHECK(false, "no ONNX type for {}", ToString(dtype));
+  __builtin_unreachable();
+}
+
 std::string OnnxTypeName(int data_type) {
   if (data_type >= 0 && data_type < static_cast<int>(kTypeNames.size())) return std::string(kTypeNames[data_type]);
   return fmt::format("number {}", data_type);
@@ -154,6 +162,13 @@ Tensor TakeTensor(onnx::TensorProto& proto, const ExternalData& external) {
   CheckSize(proto, dtype, shape, static_cast<int64_t>(proto.raw_data().size()), CheckedBytes(dtype, shape));
   const auto text = std::make_shared<std::string>(std::move(*proto.mutable_raw_data()));
   return Tensor(dtype, shape, {text, reinterpret_cast<const std::byte*>(text->data())});
+}
+
+void FillTensorProto(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto) {
+  proto.set_name(name);
+  proto.set_data_type(OnnxFromDType(tensor.dtype()));
+  proto.mutable_dims()->Add(tensor.shape().begin(), tensor.shape().end());
+  proto.set_raw_data(tensor.raw(), static_cast<size_t>(tensor.size_bytes()));
 }
 
 }  // namespace tenon

@@ -32,6 +32,8 @@ class ExternalData {
 
 /// TensorProto::DataType to Tenon's type, none where Tenon lacks it.
 std::optional<DType> DTypeFromOnnx(int data_type);
+/// Tenon's type as TensorProto::DataType.
+int OnnxFromDType(DType dtype);
 /// ONNX's name of the type ("uint16"), for messages; also of types newer than the schema.
 std::string OnnxTypeName(int data_type);
 
@@ -40,5 +42,8 @@ std::string OnnxTypeName(int data_type);
 Tensor ReadTensor(const onnx::TensorProto& proto, const ExternalData& external);
 /// The same; large raw data are taken out of `proto` instead of copied.
 Tensor TakeTensor(onnx::TensorProto& proto, const ExternalData& external);
+
+/// Fills `proto` with the tensor's name, type, shape and elements (raw data).
+void FillTensorProto(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto);
 
 }  // namespace tenon
