@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/int8_options.h"
 #include "cli/model_source.h"
+#include "cli/onnx_export.h"
 #include "engine/engine_file.h"
 #include "runtime/load.h"
 
@@ -29,7 +30,6 @@ void RefuseLaterFlags(const ExportOptions& options) {
   };
   refuse(options.dynamic, "--dynamic");
   refuse(options.nms, "--nms");
-  refuse(options.format != "tenon", "--format other than tenon");
 }
 
 /// --precision fp32|half|int8 sets the same as --half and --int8.
@@ -79,26 +79,47 @@ CompileResult AddDevice(const ModelOptions& options, const GlobalOptions& global
   return result;
 }
 
+/// What --disable-pass and --dump-ir say.
+CompileOptions CompileFlags(const ExportOptions& options) {
+  return {.dump_ir_dir = options.dump_ir,
+          .disabled_passes = {options.disable_pass.begin(), options.disable_pass.end()}};
+}
+
+void CheckCalibrationData(const Int8Options& options) {
+  if (!options.data.empty()) return;
+  ThrowInvalid(
+      {.what = "--int8 needs images to calibrate on", .where = "--data", .expected = "a data.yaml or a COCO json"});
+}
+
+std::string CalibFile(const ExportOptions& options, const std::string& output) {
+  return options.int8.calib_file.empty() ? fs::path(output).replace_extension(".calib").string()
+                                         : options.int8.calib_file;
+}
+
 CompileResult Build(const ExportOptions& options, const ModelOptions& model, const GlobalOptions& global,
                     const std::string& output) {
   if (options.add_device) return AddDevice(model, global);
-  const CompileOptions compile{.dump_ir_dir = options.dump_ir,
-                               .disabled_passes = {options.disable_pass.begin(), options.disable_pass.end()}};
+  const CompileOptions compile = CompileFlags(options);
   if (!model.int8) return CompileOnnx(model, global, compile);
-  if (options.int8.data.empty()) {
-    ThrowInvalid(
-        {.what = "--int8 needs images to calibrate on", .where = "--data", .expected = "a data.yaml or a COCO json"});
-  }
-  const std::string calib_file = !options.int8.calib_file.empty()
-                                     ? options.int8.calib_file
-                                     : fs::path(output).replace_extension(".calib").string();
-  return CompileInt8(model, global, compile, options.int8, calib_file);
+  CheckCalibrationData(options.int8);
+  return CompileInt8(model, global, compile, options.int8, CalibFile(options, output));
+}
+
+/// --format onnx
+CommandResult ExportOnnx(const ExportOptions& options, const ModelOptions& model, const GlobalOptions& global) {
+  if (options.add_device || IsEngineFile(model.model))
+    ThrowInvalid({.what = "--format onnx is made from an ONNX file", .where = model.model});
+  const std::string output = options.output.empty() ? DefaultOnnxName(model) : options.output;
+  CheckOnnxOutput(model, output);
+  if (model.int8) CheckCalibrationData(options.int8);
+  return WriteOnnxModel(model, global, CompileFlags(options), options.int8, CalibFile(options, output), output);
 }
 
 CommandResult Export(const ExportOptions& options, const GlobalOptions& global) {
   RefuseLaterFlags(options);
   if (ChooseDevice(global.device) != "cpu") ThrowInvalid("export builds for --device cpu, not {}", global.device);
   const ModelOptions model = WithPrecision(options);
+  if (options.format == "onnx") return ExportOnnx(options, model, global);
   const bool is_engine = IsEngineFile(model.model);
   if (is_engine != options.add_device) {
     if (is_engine)
@@ -143,7 +164,11 @@ void AddExport(CLI::App& app, CommandBody& body) {
   AddModelFlags(*command, options->model);
   command->add_option("-o,--output", options->output, "engine file (default: the source with suffix .tenon)");
   command->add_option("--precision", options->precision, "fp32, half or int8");
-  command->add_option("--format", options->format, "tenon")->capture_default_str();
+  command
+      ->add_option("--format", options->format,
+                   "tenon: an engine; onnx: what was simplified, and with --int8 quantised (Q/DQ), as ONNX")
+      ->check(CLI::IsMember({"tenon", "onnx"}))
+      ->capture_default_str();
   command->add_flag("--add-device", options->add_device, "add this machine's plan to an engine");
   command->add_option("--dump-ir", options->dump_ir, "folder for the graph's text after every pass");
   command->add_option("--disable-pass", options->disable_pass, "leave out a pass, by name (to find faults)");

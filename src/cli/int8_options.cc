@@ -43,6 +43,30 @@ std::optional<Dataset> LoadValData(const Int8Options& options, const Dataset& ca
   }
 }
 
+Int8BuildOptions ToBuildOptions(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,
+                                const Int8Options& options, const std::string& calib_file) {
+  Int8BuildOptions build{.images = {},
+                         .val = {},
+                         .map_drop = options.map_drop,
+                         .head = options.head,
+                         .calib_file = calib_file,
+                         .compile = compile,
+                         .progress = global.progress()};
+  build.calibrator = ParseCalibrator(options.calibration);
+  if (options.weight_rounding != "nearest") {
+    ThrowInvalid({.what = "unknown weight rounding",
+                  .where = "--weight-rounding",
+                  .got = options.weight_rounding,
+                  .expected = "nearest"});
+  }
+  build.compile.source_digest = HashFile(model.model);
+  build.compile.tune = {.effort = model.effort, .verbose = global.verbose, .progress = global.progress()};
+  build.images = LoadCalibrationData(options);
+  Spread(build.images, static_cast<size_t>(options.max_images));
+  build.val = LoadValData(options, build.images);
+  return build;
+}
+
 }  // namespace
 
 void AddInt8Flags(CLI::App& command, Int8Options& options) {
@@ -64,30 +88,20 @@ void AddInt8Flags(CLI::App& command, Int8Options& options) {
   command.add_option("--head", options.head, "how the outputs spell boxes, where it isn't recognised");
 }
 
+QuantizedModel QuantizeOnnx(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,
+                            const Int8Options& options, const std::string& calib_file) {
+  const Int8BuildOptions build = ToBuildOptions(model, global, compile, options, calib_file);
+  TimingCache cache = TimingCache::Load(TimingCachePath(model.timing_cache));
+  QuantizedModel result = QuantizeInt8(ImportModel(model), ChosenCpu(global), build, cache);
+  SaveTimingCache(cache, model.timing_cache);
+  return result;
+}
+
 CompileResult CompileInt8(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,
                           const Int8Options& options, const std::string& calib_file) {
-  Int8BuildOptions build{.images = {},
-                         .val = {},
-                         .map_drop = options.map_drop,
-                         .head = options.head,
-                         .calib_file = calib_file,
-                         .compile = compile,
-                         .progress = global.progress()};
-  build.calibrator = ParseCalibrator(options.calibration);
-  if (options.weight_rounding != "nearest") {
-    ThrowInvalid({.what = "unknown weight rounding",
-                  .where = "--weight-rounding",
-                  .got = options.weight_rounding,
-                  .expected = "nearest"});
-  }
-  std::unique_ptr<Graph> graph = ImportModel(model);
-  build.compile.source_digest = HashFile(model.model);
-  build.compile.tune = {.effort = model.effort, .verbose = global.verbose, .progress = global.progress()};
-  build.images = LoadCalibrationData(options);
-  Spread(build.images, static_cast<size_t>(options.max_images));
-  build.val = LoadValData(options, build.images);
+  const Int8BuildOptions build = ToBuildOptions(model, global, compile, options, calib_file);
   TimingCache cache = TimingCache::Load(TimingCachePath(model.timing_cache));
-  CompileResult result = BuildInt8(std::move(graph), ChosenCpu(global), build, cache);
+  CompileResult result = BuildInt8(ImportModel(model), ChosenCpu(global), build, cache);
   SaveTimingCache(cache, model.timing_cache);
   return result;
 }

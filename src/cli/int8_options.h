@@ -17,6 +17,10 @@ struct Int8Options {
 
 void AddInt8Flags(CLI::App& command, Int8Options& options);
 
+/// Calibrates and chooses as CompileInt8 does, and stops before compiling.
+QuantizedModel QuantizeOnnx(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,
+                            const Int8Options& options, const std::string& calib_file);
+
 /// Calibrates the ONNX model on the data set, chooses what computes in INT8, and compiles it; what INT8 does not take
 /// is in half where the CPU has it. The engine's report "int8" says what was chosen and why, its report
 /// kInt8Report the same as JSON (docs/cli.md).

@@ -19,15 +19,15 @@ Table Join(std::initializer_list<ConverterList> lists) {
 
 /// The families, declared in converter_list.h: one per file convert_*.cc.
 const Table& OnnxTable() {
-  static const Table table =
-      Join({UnaryConverters(), BinaryConverters(), ConvConverters(), PoolConverters(), MatMulConverters(),
-            NormConverters(), ReduceConverters(), QuantizeConverters(), GatherConverters(), IndexConverters(),
-            PadConverters(), ResizeConverters(), SampleConverters(), SelectConverters(), ShapeConverters()});
+  static const Table table = Join({UnaryConverters(), BinaryConverters(), ConvConverters(), PoolConverters(),
+                                   MatMulConverters(), NormConverters(), ReduceConverters(), QuantizeConverters(),
+                                   QLinearConverters(), GatherConverters(), IndexConverters(), PadConverters(),
+                                   ResizeConverters(), SampleConverters(), SelectConverters(), ShapeConverters()});
   return table;
 }
 
 const Table& MicrosoftTable() {
-  static const Table table = Join({MicrosoftConverters()});
+  static const Table table = Join({MicrosoftConverters(), MicrosoftQLinearConverters()});
   return table;
 }
 

@@ -14,6 +14,7 @@ ConverterList MatMulConverters();
 ConverterList NormConverters();
 ConverterList ReduceConverters();
 ConverterList QuantizeConverters();
+ConverterList QLinearConverters();
 
 ConverterList GatherConverters();
 ConverterList IndexConverters();
@@ -25,6 +26,7 @@ ConverterList ShapeConverters();
 
 /// Of domain com.microsoft; the others are of ONNX's own.
 ConverterList MicrosoftConverters();
+ConverterList MicrosoftQLinearConverters();
 
 /// The converter of an ONNX op, null when Tenon has none. `domain`: "" or "ai.onnx" (the same), "com.microsoft", ...
 const ConverterEntry* FindConverter(std::string_view domain, std::string_view op_type);

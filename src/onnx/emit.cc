@@ -4,6 +4,7 @@
 
 #include "onnx/tensor_proto.h"
 #include "ops/index.h"
+#include "ops/quantize.h"
 
 namespace tenon {
 
@@ -42,6 +43,25 @@ Value* EmitCast(ConvertContext& ctx, Value* x, DType to) {
 Value* EmitCentred(ConvertContext& ctx, Value* x, Value* zero_point) {
   Value* wide = EmitCast(ctx, x, DType::kFloat32);
   return zero_point ? EmitBinary(ctx, BinaryKind::kSub, wide, EmitCast(ctx, zero_point, DType::kFloat32)) : wide;
+}
+
+Value* EmitZeroPoint(ConvertContext& ctx, Value* zero_point, const Value* scale) {
+  if (!zero_point || !zero_point->has_shape() || !scale->has_shape() || zero_point->shape() == scale->shape())
+    return zero_point;
+  const bool are_scalars = ElemCount(zero_point->shape()) == 1 && ElemCount(scale->shape()) == 1;
+  return are_scalars ? EmitReshape(ctx, zero_point, scale->shape()) : zero_point;
+}
+
+Value* EmitDequantize(ConvertContext& ctx, Value* x, Value* scale, Value* zero_point, int64_t axis) {
+  DequantizeLinear op;
+  op.axis = axis;
+  return ctx.Emit(op, {x, EmitCast(ctx, scale, DType::kFloat32), EmitZeroPoint(ctx, zero_point, scale)});
+}
+
+Value* EmitQuantize(ConvertContext& ctx, Value* x, Value* scale, Value* zero_point, DType to) {
+  QuantizeLinear op;
+  op.to = zero_point ? zero_point->dtype() : to;
+  return ctx.Emit(op, {x, EmitCast(ctx, scale, DType::kFloat32), EmitZeroPoint(ctx, zero_point, scale)});
 }
 
 Value* EmitReshape(ConvertContext& ctx, Value* x, const Shape& shape) {

@@ -18,6 +18,13 @@ Value* EmitCast(ConvertContext& ctx, Value* x, DType to);
 /// 8-bit integers minus their zero point (may be null) in f32, for ConvInteger and MatMulInteger: the float kernels'
 /// sums of such products are exact to 2^24, where the conversion to float that follows these ops rounds anyway.
 Value* EmitCentred(ConvertContext& ctx, Value* x, Value* zero_point);
+/// A zero point of one element in the shape that its scale has: ONNX Runtime's tools write [1] for one and [] for the
+/// other. Others, and null, as they are.
+Value* EmitZeroPoint(ConvertContext& ctx, Value* zero_point, const Value* scale);
+/// Q and DQ with one scale for the tensor, or one per index of `axis`. EmitQuantize gives `to` where zero_point is
+/// null.
+Value* EmitDequantize(ConvertContext& ctx, Value* x, Value* scale, Value* zero_point, int64_t axis = 1);
+Value* EmitQuantize(ConvertContext& ctx, Value* x, Value* scale, Value* zero_point, DType to = DType::kUInt8);
 Value* EmitReshape(ConvertContext& ctx, Value* x, const Shape& shape);
 Value* EmitTranspose(ConvertContext& ctx, Value* x, std::vector<int64_t> perm);
 

@@ -64,13 +64,6 @@ const std::vector<DirectOp>& DirectOps() {
         {"extrapolation_value", "extrapolation_value"}}},
       {"GridSample", "GridSample", {{"mode", "mode"}, {"padding", "padding_mode"}, {"align_corners", "align_corners"}}},
       {"AffineGrid", "AffineGrid", {{"align_corners", "align_corners"}}},
-      {"RoiAlign",
-       "RoiAlign",
-       {{"pooling", "mode"},
-        {"output_height", "output_height"},
-        {"output_width", "output_width"},
-        {"sampling_ratio", "sampling_ratio"},
-        {"spatial_scale", "spatial_scale"}}},
   };
   return ops;
 }

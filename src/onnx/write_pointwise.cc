@@ -1,4 +1,5 @@
 #include <array>
+#include <cmath>
 
 #include "onnx/write_op.h"
 #include "ops/pointwise.h"
@@ -113,7 +114,11 @@ std::string WriteUnary(const WriteContext& context, const Unary& op, const std::
   if (op.kind == UnaryKind::kSilu) {
     Put(context, "Mul", {x, context.Make("Sigmoid", {x})}, as, result);
   } else if (op.kind == UnaryKind::kClip) {
-    Put(context, "Clip", {x, context.Scalar(dtype, op.alpha), context.Scalar(dtype, op.beta)}, as, result);
+    // No bound where an integer type ends anyway.
+    const auto bound = [&](float value) {
+      return IsFloat(dtype) || std::isfinite(value) ? context.Scalar(dtype, value) : "";
+    };
+    Put(context, "Clip", {x, bound(op.alpha), bound(op.beta)}, as, result);
   } else {
     SetUnaryAttrs(op, Put(context, kUnaryOps[static_cast<size_t>(op.kind)], {x}, as, result));
   }

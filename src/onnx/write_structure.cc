@@ -8,6 +8,7 @@
 #include "ops/pool.h"
 #include "ops/quantize.h"
 #include "ops/reduce.h"
+#include "ops/roi_align.h"
 #include "ops/select.h"
 #include "ops/shape.h"
 
@@ -58,6 +59,15 @@ void WriteShape(const WriteContext& context) {
   const ShapeOf& op = *context.node().As<ShapeOf>();
   NodeAttrs attrs = context.Emit("Shape", context.inputs()).Int("start", op.start);
   if (op.end != ShapeOf::kToEnd) attrs.Int("end", op.end);
+}
+
+void WriteRoiAlign(const WriteContext& context) {
+  const RoiAlign& op = *context.node().As<RoiAlign>();
+  NodeAttrs attrs = context.Emit("RoiAlign", context.inputs());
+  attrs.String("mode", kRoiPoolingNames[static_cast<size_t>(op.pooling)]);
+  attrs.String("coordinate_transformation_mode", op.half_pixel ? "half_pixel" : "output_half_pixel");
+  attrs.Int("output_height", op.output_height).Int("output_width", op.output_width);
+  attrs.Int("sampling_ratio", op.sampling_ratio).Float("spatial_scale", op.spatial_scale);
 }
 
 void WriteCompress(const WriteContext& context) {
@@ -125,6 +135,7 @@ std::span<const OpWriter> StructureWriters() {
                                          {"Compress", WriteCompress},
                                          {"Unique", WriteUnique},
                                          {"GroupNorm", WriteGroupNorm},
+                                         {"RoiAlign", WriteRoiAlign},
                                          {"QuantizeLinear", WriteQuantize},
                                          {"DequantizeLinear", WriteDequantize}};
   return writers;

@@ -10,4 +10,8 @@ namespace tenon {
 /// intermediates are no longer rounded to FP16.
 bool PromoteFloat16(Graph& graph, const PassContext& context);
 
+/// The other way, for half ONNX files (no pass of any list): FP32 values become FP16, but for graph inputs and outputs.
+/// Numeric effect: approximates; numbers beyond 65504 become infinite.
+void DemoteToFloat16(Graph& graph);
+
 }  // namespace tenon

@@ -73,7 +73,7 @@ class Int8Builder {
         images_(ImagesOf(options.images, DefaultPreprocess(head_), options.images.samples.size())),
         judge_(*fused_, options.images, head_, device, RestPrecision(), options.progress) {}
 
-  CompileResult Build() {
+  QuantizedModel Quantize() {
     calibration_ = Calibrate();
     all_ = calibration_.observed.All();
     Warn(JudgeCalibration(all_, calibration_.observed.images, options_.calibrator));
@@ -83,12 +83,19 @@ class Int8Builder {
       Warn({fmt::format("INT8 costs {:.2f} points of mAP50-95 on the calibration images, more than --map-drop {}",
                         assignment.verdict->map_float - assignment.verdict->map_int8, options_.map_drop)});
     }
-    CompileResult result = Compile(assignment.int8, options_.compile.tune);
-    result.warnings.insert(result.warnings.begin(), warnings_.begin(), warnings_.end());
     const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_};
-    result.engine->reports[kInt8Text] = DescribeInt8(facts);
-    result.engine->reports[kInt8Report] =
-        Int8ToJson(facts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return {.graph = Quantized(assignment.int8, all_),
+            .report = DescribeInt8(facts),
+            .json = Int8ToJson(facts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+            .warnings = warnings_};
+  }
+
+  CompileResult Build() {
+    QuantizedModel model = Quantize();
+    CompileResult result = Compile(std::move(model.graph), options_.compile.tune);
+    result.warnings.insert(result.warnings.begin(), model.warnings.begin(), model.warnings.end());
+    result.engine->reports[kInt8Text] = model.report;
+    result.engine->reports[kInt8Report] = model.json;
     return result;
   }
 
@@ -164,17 +171,17 @@ class Int8Builder {
         {Quantized(int8, calibration_.observed.halves[0]), Quantized(int8, calibration_.observed.halves[1])});
   }
 
-  CompileResult Compile(const std::set<std::string>& int8, const TuneOptions& tune) {
+  CompileResult Compile(std::unique_ptr<Graph> quantized, const TuneOptions& tune) {
     CompileOptions compile = options_.compile;
     compile.precision = RestPrecision();
     compile.tune = tune;
-    return CompileForCpu(Quantized(int8, all_), device_, compile, cache_);
+    return CompileForCpu(std::move(quantized), device_, compile, cache_);
   }
 
   ProgramTimes Time(const std::set<std::string>& int8) {
     TuneOptions tune = options_.compile.tune;
     tune.progress = Progress::Mode::kQuiet;
-    const CompileResult result = Compile(int8, tune);
+    const CompileResult result = Compile(Quantized(int8, all_), tune);
     ProgramTimes times;
     const std::vector<ProgramStep>& steps = result.engine->plans[0]->steps;
     for (size_t i = 0; i < steps.size(); ++i) {
@@ -202,6 +209,11 @@ class Int8Builder {
 };
 
 }  // namespace
+
+QuantizedModel QuantizeInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+                            TimingCache& cache) {
+  return Int8Builder(std::move(model), device, options, cache).Quantize();
+}
 
 CompileResult BuildInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
                         TimingCache& cache) {

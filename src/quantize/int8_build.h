@@ -2,6 +2,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "compile/compiler.h"
 #include "quantize/calibrator.h"
@@ -24,10 +25,20 @@ struct Int8BuildOptions {
   Progress::Mode progress = Progress::Mode::kShow;
 };
 
-/// Calibrates an imported model, chooses what computes in INT8 (ChooseAssignment), inserts Q and DQ and compiles. From
-/// one timing cache and one calibration file the same engine comes out. Throws Error(kInvalidInput) for models that
-/// can't be calibrated.
+/// A model with the Q and DQ of what is to compute in INT8, and how that was chosen.
+struct QuantizedModel {
+  std::unique_ptr<Graph> graph;  ///< the fused float graph with Q and DQ
+  std::string report, json;      ///< the same in words and as JSON
+  std::vector<std::string> warnings;
+};
+
+/// Calibrates an imported model, chooses what computes in INT8 (ChooseAssignment) and inserts Q and DQ. Throws
+/// Error(kInvalidInput) for models that can't be calibrated.
 /// @param model as imported, before any pass
+QuantizedModel QuantizeInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+                            TimingCache& cache);
+
+/// QuantizeInt8, compiled. From one timing cache and one calibration file the same engine comes out.
 CompileResult BuildInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
                         TimingCache& cache);
 

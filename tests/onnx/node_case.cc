@@ -72,13 +72,14 @@ NodeResult Compare(const std::vector<Tensor>& got, const std::vector<Tensor>& ex
   return {NodeOutcome::kPassed, {}};
 }
 
-NodeResult Run(const NodeCase& test) {
+NodeResult Run(const NodeCase& test, const GraphRewrite& rewrite) {
   const std::vector<Tensor> inputs = ReadAll(test.folder, "input");
   ImportOptions options;
   for (int i = 0; i < test.model.graph().input_size() && i < static_cast<int>(inputs.size()); ++i) {
     options.input_shapes[test.model.graph().input(i).name()] = inputs[static_cast<size_t>(i)].shape();
   }
-  const auto graph = ImportOnnx((test.folder / "model.onnx").string(), options);
+  auto graph = ImportOnnx((test.folder / "model.onnx").string(), options);
+  if (rewrite) graph = rewrite(std::move(graph));
   Verify(*graph);
   return Compare(EvaluateGraph(*graph, inputs), ReadAll(test.folder, "output"));
 }
@@ -114,9 +115,9 @@ std::vector<NodeCase> LoadNodeCases(const fs::path& folder) {
   return cases;
 }
 
-NodeResult RunNodeCase(const NodeCase& test) {
+NodeResult RunNodeCase(const NodeCase& test, const GraphRewrite& rewrite) {
   try {
-    return Run(test);
+    return Run(test, rewrite);
   } catch (const Error& error) {
     return {error.code() == ErrorCode::kInvalidInput ? NodeOutcome::kRefused : NodeOutcome::kFailed, error.what()};
   } catch (const std::exception& error) {

@@ -1,9 +1,12 @@
 #pragma once
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "ir/graph.h"
 #include "onnx/proto.h"
 
 namespace tenon {
@@ -31,7 +34,9 @@ std::vector<NodeCase> LoadNodeCases(const std::filesystem::path& folder);
 
 /// Imports the model, evaluates it on the reference and compares the outputs: types and shapes exactly, floats as the
 /// ONNX project's own runner does (relative 1e-3, absolute 1e-7), NaN equal to NaN.
-NodeResult RunNodeCase(const NodeCase& test);
+/// `rewrite`, if given, replaces the imported graph by another that must compute the same.
+using GraphRewrite = std::function<std::unique_ptr<Graph>(std::unique_ptr<Graph>)>;
+NodeResult RunNodeCase(const NodeCase& test, const GraphRewrite& rewrite = {});
 
 /// Why Tenon refuses a case: an op that is out of scope, or a type that it lacks. None: it must pass.
 std::optional<std::string> ExpectedRefusal(const NodeCase& test);
