@@ -69,7 +69,12 @@ std::string OnnxGraphMaker::AddInitializer(const Tensor& tensor, std::string_vie
 NodeAttrs OnnxGraphMaker::AddNode(std::string_view op_type, std::vector<std::string> inputs,
                                   std::vector<std::string> outputs, std::string_view name_hint) {
   while (!inputs.empty() && inputs.back().empty()) inputs.pop_back();
-  while (!outputs.empty() && outputs.back().empty()) outputs.pop_back();
+  // Results that nobody reads need a name where ONNX doesn't call them optional.
+  const bool are_optional = op_type != "Split" && op_type != "TopK";
+  while (are_optional && !outputs.empty() && outputs.back().empty()) outputs.pop_back();
+  for (std::string& output : outputs) {
+    if (output.empty()) output = FreshName(fmt::format("{}.unused", name_hint));
+  }
   onnx::NodeProto& node = *out_.add_node();
   node.set_op_type(std::string(op_type));
   std::string name(name_hint);

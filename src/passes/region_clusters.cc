@@ -6,6 +6,7 @@
 
 #include "ops/index.h"
 #include "ops/pointwise.h"
+#include "ops/quantize.h"
 #include "ops/reduce.h"
 
 namespace tenon {
@@ -18,6 +19,14 @@ bool IsRegionType(const Value* value) {
          (IsFloat(value->dtype()) || value->dtype() == DType::kBool) && value->dtype() != DType::kFloat64;
 }
 
+/// Kernels load and store 8-bit tensors for Q and DQ, and keep them as floats in between.
+bool IsQuantization(const Node& node) { return node.As<QuantizeLinear>() || node.As<DequantizeLinear>(); }
+
+bool IsByteOf(const Node& node, const Value* value) {
+  return IsQuantization(node) && value->has_shape() && ElemCount(value->shape()) > 0 &&
+         (value->dtype() == DType::kUInt8 || value->dtype() == DType::kInt8);
+}
+
 /// Operand 0 and, where the op reads elements from all of them, the others are of types that kernels compute on; the
 /// rest (axes, sizes) is constant.
 bool HasRegionOperands(const Node& node) {
@@ -25,10 +34,11 @@ bool HasRegionOperands(const Node& node) {
   for (size_t i = 0; i < node.inputs().size(); ++i) {
     const Value* input = node.inputs()[i];
     if (!input) continue;
-    if (i == 0 || reads_all ? !IsRegionType(input) : !input->is_constant()) return false;
+    const bool is_computed_on = i == 0 || reads_all;
+    if (is_computed_on ? !IsRegionType(input) && !IsByteOf(node, input) : !input->is_constant()) return false;
   }
   return std::all_of(node.outputs().begin(), node.outputs().end(),
-                     [](const Value* output) { return !output || IsRegionType(output); });
+                     [&](const Value* output) { return !output || IsRegionType(output) || IsByteOf(node, output); });
 }
 
 bool IsSmallReduction(const Node& node) {

@@ -145,6 +145,23 @@ TEST(OnnxWriterTest, NamesAndMetadataStay) {
   EXPECT_EQ(results[3].AsDouble(1), 2);
 }
 
+TEST(OnnxWriterTest, ResultsThatNobodyReadsHaveNames) {
+  const auto graph = Parse(R"(graph "g" {
+    input %x: f32[1,4]
+    const %k: i64[1] = [2]
+    %a, _ = Split(%x) {axis=1, num_outputs=2}
+    %v, _ = TopK(%a, %k)
+    output %v "v"
+  })",
+                           &MakeOp);
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(PrintOnnx(*graph)));
+  for (const auto& node : model.graph().node()) {
+    ASSERT_EQ(node.output_size(), 2) << node.op_type();
+    EXPECT_FALSE(node.output(1).empty()) << node.op_type();
+  }
+}
+
 TEST(OnnxWriterTest, RefusesWhatStandardOnnxCannotSay) {
   const auto refused = [](const std::string& text, const std::string& what) {
     try {
