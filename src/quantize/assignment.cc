@@ -22,10 +22,13 @@ constexpr double kConversionShare = 0.005;
 /// Returns must take this share of the convs' own noises with them, together: where one of two convs in a row spoils a
 /// signal already, only the return of both helps.
 constexpr double kLeastEffect = 0.25;
-/// Returns in a row that may fail to, at most.
+/// A return that makes this many times as much noise is undone at once: its error made up for another one.
+constexpr double kHarm = 1.01;
+/// Returns in a row that may fail to help, at most.
 constexpr int kMaxVain = 8;
-/// Rounds of "half the noise" when the judge finds too large a drop.
-constexpr int kMaxRounds = 3;
+/// When the judge finds too large a drop: rounds of a noise so many times the last one.
+constexpr int kMaxRounds = 4;
+constexpr double kQuieter = 0.75;
 /// A gain of time that is no accident of timing.
 constexpr double kRealGain = 0.99;
 
@@ -51,7 +54,7 @@ class AssignmentSearch {
     }
     for (int round = 0; round < kMaxRounds && Rejected(); ++round) {
       RankByNoise();
-      ReturnUntil(std::min(allowed, chosen_.noise) / 2, 0);
+      ReturnUntil(kQuieter * chosen_.noise, 0);
     }
     if (tools_.times) chosen_.chosen_us = tools_.times(chosen_.int8).total_us;
     return std::move(chosen_);
@@ -63,6 +66,7 @@ class AssignmentSearch {
     double share = 0;  ///< of the FLOPs
     double noise = 0;
     bool returned = false;
+    bool harmful = false;  ///< its return was tried
   };
 
   double Noise() const { return chosen_.int8.empty() ? 0 : tools_.noise(chosen_.int8); }
@@ -126,10 +130,17 @@ class AssignmentSearch {
   }
 
   void TryReturn(Layer& layer) {
+    Assignment before = chosen_;
     Return(layer, KeptLayer::Reason::kAccuracy);
     chosen_.noise = Noise();
-    hoped_ += layer.noise;
     ++vain_;
+    if (chosen_.noise > kHarm * before.noise) {
+      chosen_ = std::move(before);
+      layer.returned = false;
+      layer.harmful = true;
+      return;
+    }
+    hoped_ += layer.noise;
     if (useful_.noise - chosen_.noise >= kLeastEffect * hoped_) Settle();
   }
 
@@ -149,7 +160,7 @@ class AssignmentSearch {
   void ReturnCheapConvs() {
     Settle();
     for (Layer& layer : layers_) {
-      if (layer.returned) continue;
+      if (layer.returned || layer.harmful) continue;
       const double gain = layer.noise / chosen_.noise;
       if (gain < kCheap * kConversionShare) break;  // nor are those below it
       if (vain_ == kMaxVain) break;
@@ -165,7 +176,7 @@ class AssignmentSearch {
       Layer* best = nullptr;
       double best_value = 0;
       for (Layer& layer : layers_) {
-        if (layer.returned || chosen_.flops_share - layer.share < least_flops_share) continue;
+        if (layer.returned || layer.harmful || chosen_.flops_share - layer.share < least_flops_share) continue;
         const double value = layer.noise / CostShare(layer);
         if (best && value <= best_value) continue;
         best = &layer;
