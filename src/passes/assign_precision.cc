@@ -23,7 +23,8 @@ constexpr size_t kPadValue = 2;
 
 bool ComputesInHalf(const Node& node) {
   const bool dense = EpilogueOf(node.op()) || node.As<Attention>();
-  return dense && node.output()->dtype() == DType::kFloat32 && node.input(0)->dtype() == DType::kFloat32;
+  const DType out = node.output()->dtype();  // bytes: of a float Conv whose only reader is a Q
+  return dense && (out == DType::kFloat32 || out == DType::kUInt8) && node.input(0)->dtype() == DType::kFloat32;
 }
 
 /// A Conv of integers whose result is real.
