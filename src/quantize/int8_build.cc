@@ -11,6 +11,7 @@
 #include "passes/pass_runner.h"
 #include "quantize/assignment.h"
 #include "quantize/calibration_file.h"
+#include "quantize/equalize.h"
 #include "quantize/insert.h"
 #include "quantize/int8_report.h"
 #include "quantize/quality.h"
@@ -19,7 +20,7 @@
 namespace tenon {
 namespace {
 
-constexpr size_t kDriftImages = 32, kNoiseImages = 4;
+constexpr size_t kDriftImages = 32, kNoiseImages = 4, kEqualiseImages = 32, kRoundingImages = 32;
 
 /// At most `count` of the images, evenly spread.
 CalibrationImages ImagesOf(const Dataset& data, const Preprocess& preprocess, size_t count) {
@@ -74,16 +75,19 @@ class Int8Builder {
         judge_(*fused_, options.images, head_, device, RestPrecision(), options.progress) {}
 
   QuantizedModel Quantize() {
+    Equalise();
     calibration_ = Calibrate();
     all_ = calibration_.observed.All();
     Warn(JudgeCalibration(all_, calibration_.observed.images, options_.calibrator));
     CheckDrift();
+    if (options_.weight_rounding == WeightRounding::kAdaRound)
+      weights_ = RoundConvWeights(*fused_, Some(kRoundingImages), all_, device_, options_.progress);
     const Assignment assignment = Choose();
     if (assignment.verdict && assignment.verdict->Rejects(options_.map_drop)) {
       Warn({fmt::format("INT8 costs {:.2f} points of mAP50-95 on the calibration images, more than --map-drop {}",
                         assignment.verdict->map_float - assignment.verdict->map_int8, options_.map_drop)});
     }
-    const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_};
+    const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_, equalised_};
     return {.graph = Quantized(assignment.int8, all_),
             .report = DescribeInt8(facts),
             .json = Int8ToJson(facts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
@@ -104,6 +108,19 @@ class Int8Builder {
     CheckCanCalibrate(*model);
     RunPassGroups(*model, {}, MakeFloatPassList(), {.dump_dir = "", .disabled = options.compile.disabled_passes});
     return model;
+  }
+
+  CalibrationImages Some(size_t count) const { return ImagesOf(options_.images, images_.preprocess, count); }
+
+  /// Before anything else is observed: what is stored in 8 bits are the tensors of the equalised graph.
+  void Equalise() {
+    const SplitStatistics seen =
+        ObserveConvInputs(*fused_, Some(kEqualiseImages), device_, options_.progress, "equalise");
+    equalised_ = EqualizeChannels(*fused_, seen.All());
+  }
+
+  InsertOptions InsertOf(const std::set<std::string>& int8) const {
+    return {.calibrator = options_.calibrator, .int8 = int8, .weights = &weights_};
   }
 
   Precision RestPrecision() const { return device_.features.avx512_bf16 ? Precision::kHalf : Precision::kFp32; }
@@ -149,11 +166,9 @@ class Int8Builder {
   }
 
   Assignment Choose() {
-    const NoiseMeter meter(*fused_, all_, ImagesOf(options_.images, images_.preprocess, kNoiseImages), device_);
+    const NoiseMeter meter(*fused_, all_, Some(kNoiseImages), device_);
     AssignmentTools tools{.progress = options_.progress};
-    tools.noise = [&](const std::set<std::string>& int8) {
-      return meter.Measure({.calibrator = options_.calibrator, .int8 = int8});
-    };
+    tools.noise = [&](const std::set<std::string>& int8) { return meter.Measure(InsertOf(int8)); };
     if (options_.compile.tune.effort > 0)
       tools.times = [this](const std::set<std::string>& int8) { return Time(int8); };
     if (judge_.CanJudge()) tools.judge = [this](const std::set<std::string>& int8) { return Ask(int8); };
@@ -162,7 +177,7 @@ class Int8Builder {
 
   std::unique_ptr<Graph> Quantized(const std::set<std::string>& int8, const StatisticsTable& statistics) const {
     std::unique_ptr<Graph> graph = fused_->Clone();
-    InsertQuantization(*graph, {.calibrator = options_.calibrator, .int8 = int8}, statistics);
+    InsertQuantization(*graph, InsertOf(int8), statistics);
     return graph;
   }
 
@@ -204,6 +219,8 @@ class Int8Builder {
   Judge judge_;
   Calibration calibration_;
   StatisticsTable all_;  ///< of both halves
+  WeightTable weights_;  ///< rounded together, where that was asked for
+  int equalised_ = 0;    ///< tensors
   std::optional<Drift> drift_;
   std::vector<std::string> warnings_;
 };
