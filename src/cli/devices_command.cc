@@ -19,14 +19,14 @@ CommandResult Devices() {
   CommandResult result;
   result.json["devices"] = {{{"name", "cpu"},
                              {"fingerprint", cpu.Fingerprint()},
-                             {"model", cpu.model},
+                             {"model", cpu.brand},
                              {"features", cpu.features.ToString()},
                              {"threads", cpu.threads},
                              {"precisions", precisions},
                              {"missing", missing}}};
   result.json["cuda"] = {{"available", false}, {"reason", "no GPU support in this release"}};
   result.text =
-      fmt::format("cpu        {}\n           {} threads, {}\n", cpu.model, cpu.threads, cpu.features.ToString());
+      fmt::format("cpu        {}\n           {} threads, {}\n", cpu.brand, cpu.threads, cpu.features.ToString());
   result.text += "           natively: " + std::string(cpu.features.avx512_bf16 ? "fp32, half (BF16)" : "fp32") + "\n";
   for (const auto& [precision, reason] : missing.items())
     result.text += fmt::format("           {} lacks: {}\n", precision, reason.get<std::string>());

@@ -92,7 +92,7 @@ QuantizedModel QuantizeOnnx(const ModelOptions& model, const GlobalOptions& glob
                             const Int8Options& options, const std::string& calib_file) {
   const Int8BuildOptions build = ToBuildOptions(model, global, compile, options, calib_file);
   TimingCache cache = TimingCache::Load(TimingCachePath(model.timing_cache));
-  QuantizedModel result = QuantizeInt8(ImportModel(model), ChosenCpu(global), build, cache);
+  QuantizedModel result = QuantizeInt8(ImportModel(model), *ChosenDevice(global), build, cache);
   SaveTimingCache(cache, model.timing_cache);
   return result;
 }
@@ -101,7 +101,7 @@ CompileResult CompileInt8(const ModelOptions& model, const GlobalOptions& global
                           const Int8Options& options, const std::string& calib_file) {
   const Int8BuildOptions build = ToBuildOptions(model, global, compile, options, calib_file);
   TimingCache cache = TimingCache::Load(TimingCachePath(model.timing_cache));
-  CompileResult result = BuildInt8(ImportModel(model), ChosenCpu(global), build, cache);
+  CompileResult result = BuildInt8(ImportModel(model), *ChosenDevice(global), build, cache);
   SaveTimingCache(cache, model.timing_cache);
   return result;
 }

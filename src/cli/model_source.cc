@@ -40,7 +40,7 @@ namespace {
 
 /// The engine with a plan for this machine added, from the cache of such builds or built now.
 std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, const ModelOptions& options,
-                                           const GlobalOptions& global, const CpuDevice& device) {
+                                           const GlobalOptions& global, const Device& device) {
   const Digest digest = HashString(HashFile(options.model).ToString() + device.Fingerprint());
   const fs::path cached = fs::path(CacheFolder()) / "engines" / (digest.ToString() + ".tenon");
   if (fs::exists(cached)) {
@@ -52,7 +52,7 @@ std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, c
     }
   }
   TimingCache timing = TimingCache::Load(TimingCachePath(options.timing_cache));
-  AddPlanForCpu(*model, device, {.effort = options.effort, .progress = global.progress()}, timing);
+  AddPlan(*model, device, {.effort = options.effort, .progress = global.progress()}, timing);
   SaveTimingCache(timing, options.timing_cache);
   std::error_code ignored;  // the write says why it failed
   fs::create_directories(cached.parent_path(), ignored);
@@ -113,6 +113,12 @@ CpuDevice ChosenCpu(const GlobalOptions& global) {
   return device;
 }
 
+std::shared_ptr<const Device> ChosenDevice(const GlobalOptions& global) { return ChosenCpu(global).Share(); }
+
+void PrintDevice(const Device& device) {
+  fmt::print(stderr, "device: {}, {}\n", device.Fingerprint(), device.TuningContext());
+}
+
 std::string TimingCachePath(const std::string& flag) {
   return flag.empty() ? (fs::path(CacheFolder()) / "cpu.timing").string() : flag;
 }
@@ -143,32 +149,31 @@ CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& glob
   full.source_digest = HashFile(options.model);
   TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache));
   const std::string before = cache.ToText();
-  CompileResult result = CompileForCpu(std::move(graph), ChosenCpu(global), full, cache);
+  CompileResult result = CompileFor(std::move(graph), *ChosenDevice(global), full, cache);
   if (cache.ToText() != before) SaveTimingCache(cache, options.timing_cache);
   return result;
 }
 
 LoadedModel LoadModel(const ModelOptions& options, const GlobalOptions& global) {
   const std::string device = ChooseDevice(global.device);
-  const CpuDevice cpu = ChosenCpu(global);
-  if (!global.quiet)
-    fmt::print(stderr, "device: {}, {} threads\n", device == "cpu" ? cpu.Fingerprint() : "reference evaluator",
-               device == "cpu" ? cpu.threads : 1);
   const bool is_engine = IsEngineFile(options.model);
   if (device == "reference") {
+    if (!global.quiet) fmt::print(stderr, "device: reference evaluator, 1 threads\n");
     if (is_engine) ThrowInvalid("--device reference runs ONNX files, not engines ({})", options.model);
     return {MakeReferenceEngine(ImportModel(options)), nullptr, {}};
   }
+  const auto chosen = ChosenDevice(global);
+  if (!global.quiet) PrintDevice(*chosen);
   if (is_engine) {
     RefusePrecisionFlags(options);
     auto model = ReadEngine(options.model);
-    if (options.build && !FindPlan(*model, cpu)) model = BuildPlanHere(model, options, global, cpu);
-    return {MakeCpuEngine(model, cpu), model, {}};
+    if (options.build && !FindPlan(*model, *chosen)) model = BuildPlanHere(model, options, global, *chosen);
+    return {MakeEngine(model, *chosen), model, {}};
   }
   if (fs::path(options.model).extension() == ".tenon") ReadEngine(options.model);  // says what is wrong with it
   CompileResult result = CompileOnnx(options, global, {});
   for (const auto& warning : result.warnings) Log().warn("{}", warning);
-  return {MakeCpuEngine(result.engine, cpu), result.engine, std::move(result.warnings)};
+  return {MakeEngine(result.engine, *chosen), result.engine, std::move(result.warnings)};
 }
 
 }  // namespace tenon::cli

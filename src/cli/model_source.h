@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/cpu/cpu_device.h"
 #include "cli/command.h"
 #include "compile/compiler.h"
 #include "onnx/importer.h"
@@ -45,6 +46,10 @@ std::string CacheFolder();
 std::string ChooseDevice(const std::string& flag);
 /// This machine's CPU, with the threads that were asked for.
 CpuDevice ChosenCpu(const GlobalOptions& global);
+/// The device that --device says, with the threads that were asked for.
+std::shared_ptr<const Device> ChosenDevice(const GlobalOptions& global);
+/// Its line on stderr.
+void PrintDevice(const Device& device);
 /// --timing-cache, or the default file under $XDG_CACHE_HOME/tenon.
 std::string TimingCachePath(const std::string& flag);
 /// Writes the cache there. That the default file can't be written is a warning: the engine is none the worse.

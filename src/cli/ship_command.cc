@@ -73,7 +73,7 @@ Json ToJson(const ShipResult& result) {
 CommandResult Ship(const ShipOptions& given, const GlobalOptions& global) {
   const ShipOptions options = Decide(given, global);
   if (!global.quiet)
-    fmt::print(stderr, "device: {}, {} threads\n", ChosenCpu(global).Fingerprint(), ChosenCpu(global).threads);
+    PrintDevice(*ChosenDevice(global));
   const ShipResult result = SearchEngineToShip(options, global);
   CommandResult answer{.json = ToJson(result)};
   answer.text = AttemptsTable(answer.json["attempts"]);

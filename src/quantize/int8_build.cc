@@ -63,10 +63,10 @@ bool Fits(const StatisticsTable& table, const Graph& fused) {
 /// One build: holds what its steps share.
 class Int8Builder {
  public:
-  Int8Builder(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+  Int8Builder(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
               TimingCache& cache)
       : fused_(Fuse(std::move(model), options)),
-        device_(device),
+        device_(device.Share()),
         options_(options),
         cache_(cache),
         head_(HeadOf(*fused_, options.head)),
@@ -106,7 +106,7 @@ class Int8Builder {
     return model;
   }
 
-  Precision RestPrecision() const { return device_.features.avx512_bf16 ? Precision::kHalf : Precision::kFp32; }
+  Precision RestPrecision() const { return device_->half_type() ? Precision::kHalf : Precision::kFp32; }
 
   /// From the file, where that fits; else from the images.
   Calibration Calibrate() {
@@ -114,7 +114,7 @@ class Int8Builder {
     if (auto known = ReadCalibration(key)) return *std::move(known);
     Calibration made{.key = key, .observed = {}};
     made.observed =
-        ObserveConvInputs(*fused_, images_, device_, options_.progress, "calibrate",
+        ObserveConvInputs(*fused_, images_, *device_, options_.progress, "calibrate",
                           [&](const FloatModel& model, int64_t place, size_t index, const LetterboxPlan& plan) {
                             judge_.ShowFloat(model.outputs(), place, index, plan);
                           });
@@ -143,13 +143,13 @@ class Int8Builder {
   void CheckDrift() {
     if (!options_.val) return;
     const SplitStatistics seen = ObserveConvInputs(*fused_, ImagesOf(*options_.val, images_.preprocess, kDriftImages),
-                                                   device_, options_.progress, "drift");
+                                                   *device_, options_.progress, "drift");
     drift_ = JudgeDrift(calibration_.observed, seen.All(), seen.images);
     if (!drift_->warning.empty()) Warn({drift_->warning});
   }
 
   Assignment Choose() {
-    const NoiseMeter meter(*fused_, all_, ImagesOf(options_.images, images_.preprocess, kNoiseImages), device_);
+    const NoiseMeter meter(*fused_, all_, ImagesOf(options_.images, images_.preprocess, kNoiseImages), *device_);
     AssignmentTools tools{.progress = options_.progress};
     tools.noise = [&](const std::set<std::string>& int8) {
       return meter.Measure({.calibrator = options_.calibrator, .int8 = int8});
@@ -175,7 +175,7 @@ class Int8Builder {
     CompileOptions compile = options_.compile;
     compile.precision = RestPrecision();
     compile.tune = tune;
-    return CompileForCpu(std::move(quantized), device_, compile, cache_);
+    return CompileFor(std::move(quantized), *device_, compile, cache_);
   }
 
   ProgramTimes Time(const std::set<std::string>& int8) {
@@ -196,7 +196,7 @@ class Int8Builder {
   }
 
   const std::unique_ptr<Graph> fused_;
-  const CpuDevice device_;
+  const std::shared_ptr<const Device> device_;
   const Int8BuildOptions& options_;
   TimingCache& cache_;
   const Head head_;
@@ -210,12 +210,12 @@ class Int8Builder {
 
 }  // namespace
 
-QuantizedModel QuantizeInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+QuantizedModel QuantizeInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
                             TimingCache& cache) {
   return Int8Builder(std::move(model), device, options, cache).Quantize();
 }
 
-CompileResult BuildInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+CompileResult BuildInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
                         TimingCache& cache) {
   return Int8Builder(std::move(model), device, options, cache).Build();
 }

@@ -207,17 +207,17 @@ class Checks {
     stage_ = "compile";
     TimingCache cache;
     try {
-      compiled_ = CompileForCpu(graph_.Clone(), variant_.device, {.tune = {.effort = 0}}, cache);
+      compiled_ = CompileFor(graph_.Clone(), variant_.device, {.tune = {.effort = 0}}, cache);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kInvalidInput && !HasStaticShapes(*fused_)) return {};
       throw;
     }
     stage_ = "run";
-    outputs_ = RunEngine(MakeCpuEngine(compiled_.engine, variant_.device), inputs_, 1);
+    outputs_ = RunEngine(MakeEngine(compiled_.engine, variant_.device), inputs_, 1);
     const std::string difference = Compare(outputs_, fused_outputs_);
     if (!difference.empty()) return fmt::format("cpu: {}\nsteps:{}\nfused:\n{}", difference, Steps(), Print(*fused_));
     for (const int threads : {2, 3}) {
-      if (!SameBytes(RunEngine(MakeCpuEngine(compiled_.engine, variant_.device), inputs_, threads), outputs_))
+      if (!SameBytes(RunEngine(MakeEngine(compiled_.engine, variant_.device), inputs_, threads), outputs_))
         return fmt::format("cpu: other bits with {} threads; steps:{}", threads, Steps());
     }
     return {};
@@ -227,7 +227,7 @@ class Checks {
     if (!compiled_.engine || variant_.tactics == 0) return {};
     stage_ = "tactics";
     const auto other = WithOtherTactics(*compiled_.engine, variant_.device, variant_.tactics);
-    if (SameBytes(RunEngine(MakeCpuEngine(other, variant_.device), inputs_, 2), outputs_)) return {};
+    if (SameBytes(RunEngine(MakeEngine(other, variant_.device), inputs_, 2), outputs_)) return {};
     std::string tactics;
     for (size_t i = 0; i < other->plans[0]->steps.size(); ++i)
       tactics += fmt::format("\n  {}: {} -> {}", other->plans[0]->steps[i].family,
@@ -242,7 +242,7 @@ class Checks {
     WriteEngine(*compiled_.engine, path.string());
     const auto read = ReadEngine(path.string());
     const std::string bytes = ReadTextFile(path.string());
-    const auto outputs = RunEngine(MakeCpuEngine(read, variant_.device), inputs_, 1);
+    const auto outputs = RunEngine(MakeEngine(read, variant_.device), inputs_, 1);
     WriteEngine(*read, path.string());
     const bool same_file = ReadTextFile(path.string()) == bytes;
     std::filesystem::remove(path);
@@ -251,8 +251,8 @@ class Checks {
     TimingCache cache;
     CpuDevice other = variant_.device;
     other.model = "another CPU";
-    AddPlanForCpu(*read, other, {.effort = 0}, cache);
-    if (!SameBytes(RunEngine(MakeCpuEngine(read, other), inputs_, 1), outputs_))
+    AddPlan(*read, other, {.effort = 0}, cache);
+    if (!SameBytes(RunEngine(MakeEngine(read, other), inputs_, 1), outputs_))
       return "engine file: the plan built from the portable part gives other bytes";
     return {};
   }
@@ -262,8 +262,8 @@ class Checks {
     stage_ = "half";
     TimingCache cache;
     const auto half =
-        CompileForCpu(graph_.Clone(), variant_.device, {.precision = Precision::kHalf, .tune = {.effort = 0}}, cache);
-    const auto outputs = RunEngine(MakeCpuEngine(half.engine, variant_.device), inputs_, 2);
+        CompileFor(graph_.Clone(), variant_.device, {.precision = Precision::kHalf, .tune = {.effort = 0}}, cache);
+    const auto outputs = RunEngine(MakeEngine(half.engine, variant_.device), inputs_, 2);
     // BF16 rounds operands and results of products by 2^-9 of their size, and what lies between may be stored in it.
     const NoiseLevel level{.float32 = 0x1p-8, .products = 0x1p-8, .stored = true};
     std::vector<Tolerance> tolerances;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu_device.h"
-#include "backends/cpu/strided.h"
+#include "backends/strided.h"
 #include "backends/kernel.h"
 #include "guarded_buffer.h"
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu_device.h"
-#include "backends/cpu/strided.h"
+#include "backends/strided.h"
 #include "guarded_buffer.h"
 
 namespace tenon::strided {
