@@ -40,6 +40,20 @@ struct TimingOptions {
   Progress::Mode progress = Progress::Mode::kQuiet;
 };
 
+/// What a device reaches at best, measured just now: what every other rate is held against. Never cached: on a shared
+/// machine the peaks of an hour ago are no measure of now.
+struct MachinePeaks {
+  int threads = 1;  ///< of a CPU
+  // Operations per second (a multiply-add counts two) of independent chains in registers; 0 where there are none.
+  double fp32_ops = 0;  ///< CPU: vfmadd231ps in the widest vectors; GPU: FFMA
+  double half_ops = 0;  ///< CPU: vdpbf16ps; GPU: FP16 matrix instructions with FP32 sums
+  double int8_ops = 0;  ///< CPU: vpdpbusd; GPU: u8 x s8 matrix instructions
+  // Bytes per second read plus bytes written by a copy.
+  double memory_bytes = 0;  ///< blocks far larger than the caches
+  double cache_bytes = 0;   ///< blocks that stay in the L2 (a CPU's: each core's)
+  double launch_us = 0;     ///< an empty step
+};
+
 /// A device that programs are compiled for and run on. What depends on the kind of device is said here and in its
 /// kernel families; passes, views, memory plan and tuner know no kinds.
 class Device {
@@ -61,6 +75,10 @@ class Device {
   virtual std::string Int8Obstacle() const = 0;
   /// Whether a convolution reads an FP32 image of any layout and computes in half: else it stays in FP32.
   virtual bool converts_images() const = 0;
+  /// Of a core's L2 on a CPU, of the whole L2 on a GPU.
+  virtual int64_t cache_bytes() const = 0;
+  /// Takes about half a second; rates of what the device lacks are 0.
+  virtual MachinePeaks MeasurePeaks() const = 0;
   /// Preferred first.
   virtual std::span<const KernelFamily* const> families() const = 0;
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <bit>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -23,6 +24,13 @@ struct KernelOperand {
   Tensor constant;  ///< a constant's elements, dense row-major; null for run-time operands, and at load for packed ones
   bool is_constant = false;
 };
+
+/// The alignment of an operand at `offset_bytes` of its memory: arenas, tensors and constants begin at multiples of 64 in
+/// memory that Tenon owns.
+inline int64_t AlignmentAt(int64_t offset_bytes) {
+  constexpr uint64_t kMemoryAlignment = 64;
+  return int64_t{1} << std::countr_zero(static_cast<uint64_t>(offset_bytes) | kMemoryAlignment);
+}
 
 /// What one step computes: an op over operands in memory.
 struct StepProblem {

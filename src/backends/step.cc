@@ -15,6 +15,7 @@ KernelOperand ToKernelOperand(const ProgramOperand& operand, const Program& prog
           .dtype = operand.dtype,
           .shape = operand.shape,
           .strides_bytes = operand.strides_bytes,
+          .alignment_bytes = AlignmentAt(operand.offset_bytes),
           .constant = plain_constant ? program.constants[operand.index] : Tensor(),
           .is_constant = plain_constant || operand.memory == MemoryKind::kPacked};
 }

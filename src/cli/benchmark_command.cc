@@ -242,7 +242,7 @@ const Engine& FirstEngine(const std::vector<Contender>& contenders) {
 }
 
 CommandResult Benchmark(const BenchmarkOptions& options, const GlobalOptions& global) {
-  if (ChooseDevice(global.device) != "cpu") ThrowInvalid("benchmark measures --device cpu, not {}", global.device);
+  ChosenDevice(global);  // refused before the work
   for (const auto& name : options.precisions) InPrecision(options.model, name, "--precisions");  // refuses unknown ones
   std::optional<Dataset> dataset;
   if (!options.data.data.empty()) dataset = LoadDatasetAndReport(options.data);

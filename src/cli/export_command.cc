@@ -72,10 +72,10 @@ CompileResult AddDevice(const ModelOptions& options, const GlobalOptions& global
     result.warnings.push_back("the engine has a plan for this machine already");
     return result;
   }
-  TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache));
+  TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache, *device));
   AddPlan(*result.engine, *device,
                 {.effort = options.effort, .verbose = global.verbose, .progress = global.progress()}, cache);
-  SaveTimingCache(cache, options.timing_cache);
+  SaveTimingCache(cache, options.timing_cache, *device);
   return result;
 }
 
@@ -117,7 +117,6 @@ CommandResult ExportOnnx(const ExportOptions& options, const ModelOptions& model
 
 CommandResult Export(const ExportOptions& options, const GlobalOptions& global) {
   RefuseLaterFlags(options);
-  if (ChooseDevice(global.device) != "cpu") ThrowInvalid("export builds for --device cpu, not {}", global.device);
   const ModelOptions model = WithPrecision(options);
   if (options.format == "onnx") return ExportOnnx(options, model, global);
   const bool is_engine = IsEngineFile(model.model);

@@ -35,7 +35,7 @@ std::string ReportOf(const EngineModel& engine, const std::string& name) {
 /// What the steps that aren't in INT8 compute in, where they can.
 Precision FloatPrecision(const Program& plan) {
   const bool half = std::any_of(plan.steps.begin(), plan.steps.end(),
-                                [](const ProgramStep& step) { return step.compute == DType::kBFloat16; });
+                                [](const ProgramStep& step) { return step.compute == DType::kBFloat16 || step.compute == DType::kFloat16; });
   return half || plan.precision == "half" ? Precision::kHalf : Precision::kFp32;
 }
 
@@ -167,7 +167,7 @@ Verification VerifySession::Verify(const std::shared_ptr<const EngineModel>& mod
        .accuracy = {dataset_, accuracy, source_accuracy},
        .source = {*graph, *fp32_graph},
        .half = plan->precision == "int8" ? Half() : nullptr,
-       .other_process = [&](const Tensor& input) { return RunInOtherProcess(*model, global_.threads, input); }},
+       .other_process = [&](const Tensor& input) { return RunInOtherProcess(*model, global_.device, global_.threads, input); }},
       matrix);
   result.report = ToJson(result.matrix, accuracy, *plan, name);
   if (times == LayerTimes::kMeasure) result.report["layers"] = MeasureLayers(detector.engine(), *plan, device_->host_threads());

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/log.h"
+#include "compile/compiler.h"
 #include "passes/pass_runner.h"
 #include "runtime/load.h"
 #include "verify/source_cache.h"
@@ -88,7 +89,8 @@ Accuracy VerifySource::MeasureSource(const Dataset& dataset, const HeadOptions& 
 
 std::unique_ptr<Graph> VerifySource::FusedGraph(Precision precision) const {
   auto graph = ImportOnnx(options_.model, ToImportOptions(options_));
-  RunPasses(*graph, {.precision = precision});
+  const auto device = ChosenDevice(global_);
+  RunPasses(*graph, PassContextFor(*device, precision));
   return graph;
 }
 

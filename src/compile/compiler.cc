@@ -157,7 +157,8 @@ class ProgramBuilder {
     KernelOperand result{.present = value != nullptr,
                          .dtype = operand.dtype,
                          .shape = operand.shape,
-                         .strides_bytes = operand.strides_bytes};
+                         .strides_bytes = operand.strides_bytes,
+                         .alignment_bytes = AlignmentAt(operand.offset_bytes)};
     if (value && value->is_constant()) {
       result.is_constant = true;
       result.constant = value->constant();
@@ -287,12 +288,19 @@ void WarnAboutReferenceSteps(const Program& program, const Device& device, std::
 
 }  // namespace
 
+PassContext PassContextFor(const Device& device, Precision precision) {
+  return {.precision = precision,
+          .half_type = device.half_type().value_or(DType::kBFloat16),
+          .converts_images = device.converts_images()};
+}
+
 CompileResult CompileFor(std::unique_ptr<Graph> graph, const Device& device, const CompileOptions& options,
                             TimingCache& cache) {
   CheckPrecision(options.precision, device);
   PassReport report;
-  RunPasses(*graph, {.precision = options.precision, .half_type = device.half_type().value_or(DType::kBFloat16), .converts_images = device.converts_images(), .report = &report},
-            {.dump_dir = options.dump_ir_dir, .disabled = options.disabled_passes});
+  PassContext context = PassContextFor(device, options.precision);
+  context.report = &report;
+  RunPasses(*graph, context, {.dump_dir = options.dump_ir_dir, .disabled = options.disabled_passes});
   CheckShapesAreStatic(*graph);
   CompileResult result;
   result.engine = std::make_shared<EngineModel>();

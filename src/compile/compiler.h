@@ -30,6 +30,9 @@ struct CompileResult {
   std::vector<double> step_us;  ///< of the new plan's steps, as the timing cache has it; 0 where never timed
 };
 
+/// What passes do on this device.
+PassContext PassContextFor(const Device& device, Precision precision);
+
 /// Passes, layout, memory plan, tactics: graph in, engine with one plan for `device` out. Known tactics come from the
 /// cache and new ones go to it. Throws Error(kInvalidInput) for graphs with data-dependent shapes,
 /// Error(kUnsupportedDevice) when the device doesn't compute the precision natively.

@@ -21,7 +21,9 @@ std::string DescribeOperand(const KernelOperand& operand) {
   std::string text = fmt::format("{}[", ToString(operand.dtype));
   for (size_t d = 0; d < operand.shape.size(); ++d)
     text += fmt::format("{}{}:{}", d ? "," : "", operand.shape[d], operand.strides_bytes[d]);
-  return text + (operand.is_constant ? "]c" : "]");
+  text += operand.is_constant ? "]c" : "]";
+  constexpr int64_t kVector = 16;
+  return operand.alignment_bytes < kVector ? text + fmt::format("@{}", operand.alignment_bytes) : text;
 }
 
 /// What the choice may depend on: equal texts, equal best tactics.

@@ -48,6 +48,7 @@ std::shared_ptr<const internal::Executable> NewExecutable(const EngineModel& mod
                       .got = "plans for " + PlanList(model),
                       .hint = "Use --build to make one here, or tenon export --add-device on a machine of this kind."});
   }
+  if (const auto* gpu = dynamic_cast<const CudaDevice*>(&device)) return NewCudaExecutable(model, plan, *gpu);
   const auto* cpu = dynamic_cast<const CpuDevice*>(&device);
   TENON_CHECK(cpu, "no executables for {}", device.kind());
   return NewCpuExecutable(model, plan, *cpu);

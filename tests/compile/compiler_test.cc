@@ -190,7 +190,7 @@ TEST_F(EngineFileTest, ThePortablePartRebuildsThePlan) {
   WriteEngine(*CompileNet(1, {.tune = {.effort = 0}}, cache).engine, Path("a.tenon"));
   const auto model = ReadEngine(Path("a.tenon"));
   CpuDevice other = CpuDevice::Detect();
-  other.model = "another CPU";
+  other.brand = "another CPU";
   EXPECT_EQ(FindPlan(*model, other), nullptr);
   EXPECT_THROW(MakeEngine(model, other), Error);
   AddPlan(*model, other, {.effort = 0}, cache);
@@ -202,7 +202,7 @@ TEST_F(EngineFileTest, ThePortablePartRebuildsThePlan) {
 TEST_F(EngineFileTest, PlansAreRebuiltFromWeightsThatAnotherInstructionSetPacked) {
   const CpuDevice here = CpuDevice::Detect();
   CpuDevice narrow = here;
-  narrow.model = "a CPU with AVX2 alone";
+  narrow.brand = "a CPU with AVX2 alone";
   narrow.features = {.avx2_fma = true};
   if (here.features.ToString() == narrow.features.ToString()) GTEST_SKIP() << "this CPU has AVX2 alone";
   TimingCache cache;

@@ -169,7 +169,7 @@ TEST_F(EngineVersionsTest, ForeignPackingIsRefusedWithItsFamily) {
 
 TEST_F(EngineVersionsTest, OtherMachinesAreToldWhichOnesItHas) {
   CpuDevice other = PlainDevice();
-  other.model = "another vendor's CPU";
+  other.brand = "another vendor's CPU";
   const std::string message = MessageOf([&] { RunEngine(Build(), other); });
   EXPECT_THAT(message, AllOf(HasSubstr("another vendor's CPU"), HasSubstr("a plain CPU of the tests"),
                              HasSubstr("avx2"), HasSubstr("--build")));

@@ -29,6 +29,8 @@ struct CpuDevice final : Device {
   std::string HalfObstacle() const override;
   std::string Int8Obstacle() const override;
   bool converts_images() const override { return false; }
+  int64_t cache_bytes() const override { return static_cast<int64_t>(features.l2_bytes); }
+  MachinePeaks MeasurePeaks() const override;
   std::span<const KernelFamily* const> families() const override;
   void TimeCandidates(std::vector<TuneTask>& tasks, const TuneSubject& subject,
                       const TimingOptions& options) const override;

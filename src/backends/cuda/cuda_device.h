@@ -36,6 +36,8 @@ struct CudaDevice final : Device {
   std::string HalfObstacle() const override { return ""; }
   std::string Int8Obstacle() const override { return ""; }
   bool converts_images() const override { return true; }
+  int64_t cache_bytes() const override { return l2_bytes; }
+  MachinePeaks MeasurePeaks() const override;
   std::span<const KernelFamily* const> families() const override;
   void TimeCandidates(std::vector<TuneTask>& tasks, const TuneSubject& subject,
                       const TimingOptions& options) const override;
@@ -43,6 +45,8 @@ struct CudaDevice final : Device {
   void AddCode(Program& program, const std::vector<StepProblem>& problems) const override;
   std::shared_ptr<const Device> Share() const override { return std::make_shared<CudaDevice>(*this); }
 
+  /// Of this machine's compiler; 0 where there is none.
+  static int NvrtcVersion();
   /// Throws Error(kUnsupportedDevice) for a description without a context.
   const cuda::GpuContext& gpu() const;
   cuda::CompileOptions compile_options() const { return {.capability = limits.capability, .cache_folder = cache_folder}; }
