@@ -136,7 +136,7 @@ TEST(CudaFamilies, IndicesOfMaximaStayOnTheHost) {
 
 TEST(CudaFamilies, EveryPointwiseOpCompiles) {
   Region region;
-  region.body = std::make_shared<Graph>();
+  region.body = std::make_shared<tenon::Graph>();
   Value* x = region.body->AddInput("x", {DType::kFloat32, Shape{2, 40}});
   Value* y = region.body->AddInput("y", {DType::kFloat16, Shape{2, 40}});
   Cast cast;
