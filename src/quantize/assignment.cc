@@ -26,6 +26,8 @@ constexpr double kLeastEffect = 0.25;
 constexpr double kHarm = 1.01;
 /// Returns in a row that may fail to help, at most.
 constexpr int kMaxVain = 8;
+/// What returns to INT8 at the end may add so much to the noise, all together.
+constexpr double kNeedlessNoise = 1.05;
 /// When the judge finds too large a drop: rounds of a noise so many times the last one.
 constexpr int kMaxRounds = 4;
 constexpr double kQuieter = 0.75;
@@ -52,10 +54,11 @@ class AssignmentSearch {
       ReturnCheapConvs();
       ReturnUntil(allowed, chosen_.flops_share - kMostForNoise);
     }
-    for (int round = 0; round < kMaxRounds && Rejected(); ++round) {
+    for (int round = 0; Rejected() && round < kMaxRounds; ++round) {
       RankByNoise();
       ReturnUntil(kQuieter * chosen_.noise, 0);
     }
+    TakeNeedlessBack();
     if (tools_.times) chosen_.chosen_us = tools_.times(chosen_.int8).total_us;
     return std::move(chosen_);
   }
@@ -186,6 +189,36 @@ class AssignmentSearch {
       TryReturn(*best);
     }
     Unwind();
+  }
+
+  /// Convs in half that the returns of others made needless compute in INT8 again, those that cost most time first, as
+  /// far as the noise stays what it is; the judge has the last word.
+  void TakeNeedlessBack() {
+    if (chosen_.verdict && chosen_.verdict->Rejects(map_drop_)) return;
+    const Assignment before = chosen_;
+    const double allowed = kNeedlessNoise * chosen_.noise;
+    std::vector<const Layer*> candidates;
+    for (const KeptLayer& kept : before.kept) {
+      const auto layer =
+          std::find_if(layers_.begin(), layers_.end(), [&](const Layer& l) { return l.name == kept.node; });
+      const bool slow = kept.int8_us && kept.half_us && *kept.int8_us >= *kept.half_us;
+      if (kept.reason == KeptLayer::Reason::kAccuracy && !slow) candidates.push_back(&*layer);
+    }
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [&](const Layer* a, const Layer* b) { return CostShare(*a) > CostShare(*b); });
+    for (const Layer* layer : candidates) TakeBackIfQuiet(*layer, allowed);
+    if (chosen_.int8 != before.int8 && Rejected()) chosen_ = before;
+  }
+
+  void TakeBackIfQuiet(const Layer& layer, double allowed) {
+    std::set<std::string> more = chosen_.int8;
+    more.insert(layer.name);
+    const double noise = tools_.noise(more);
+    if (noise > allowed) return;
+    chosen_.int8 = std::move(more);
+    chosen_.noise = noise;
+    chosen_.flops_share += layer.share;
+    std::erase_if(chosen_.kept, [&](const KeptLayer& kept) { return kept.node == layer.name; });
   }
 
   bool Rejected() {
