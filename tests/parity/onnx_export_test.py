@@ -5,12 +5,10 @@ import subprocess
 import tempfile
 import unittest
 
-import numpy as np
 import onnx
 
 import compare
 import oracle
-from models_test import INPUT_NOISE
 
 EXAMPLE = oracle.ROOT / "examples" / "forklift"
 MODEL = EXAMPLE / "forklift.onnx"
@@ -53,20 +51,18 @@ class OnnxExport(unittest.TestCase):
         self.assertGreater(found.rms, 0, "nothing was rounded")
 
     def test_int8(self):
-        """Tenon computes the file in integers, ONNX Runtime in floats between Q and DQ: where a sum meets a tie they differ by a step,
-        as ONNX Runtime differs from itself when its input moves by a few last bits. Two draws of that noise: twice it."""
+        """Where a sum comes close to a tie between two steps, its last bit decides, and what follows spreads that: two evaluations of the
+        same Q/DQ in floats differ by it, ONNX Runtime's and that of Tenon's reference. The integer kernels may be twice as far from
+        ONNX Runtime: their sums are exact, and their SiLU has 16 bits."""
         out = self.export("--int8", "--data", str(EXAMPLE / "data.yaml"), "--max-images", "8", "--calib", str(self.folder / "c.calib"))
         ops = self.ops(out)
         self.assertGreater(ops.count("QuantizeLinear"), 0.9 * ops.count("Conv") / 2)
         expected = oracle.run_oracle(out, self.inputs)["output0"]
-        generator = np.random.default_rng(1)
-        noisy = {key: (x * (1 + INPUT_NOISE * generator.uniform(-1, 1, x.shape))).astype(x.dtype) for key, x in self.inputs.items()}
-        own = compare.difference("itself", oracle.run_oracle(out, noisy)["output0"], expected)
-        got = oracle.run_tenon(out, self.inputs, self.folder, "--effort", 0)[0]["output0"]
-        found = compare.difference("int8", got, expected)
-        print(f"int8: {found}; the oracle from itself: {own}; from FP32: {compare.difference('source', expected, self.expected)}")
-        self.assertLessEqual(found.rms, 2 * own.rms)
-        self.assertGreater(found.cosine, 0.999)
+        runs = {device: compare.difference(device, oracle.run_tenon(out, self.inputs, self.folder, "--effort", 0, "--device", device)[0]["output0"], expected)
+                for device in ("reference", "cpu")}
+        print(f"int8: {runs['cpu']}; the reference: {runs['reference']}; from FP32: {compare.difference('source', expected, self.expected)}")
+        self.assertLessEqual(runs["cpu"].rms, 2 * runs["reference"].rms)
+        self.assertGreater(runs["cpu"].cosine, 0.999)
 
 
 if __name__ == "__main__":
