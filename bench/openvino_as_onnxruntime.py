@@ -1,7 +1,7 @@
 """Runs a Python program with OpenVINO in ONNX Runtime's place: a module `onnxruntime` of the few names that Tenon's peer process
 (src/peers/onnxruntime_peer.py) asks for. So `tenon benchmark --onnxruntime` judges OpenVINO models with Tenon's own evaluator.
 
-usage: OPENVINO_MODEL=MODEL.xml OPENVINO_PRECISION=f32 openvino_as_onnxruntime.py -B -c PROGRAM
+usage: OPENVINO_MODEL=MODEL.xml openvino_as_onnxruntime.py -B -c PROGRAM
 Whatever model the program asks for, MODEL.xml runs: its outputs must be the same, in the same order.
 """
 import os
@@ -23,7 +23,7 @@ class InferenceSession:
         core = openvino.Core()
         self.compiled = core.compile_model(core.read_model(os.environ["OPENVINO_MODEL"]), "CPU", {
             "INFERENCE_NUM_THREADS": options.intra_op_num_threads, "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": os.environ.get("OPENVINO_PRECISION", "f32")})
+            "INFERENCE_PRECISION_HINT": "f32"})
         self.request = self.compiled.create_infer_request()
 
     def get_outputs(self):
