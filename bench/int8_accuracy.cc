@@ -38,10 +38,10 @@ double Map(std::unique_ptr<Graph> graph, const Dataset& data, const CpuDevice& d
   CompileOptions options;
   options.tune.effort = 0;
   options.precision = precision;
-  const auto engine = CompileForCpu(std::move(graph), device, options, cache).engine;
+  const auto engine = CompileFor(std::move(graph), device, options, cache).engine;
   if (!file.empty()) WriteEngine(*engine, file);
   if (data.samples.empty()) return 0;
-  Detector detector(MakeCpuEngine(engine, device), "", 0);
+  Detector detector(MakeEngine(engine, device), "", 0);
   return 100 * MeasureAccuracy(detector, data, {.progress = Progress::Mode::kQuiet}).report.metrics.ap50_95;
 }
 

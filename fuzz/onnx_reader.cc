@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     auto graph = tenon::ImportOnnx(tenon::fuzzing::Bytes(data, size));
     static const tenon::CpuDevice device = tenon::CpuDevice::Detect();
     tenon::TimingCache cache;
-    const auto result = tenon::CompileForCpu(std::move(graph), device, {.tune = {.effort = 0}}, cache);
+    const auto result = tenon::CompileFor(std::move(graph), device, {.tune = {.effort = 0}}, cache);
     tenon::testing_support::RunGuarded(*result.engine);
   });
 }

@@ -67,15 +67,15 @@ nlohmann::ordered_json Counts(const Program& plan) {
 CompileResult AddDevice(const ModelOptions& options, const GlobalOptions& global) {
   CompileResult result;
   result.engine = ReadEngine(options.model);
-  const CpuDevice device = ChosenCpu(global);
-  if (FindPlan(*result.engine, device)) {
+  const auto device = ChosenDevice(global);
+  if (FindPlan(*result.engine, *device)) {
     result.warnings.push_back("the engine has a plan for this machine already");
     return result;
   }
-  TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache));
-  AddPlanForCpu(*result.engine, device,
+  TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache, *device));
+  AddPlan(*result.engine, *device,
                 {.effort = options.effort, .verbose = global.verbose, .progress = global.progress()}, cache);
-  SaveTimingCache(cache, options.timing_cache);
+  SaveTimingCache(cache, options.timing_cache, *device);
   return result;
 }
 
@@ -117,7 +117,6 @@ CommandResult ExportOnnx(const ExportOptions& options, const ModelOptions& model
 
 CommandResult Export(const ExportOptions& options, const GlobalOptions& global) {
   RefuseLaterFlags(options);
-  if (ChooseDevice(global.device) != "cpu") ThrowInvalid("export builds for --device cpu, not {}", global.device);
   const ModelOptions model = WithPrecision(options);
   if (options.format == "onnx") return ExportOnnx(options, model, global);
   const bool is_engine = IsEngineFile(model.model);
@@ -131,7 +130,7 @@ CommandResult Export(const ExportOptions& options, const GlobalOptions& global) 
       !options.output.empty() ? options.output : fs::path(model.model).replace_extension(".tenon").string();
   CheckWritable(output);
   if (!global.quiet)
-    fmt::print(stderr, "device: {}, {} threads\n", ChosenCpu(global).Fingerprint(), ChosenCpu(global).threads);
+    PrintDevice(*ChosenDevice(global));
   const auto start = std::chrono::steady_clock::now();
   const CompileResult result = Build(options, model, global, output);
   const int64_t size = WriteEngine(*result.engine, output);

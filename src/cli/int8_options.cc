@@ -92,25 +92,27 @@ void AddInt8Flags(CLI::App& command, Int8Options& options) {
 QuantizedModel QuantizeOnnx(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,
                             const Int8Options& options, const std::string& calib_file) {
   const Int8BuildOptions build = ToBuildOptions(model, global, compile, options, calib_file);
-  TimingCache cache = TimingCache::Load(TimingCachePath(model.timing_cache));
-  QuantizedModel result = QuantizeInt8(ImportModel(model), ChosenCpu(global), build, cache);
-  SaveTimingCache(cache, model.timing_cache);
+  const auto device = ChosenDevice(global);
+  TimingCache cache = TimingCache::Load(TimingCachePath(model.timing_cache, *device));
+  QuantizedModel result = QuantizeInt8(ImportModel(model), *device, build, cache);
+  SaveTimingCache(cache, model.timing_cache, *device);
   return result;
 }
 
 double MeasureNoiseOfAllInt8(const ModelOptions& model, const GlobalOptions& global, const Int8Options& options,
                              const std::string& calib_file) {
   TimingCache unused;
-  return NoiseOfAllInt8(ImportModel(model), ChosenCpu(global), ToBuildOptions(model, global, {}, options, calib_file),
-                        unused);
+  return NoiseOfAllInt8(ImportModel(model), *ChosenDevice(global),
+                        ToBuildOptions(model, global, {}, options, calib_file), unused);
 }
 
 CompileResult CompileInt8(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,
                           const Int8Options& options, const std::string& calib_file) {
   const Int8BuildOptions build = ToBuildOptions(model, global, compile, options, calib_file);
-  TimingCache cache = TimingCache::Load(TimingCachePath(model.timing_cache));
-  CompileResult result = BuildInt8(ImportModel(model), ChosenCpu(global), build, cache);
-  SaveTimingCache(cache, model.timing_cache);
+  const auto device = ChosenDevice(global);
+  TimingCache cache = TimingCache::Load(TimingCachePath(model.timing_cache, *device));
+  CompileResult result = BuildInt8(ImportModel(model), *device, build, cache);
+  SaveTimingCache(cache, model.timing_cache, *device);
   return result;
 }
 

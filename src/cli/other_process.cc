@@ -88,7 +88,8 @@ class Child {
 
 }  // namespace
 
-std::vector<Tensor> RunInOtherProcess(const EngineModel& model, int threads, const Tensor& input) {
+std::vector<Tensor> RunInOtherProcess(const EngineModel& model, const std::string& device, int threads,
+                                      const Tensor& input) {
   const TemporaryFolder folder;
   const std::string engine = folder.File("engine.tenon"), array = folder.File("input.npy");
   const std::string out = folder.File("stdout"), err = folder.File("stderr");
@@ -108,6 +109,7 @@ std::vector<Tensor> RunInOtherProcess(const EngineModel& model, int threads, con
                                         "--iterations",
                                         "1",
                                         "--json"};
+  if (!device.empty()) arguments.insert(arguments.end(), {"--device", device});
   if (threads > 0) arguments.insert(arguments.end(), {"--threads", std::to_string(threads)});
   const int code = Child(std::move(arguments), out, err).Wait();
   if (code != 0) {

@@ -134,7 +134,7 @@ CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
   std::vector<const void*> pointers;
   for (const Tensor& input : inputs) pointers.push_back(input.raw());
   std::vector<Stream> streams;
-  const int cores = ChosenCpu(global).threads;
+  const int cores = ChosenDevice(global)->host_threads();
   for (int i = 0; i < options.streams; ++i) streams.emplace_back(model.engine, std::max(1, cores / options.streams));
   MeasureAll(streams, pointers, options.latency);
 

@@ -57,7 +57,7 @@ class ShipSearch {
   ShipSearch(const ShipOptions& options, const GlobalOptions& global)
       : options_(options),
         global_(global),
-        device_(ChosenCpu(global)),
+        device_(ChosenDevice(global)),
         quantisation_(QuantisationOf(options.model)),
         session_(options.model.model, options.model, options.judge, global) {}
 
@@ -84,7 +84,7 @@ class ShipSearch {
     }
     if (!asked.empty()) return asked;
     std::vector<std::string> names;
-    std::vector<PrecisionSupport> supported = PrecisionsOf(device_);
+    std::vector<PrecisionSupport> supported = PrecisionsOf(*device_);
     for (auto precision = supported.rbegin(); precision != supported.rend(); ++precision) {  // fastest first
       if (precision->native)
         names.push_back(precision->name);
@@ -217,7 +217,7 @@ class ShipSearch {
     model.effort = settings.effort;
     if (quantisation_ == Quantisation::kOwn) {
       model.int8 = false;
-      model.half = device_.features.avx512_bf16;
+      model.half = device_->half_type().has_value();
     }
     if (!model.int8) return CompileOnnx(model, global_, {});
     const Int8Options int8 = ToInt8Options(settings);
@@ -257,7 +257,7 @@ class ShipSearch {
 
   const ShipOptions& options_;
   const GlobalOptions& global_;
-  const CpuDevice device_;
+  const std::shared_ptr<const Device> device_;
   const Quantisation quantisation_;
   VerifySession session_;
   const std::shared_ptr<Int8Findings> findings_ = std::make_shared<Int8Findings>();

@@ -67,10 +67,9 @@ bool Fits(const StatisticsTable& table, const Graph& fused) {
 /// One build: holds what its steps share.
 class Int8Builder {
  public:
-  Int8Builder(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
-              TimingCache& cache)
+  Int8Builder(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options, TimingCache& cache)
       : fused_(Fuse(std::move(model), options)),
-        device_(device),
+        device_(device.Share()),
         options_(options),
         cache_(cache),
         head_(HeadOf(*fused_, options.head)),
@@ -118,7 +117,7 @@ class Int8Builder {
     return model;
   }
 
-  Precision RestPrecision() const { return device_.features.avx512_bf16 ? Precision::kHalf : Precision::kFp32; }
+  Precision RestPrecision() const { return device_->half_type() ? Precision::kHalf : Precision::kFp32; }
 
   void Observe() {
     judge_.TakeFloat(findings_->float_detections[images_key_]);
@@ -132,7 +131,7 @@ class Int8Builder {
     if (auto known = ReadCalibration(key)) return *std::move(known);
     Calibration made{.key = key, .observed = {}};
     made.observed =
-        ObserveConvInputs(*fused_, images_, device_, options_.progress, "calibrate",
+        ObserveConvInputs(*fused_, images_, *device_, options_.progress, "calibrate",
                           [&](const FloatModel& model, int64_t place, size_t index, const LetterboxPlan& plan) {
                             judge_.ShowFloat(model.outputs(), place, index, plan);
                           });
@@ -162,7 +161,7 @@ class Int8Builder {
     if (!options_.val) return;
     drift_ = findings_->drift.Get(images_key_, [&] {
       const SplitStatistics seen = ObserveConvInputs(*fused_, ImagesOf(*options_.val, images_.preprocess, kDriftImages),
-                                                     device_, options_.progress, "drift");
+                                                     *device_, options_.progress, "drift");
       return JudgeDrift(calibration_.observed, seen.All(), seen.images);
     });
     if (!drift_->warning.empty()) Warn({drift_->warning});
@@ -184,7 +183,7 @@ class Int8Builder {
   double Noise(const std::set<std::string>& int8) {
     const InsertOptions insert = ToInsertOptions(int8);
     return findings_->noise.Get(images_key_ + KeyOf(insert), [&] {
-      if (!meter_) meter_.emplace(*fused_, all_, ImagesOf(options_.images, images_.preprocess, kNoiseImages), device_);
+      if (!meter_) meter_.emplace(*fused_, all_, ImagesOf(options_.images, images_.preprocess, kNoiseImages), *device_);
       return meter_->Measure(insert);
     });
   }
@@ -208,7 +207,7 @@ class Int8Builder {
     CompileOptions compile = options_.compile;
     compile.precision = RestPrecision();
     compile.tune = tune;
-    return CompileForCpu(std::move(quantized), device_, compile, cache_);
+    return CompileFor(std::move(quantized), *device_, compile, cache_);
   }
 
   /// Ranges don't change what a program takes.
@@ -235,7 +234,7 @@ class Int8Builder {
   }
 
   const std::unique_ptr<Graph> fused_;
-  const CpuDevice device_;
+  const std::shared_ptr<const Device> device_;
   const Int8BuildOptions& options_;
   TimingCache& cache_;
   const Head head_;
@@ -252,17 +251,17 @@ class Int8Builder {
 
 }  // namespace
 
-QuantizedModel QuantizeInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+QuantizedModel QuantizeInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
                             TimingCache& cache) {
   return Int8Builder(std::move(model), device, options, cache).Quantize();
 }
 
-double NoiseOfAllInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+double NoiseOfAllInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
                       TimingCache& cache) {
   return Int8Builder(std::move(model), device, options, cache).NoiseOfAll();
 }
 
-CompileResult BuildInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+CompileResult BuildInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
                         TimingCache& cache) {
   return Int8Builder(std::move(model), device, options, cache).Build();
 }

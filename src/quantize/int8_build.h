@@ -39,15 +39,15 @@ struct QuantizedModel {
 /// Calibrates an imported model, chooses what computes in INT8 (ChooseAssignment) and inserts Q and DQ. Throws
 /// Error(kInvalidInput) for models that can't be calibrated.
 /// @param model as imported, before any pass
-QuantizedModel QuantizeInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+QuantizedModel QuantizeInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
                             TimingCache& cache);
 
 /// The noise of all convs in INT8 (NoiseMeter::Measure): what the ranges of a calibrator are worth, without a search.
-double NoiseOfAllInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+double NoiseOfAllInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
                       TimingCache& cache);
 
 /// QuantizeInt8, compiled. From one timing cache and one calibration file the same engine comes out.
-CompileResult BuildInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+CompileResult BuildInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
                         TimingCache& cache);
 
 }  // namespace tenon

@@ -40,12 +40,12 @@ double MapOf(const ResampledMap& map) { return 100 * map.MeanAp(std::vector<int>
 
 }  // namespace
 
-Judge::Judge(const Graph& fused, const Dataset& data, const Head& head, const CpuDevice& device, Precision precision,
+Judge::Judge(const Graph& fused, const Dataset& data, const Head& head, const Device& device, Precision precision,
              Progress::Mode mode)
     : fused_(fused),
       data_(data),
       head_(head),
-      device_(device),
+      device_(device.Share()),
       precision_(precision),
       mode_(mode),
       can_judge_(HasLabels(data) && static_cast<int>(data.names.size()) == head.num_classes),
@@ -80,8 +80,8 @@ void Judge::RunHalf(std::unique_ptr<Graph> graph, Precision precision, size_t ha
   TimingCache cache;
   CompileOptions options{.precision = precision};
   options.tune.effort = 0;  // the accuracy of a kernel doesn't depend on its tactic
-  Detector detector(MakeCpuEngine(CompileForCpu(std::move(graph), device_, options, cache).engine, device_),
-                    std::string(HeadFlag(head_.kind)), device_.threads);
+  Detector detector(MakeEngine(CompileFor(std::move(graph), *device_, options, cache).engine, *device_),
+                    std::string(HeadFlag(head_.kind)), device_->host_threads());
   AccuracyOptions accuracy{.title = half == 0 ? "judge, first half" : "judge, second half", .progress = mode_};
   accuracy.nms = Options().nms;
   EvaluateImages(detector, images, accuracy, [&](ImageDetections image) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/cpu_device.h"
+#include "backends/device.h"
 #include "base/progress.h"
 #include "evaluate/bootstrap.h"
 #include "ir/graph.h"
@@ -35,7 +35,7 @@ class Judge {
   using Scored = std::vector<std::optional<ScoredImage>>;
   /// @param data the calibration images, in their order; must outlive the judge
   /// @param precision of what isn't in INT8
-  Judge(const Graph& fused, const Dataset& data, const Head& head, const CpuDevice& device, Precision precision,
+  Judge(const Graph& fused, const Dataset& data, const Head& head, const Device& device, Precision precision,
         Progress::Mode mode);
 
   /// There are labels, of as many classes as the model has.
@@ -57,7 +57,7 @@ class Judge {
   const Graph& fused_;
   const Dataset& data_;
   const Head head_;
-  const CpuDevice device_;
+  const std::shared_ptr<const Device> device_;
   const Precision precision_;
   const Progress::Mode mode_;
   bool can_judge_;

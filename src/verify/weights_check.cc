@@ -5,8 +5,7 @@
 #include <deque>
 #include <map>
 
-#include "backends/cpu/cpu_program.h"
-#include "backends/cpu/tactic_list.h"
+#include "backends/step.h"
 #include "ir/text.h"
 #include "ops/conv.h"
 #include "ops/matmul.h"
@@ -52,10 +51,10 @@ double Deviation(const Tensor& engine, const Tensor& source) {
 
 /// Constant input i of a step as the plan holds it; null when its form is unknown to this version.
 Tensor PlanConstant(const Program& plan, const ProgramStep& step, const StepProblem& problem, size_t input,
-                    const CpuDevice& device) {
+                    const Device& device) {
   if (problem.inputs[input].is_constant && !problem.inputs[input].constant.is_null())
     return problem.inputs[input].constant;
-  const KernelFamily* family = FindCpuKernelFamily(step.family);
+  const KernelFamily* family = FindFamily(device.families(), step.family);
   if (!family || family->version() != step.family_version || step.packed < 0) return {};
   const Tensor held =
       family->Unpack(problem, step.tactic, device, plan.packed.at(static_cast<size_t>(step.packed)).bytes(), input);
@@ -178,7 +177,7 @@ bool HoldsNothing(const ProgramStep& step) {
          });
 }
 
-StepVerdict CompareStep(const Program& plan, const ProgramStep& step, const Node& node, const CpuDevice& device) {
+StepVerdict CompareStep(const Program& plan, const ProgramStep& step, const Node& node, const Device& device) {
   if (step.inputs.size() != node.inputs().size()) return {.compared = false};
   const StepDescription description = DescribeStep(plan, step);
   StepVerdict verdict;
@@ -199,12 +198,12 @@ StepVerdict CompareStep(const Program& plan, const ProgramStep& step, const Node
 }
 
 /// A Conv in INT8 of a calibrated engine, and the float Conv of the source.
-StepVerdict CompareInt8Conv(const Program& plan, const ProgramStep& step, const Node& node, const CpuDevice& device) {
+StepVerdict CompareInt8Conv(const Program& plan, const ProgramStep& step, const Node& node, const Device& device) {
   constexpr size_t kWeights = 1, kBias = 2, kScales = 4;
   StepDescription description = DescribeStep(plan, step);
   StepProblem& problem = description.problem;
   const auto* conv = dynamic_cast<const Conv*>(description.op.get());
-  const KernelFamily* family = FindCpuKernelFamily(step.family);
+  const KernelFamily* family = FindFamily(device.families(), step.family);
   if (!conv || !family || problem.inputs.size() <= kScales || !SameButForStorage(*conv, node.op()))
     return {.compared = false};
   const auto held = [&](size_t input) {
@@ -227,7 +226,7 @@ StepVerdict CompareInt8Conv(const Program& plan, const ProgramStep& step, const 
 /// Compares steps of a plan with the source, one after another.
 class StepComparer {
  public:
-  StepComparer(const Program& plan, const CpuDevice& device, const SourceGraphs& source)
+  StepComparer(const Program& plan, const Device& device, const SourceGraphs& source)
       : plan_(plan),
         device_(device),
         steps_(source.as_built, NodeFinder::Depth::kSteps),
@@ -254,13 +253,13 @@ class StepComparer {
 
  private:
   const Program& plan_;
-  const CpuDevice& device_;
+  const Device& device_;
   NodeFinder steps_, fp32_steps_, fp32_nodes_;
 };
 
 }  // namespace
 
-Check CheckWeights(const Program& plan, const CpuDevice& device, const SourceGraphs& source) {
+Check CheckWeights(const Program& plan, const Device& device, const SourceGraphs& source) {
   StepComparer comparer(plan, device, source);
   Check check{.name = "weights", .value = 0, .threshold = 1};
   int64_t compared = 0;
