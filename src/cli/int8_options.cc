@@ -51,7 +51,8 @@ Int8BuildOptions ToBuildOptions(const ModelOptions& model, const GlobalOptions& 
                          .head = options.head,
                          .calib_file = calib_file,
                          .compile = compile,
-                         .progress = global.progress()};
+                         .progress = global.progress(),
+                         .findings = options.findings};
   build.calibrator = ParseCalibrator(options.calibration);
   if (options.weight_rounding != "nearest") {
     ThrowInvalid({.what = "unknown weight rounding",
@@ -96,6 +97,13 @@ QuantizedModel QuantizeOnnx(const ModelOptions& model, const GlobalOptions& glob
   QuantizedModel result = QuantizeInt8(ImportModel(model), *device, build, cache);
   SaveTimingCache(cache, model.timing_cache, *device);
   return result;
+}
+
+double MeasureNoiseOfAllInt8(const ModelOptions& model, const GlobalOptions& global, const Int8Options& options,
+                             const std::string& calib_file) {
+  TimingCache unused;
+  return NoiseOfAllInt8(ImportModel(model), *ChosenDevice(global),
+                        ToBuildOptions(model, global, {}, options, calib_file), unused);
 }
 
 CompileResult CompileInt8(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,
