@@ -85,10 +85,11 @@ CompileOptions CompileFlags(const ExportOptions& options) {
           .disabled_passes = {options.disable_pass.begin(), options.disable_pass.end()}};
 }
 
-void CheckCalibrationData(const Int8Options& options) {
-  if (!options.data.empty()) return;
-  ThrowInvalid(
-      {.what = "--int8 needs images to calibrate on", .where = "--data", .expected = "a data.yaml or a COCO json"});
+void CheckCalibration(const Int8Options& options) {
+  if (options.data.empty())
+    ThrowInvalid(
+        {.what = "--int8 needs images to calibrate on", .where = "--data", .expected = "a data.yaml or a COCO json"});
+  if (!options.calib_file.empty()) CheckWritable(options.calib_file);
 }
 
 std::string CalibFile(const ExportOptions& options, const std::string& output) {
@@ -101,7 +102,7 @@ CompileResult Build(const ExportOptions& options, const ModelOptions& model, con
   if (options.add_device) return AddDevice(model, global);
   const CompileOptions compile = CompileFlags(options);
   if (!model.int8) return CompileOnnx(model, global, compile);
-  CheckCalibrationData(options.int8);
+  CheckCalibration(options.int8);
   return CompileInt8(model, global, compile, options.int8, CalibFile(options, output));
 }
 
@@ -111,7 +112,7 @@ CommandResult ExportOnnx(const ExportOptions& options, const ModelOptions& model
     ThrowInvalid({.what = "--format onnx is made from an ONNX file", .where = model.model});
   const std::string output = options.output.empty() ? DefaultOnnxName(model) : options.output;
   CheckOnnxOutput(model, output);
-  if (model.int8) CheckCalibrationData(options.int8);
+  if (model.int8) CheckCalibration(options.int8);
   return WriteOnnxModel(model, global, CompileFlags(options), options.int8, CalibFile(options, output), output);
 }
 
@@ -129,6 +130,9 @@ CommandResult Export(const ExportOptions& options, const GlobalOptions& global) 
   }
   const std::string output =
       !options.output.empty() ? options.output : fs::path(model.model).replace_extension(".tenon").string();
+  if (std::error_code error; !is_engine && fs::equivalent(model.model, output, error))
+    ThrowInvalid(
+        {.what = "the engine would replace its source", .where = output, .hint = "Give another name with -o."});
   CheckWritable(output);
   if (!global.quiet)
     fmt::print(stderr, "device: {}, {} threads\n", ChosenCpu(global).Fingerprint(), ChosenCpu(global).threads);

@@ -26,7 +26,13 @@ namespace fs = std::filesystem;
 /// A new folder under the system's one for temporary files.
 class TemporaryFolder {
  public:
-  TemporaryFolder() : path_((fs::temp_directory_path() / "tenon-verify-XXXXXX").string()) {
+  TemporaryFolder() {
+    std::error_code error;
+    const fs::path place = fs::temp_directory_path(error);
+    if (error)
+      ThrowInvalid(
+          {.what = "no folder for temporary files", .got = error.message(), .hint = "Set TMPDIR to a folder."});
+    path_ = (place / "tenon-verify-XXXXXX").string();
     if (!mkdtemp(path_.data()))
       ThrowInvalid({.what = "can't make a temporary folder", .where = path_, .got = std::strerror(errno)});
   }
