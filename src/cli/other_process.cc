@@ -100,19 +100,12 @@ std::vector<Tensor> RunInOtherProcess(const EngineModel& model, int threads, con
   const std::string out = folder.File("stdout"), err = folder.File("stderr");
   WriteEngine(model, engine);
   WriteNpy(input, array);
-  std::vector<std::string> arguments = {"tenon",
-                                        "run",
-                                        engine,
-                                        "--inputs",
-                                        model.inputs.at(0).name + "=" + array,
-                                        "--save-outputs",
-                                        folder.File("outputs"),
-                                        "--warmup-ms",
-                                        "0",
-                                        "--duration-s",
-                                        "0",
-                                        "--iterations",
-                                        "1",
+  std::vector<std::string> arguments = {"tenon",          "run",
+                                        engine,           "--inputs=" + model.inputs.at(0).name + "=" + array,
+                                        "--save-outputs", folder.File("outputs"),
+                                        "--warmup-ms",    "0",
+                                        "--duration-s",   "0",
+                                        "--iterations",   "1",
                                         "--json"};
   if (threads > 0) arguments.insert(arguments.end(), {"--threads", std::to_string(threads)});
   const int code = Child(std::move(arguments), out, err).Wait();

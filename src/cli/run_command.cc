@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <system_error>
 #include <thread>
 
@@ -27,10 +28,18 @@ struct RunOptions {
   bool save_times = false;
 };
 
-std::map<std::string, Tensor> ReadInputs(const std::vector<std::string>& arguments) {
+/// Where NAME ends in NAME=FILE: names of inputs may hold '=', too.
+size_t NameLength(const std::string& argument, const Engine& engine) {
+  for (const TensorInfo& info : engine.inputs()) {
+    if (argument.starts_with(info.name + "=")) return info.name.size();
+  }
+  return argument.find('=');
+}
+
+std::map<std::string, Tensor> ReadInputs(const std::vector<std::string>& arguments, const Engine& engine) {
   std::map<std::string, Tensor> tensors;
   for (const std::string& argument : arguments) {
-    const size_t equals = argument.find('=');
+    const size_t equals = NameLength(argument, engine);
     if (equals == std::string::npos)
       ThrowInvalid({.what = "bad input", .where = "--inputs", .got = argument, .expected = "NAME=FILE.npy"});
     tensors[argument.substr(0, equals)] = ReadNpy(argument.substr(equals + 1));
@@ -39,7 +48,7 @@ std::map<std::string, Tensor> ReadInputs(const std::vector<std::string>& argumen
 }
 
 std::vector<Tensor> MakeInputs(const Engine& engine, const RunOptions& options) {
-  std::map<std::string, Tensor> given = ReadInputs(options.inputs);
+  std::map<std::string, Tensor> given = ReadInputs(options.inputs, engine);
   std::vector<Tensor> inputs;
   for (const TensorInfo& info : engine.inputs()) {
     const auto found = given.find(info.name);
@@ -108,19 +117,25 @@ void MeasureAll(std::vector<Stream>& streams, std::span<const void* const> input
   }
 }
 
-std::string FileName(std::string name) {
+/// A name that file systems take; outputs whose names differ only in what they don't take are numbered.
+std::string FileName(std::string name, std::set<std::string>& taken) {
+  constexpr size_t kLongest = 200;
   std::replace_if(
       name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c) && c != '.' && c != '-' && c != '_'; },
       '_');
+  const std::string stem = name.substr(0, kLongest);
+  name = stem;
+  for (int i = 2; !taken.insert(name).second; ++i) name = fmt::format("{}_{}", stem, i);
   return name + ".npy";
 }
 
 nlohmann::ordered_json SaveOutputs(const Engine& engine, const Stream& stream, const std::string& folder) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   if (!folder.empty()) MakeOutputFolder(folder);
+  std::set<std::string> taken;
   for (size_t i = 0; i < stream.outputs.size(); ++i) {
     const TensorInfo& info = engine.outputs()[i];
-    const std::string file = folder.empty() ? "" : (fs::path(folder) / FileName(info.name)).string();
+    const std::string file = folder.empty() ? "" : (fs::path(folder) / FileName(info.name, taken)).string();
     if (!file.empty()) WriteNpy(stream.outputs[i], file);
     list.push_back({{"name", info.name}, {"shape", info.shape}, {"dtype", ToString(info.dtype)}, {"file", file}});
   }
