@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/int8_options.h"
 #include "cli/model_source.h"
+#include "cli/number_check.h"
 #include "cli/onnx_export.h"
 #include "engine/engine_file.h"
 #include "runtime/load.h"
@@ -176,8 +177,10 @@ void AddExport(CLI::App& app, CommandBody& body) {
   command->add_flag("--add-device", options->add_device, "add this machine's plan to an engine");
   command->add_option("--dump-ir", options->dump_ir, "folder for the graph's text after every pass");
   command->add_option("--disable-pass", options->disable_pass, "leave out a pass, by name (to find faults)");
-  command->add_option("--workspace", options->workspace,
-                      "limit of scratch memory in GiB (accepted; CPU kernels need little)");
+  command
+      ->add_option("--workspace", options->workspace,
+                   "limit of scratch memory in GiB (accepted; CPU kernels need little)")
+      ->check(NumberBetween(0, 1e6));
   command->add_flag("--dynamic", options->dynamic, "a later release");
   command->add_flag("--nms", options->nms, "a later release");
   AddInt8Flags(*command, options->int8);

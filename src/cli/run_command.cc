@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <set>
 #include <system_error>
@@ -79,6 +81,7 @@ struct Stream {
   std::vector<Tensor> outputs;
   std::vector<void*> pointers;
   LatencyMeasurement measured;
+  double end_s = 0;  ///< of its measured runs, by the steady clock
 
   Stream(const Engine& engine, int threads) : context(engine.CreateContext({.threads = threads})) {
     for (const TensorInfo& info : engine.outputs()) outputs.emplace_back(info.dtype, info.shape);
@@ -87,8 +90,20 @@ struct Stream {
   void Measure(std::span<const void* const> inputs, const LatencyOptions& options) {
     const Runnable runnable{"", [&] { context.Run(inputs, pointers); }};
     measured = MeasureLatency({&runnable, 1}, options);
+    end_s = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
 };
+
+/// From the first measured run of any stream to the end of the last: streams need not start at once, and the sum of
+/// their own rates would count time twice in which only some of them ran.
+double WallSeconds(const std::vector<Stream>& streams) {
+  double start = std::numeric_limits<double>::infinity(), end = -start;
+  for (const Stream& stream : streams) {
+    start = std::min(start, stream.end_s - stream.measured.wall_s);
+    end = std::max(end, stream.end_s);
+  }
+  return end - start;
+}
 
 /// Runs all streams side by side; the first error of any of them is thrown here.
 void MeasureAll(std::vector<Stream>& streams, std::span<const void* const> inputs, const LatencyOptions& options) {
@@ -154,12 +169,11 @@ CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
   MeasureAll(streams, pointers, options.latency);
 
   std::vector<double> times;
-  double runs_per_s = 0;
   for (const Stream& stream : streams) {
-    const LatencyMeasurement::Row& row = stream.measured.rows[0];
-    times.insert(times.end(), row.times_ms.begin(), row.times_ms.end());
-    runs_per_s += static_cast<double>(row.stats.runs) / stream.measured.wall_s;
+    const auto& stream_times = stream.measured.rows[0].times_ms;
+    times.insert(times.end(), stream_times.begin(), stream_times.end());
   }
+  const double runs_per_s = static_cast<double>(times.size()) / WallSeconds(streams);
   const LatencyStats stats = SummariseTimes(times);
   const Shape input_shape = model.engine.inputs().empty() ? Shape{} : model.engine.inputs()[0].shape;
   const double images_per_s = runs_per_s * (input_shape.empty() ? 1 : static_cast<double>(input_shape[0]));

@@ -71,19 +71,21 @@ class BadFlags(CliTest):
             ],
             ("val", "predict"): [
                 (["--conf", "2"], 2, ["--conf"]), (["--conf", "-0.1"], 2, ["--conf"]), (["--iou", "1.5"], 2, ["--iou"]),
+                (["--conf", "nan"], 2, ["--conf", "0 to 1"]), (["--iou", "nan"], 2, ["--iou"]),
                 (["--max-det", "0"], 2, ["--max-det"]), (["--head", "v99"], 2, ["v99", "v8"]),
             ],
             ("val",): [
                 (["--metrics", "magic"], 2, ["magic", "coco"]), (["--split", "nowhere"], 2, ["nowhere"]),
-                (["--fraction", "7"], 2, ["--fraction"]), (["--save-json", self.folder / "none" / "x.json"], 2, ["x.json"]),
+                (["--fraction", "7"], 2, ["--fraction"]), (["--fraction", "nan"], 2, ["--fraction"]), (["--save-json", self.folder / "none" / "x.json"], 2, ["x.json"]),
             ],
             ("run",): [
                 (["--iterations", "0"], 2, ["--iterations"]), (["--streams", "0"], 2, ["--streams"]), (["--duration-s", "-1"], 2, ["--duration-s"]),
+                (["--duration-s", "nan"], 2, ["--duration-s"]), (["--duration-s", "inf"], 2, ["--duration-s"]), (["--warmup-ms", "nan"], 2, ["--warmup-ms"]),
                 (["--inputs", "images"], 2, ["NAME=FILE"]), (["--inputs", "images=/nowhere.npy"], 2, ["/nowhere.npy"]),
                 (["--save-outputs", self.engine], 2, [self.engine]),
             ],
             ("export",): [
-                (["--precision", "fp4"], 2, ["fp4", "fp32"]), (["--format", "engine"], 2, ["--format"]), (["--dynamic"], 2, ["later"]),
+                (["--precision", "fp4"], 2, ["fp4", "fp32"]), (["--format", "engine"], 2, ["--format"]), (["--workspace", "-1"], 2, ["--workspace"]), (["--dynamic"], 2, ["later"]),
                 (["--nms"], 2, ["later"]), (["--add-device"], 2, ["--add-device"]), (["--disable-pass", "magic"], 2, ["magic"]),
             ],
         }
