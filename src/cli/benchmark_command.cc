@@ -243,6 +243,7 @@ const Engine& FirstEngine(const std::vector<Contender>& contenders) {
 
 CommandResult Benchmark(const BenchmarkOptions& options, const GlobalOptions& global) {
   ChosenDevice(global);  // refused before the work
+  if (!options.plot.empty()) CheckWritable(options.plot);
   for (const auto& name : options.precisions) InPrecision(options.model, name, "--precisions");  // refuses unknown ones
   std::optional<Dataset> dataset;
   if (!options.data.data.empty()) dataset = LoadDatasetAndReport(options.data);

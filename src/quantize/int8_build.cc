@@ -135,13 +135,22 @@ class Int8Builder {
                           [&](const FloatModel& model, int64_t place, size_t index, const LetterboxPlan& plan) {
                             judge_.ShowFloat(model.outputs(), place, index, plan);
                           });
-    WriteTextFileAtomically(options_.calib_file, PrintCalibration(made));
+    Keep(made);
     return made;
+  }
+
+  void Keep(const Calibration& made) const {
+    try {
+      WriteTextFileAtomically(options_.calib_file, PrintCalibration(made));
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kInterrupted) throw;
+      Log().warn("the calibration is not kept and will be made again: {}", error.what());
+    }
   }
 
   std::optional<Calibration> ReadCalibration(const CalibrationKey& key) const {
     const std::string& file = options_.calib_file;
-    if (!std::filesystem::exists(file)) return {};
+    if (std::error_code ignored; !std::filesystem::exists(file, ignored)) return {};
     try {
       Calibration known = ParseCalibration(ReadTextFile(file));
       std::string difference = DescribeDifference(known.key, key);
