@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "compile/compiler.h"
@@ -40,10 +41,10 @@ double Map(std::unique_ptr<Graph> graph, const Dataset& data, const CpuDevice& d
   CompileOptions options;
   options.tune.effort = 0;
   options.precision = precision;
-  const auto engine = CompileForCpu(std::move(graph), device, options, cache).engine;
+  const auto engine = CompileFor(std::move(graph), device, options, cache).engine;
   if (!file.empty()) WriteEngine(*engine, file);
   if (data.samples.empty()) return 0;
-  Detector detector(MakeCpuEngine(engine, device), "", 0);
+  Detector detector(MakeEngine(engine, device), "", 0);
   return 100 * MeasureAccuracy(detector, data, {.progress = Progress::Mode::kQuiet}).report.metrics.ap50_95;
 }
 

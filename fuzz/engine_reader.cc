@@ -40,6 +40,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     tenon::fuzzing::Try([&] { tenon::testing_support::RunGuarded(*engine); });
     static const tenon::CpuDevice device = tenon::CpuDevice::Detect();
     tenon::TimingCache cache;
-    tenon::AddPlanForCpu(*engine, device, {.effort = 0}, cache);
+    tenon::AddPlan(*engine, device, {.effort = 0}, cache);
   });
 }

@@ -60,7 +60,7 @@ int64_t ForEachBatch(const CalibrationImages& images, const Shape& input, Progre
   return read;
 }
 
-SplitStatistics ObserveConvInputs(const Graph& fused, const CalibrationImages& images, const CpuDevice& device,
+SplitStatistics ObserveConvInputs(const Graph& fused, const CalibrationImages& images, const Device& device,
                                   Progress::Mode mode, const std::string& title, const AfterImage& after) {
   std::vector<std::string> names;
   std::vector<std::vector<int64_t>> counts;
@@ -69,7 +69,7 @@ SplitStatistics ObserveConvInputs(const Graph& fused, const CalibrationImages& i
     counts.push_back(ChannelCounts(*input));
   }
   FloatModel model(fused, names, device);
-  ThreadPool pool(device.threads);
+  ThreadPool pool(device.host_threads());
   Progress progress(title, "images", static_cast<int64_t>(images.paths.size()), mode);
   SplitStatistics split;
   for (size_t half = 0; half < 2; ++half) {

@@ -95,7 +95,7 @@ class RoundingBatch {
     convs = convs.subspan(count);
   }
 
-  void Observe(const Graph& fused, const CalibrationImages& images, const CpuDevice& device, ThreadPool& pool) {
+  void Observe(const Graph& fused, const CalibrationImages& images, const Device& device, ThreadPool& pool) {
     std::vector<std::string> names;
     for (const QuantizableConv& conv : convs_) names.push_back(conv.input->name());
     FloatModel model(fused, names, device);
@@ -159,10 +159,10 @@ QuantizedWeights RoundTogether(const Tensor& weights, const QuantizedWeights& ne
 }
 
 WeightTable RoundConvWeights(const Graph& fused, const CalibrationImages& images, const StatisticsTable& statistics,
-                             const CpuDevice& device, Progress::Mode mode) {
+                             const Device& device, Progress::Mode mode) {
   const std::vector<QuantizableConv> convs = FindQuantizableConvs(fused);
   WeightTable table;
-  ThreadPool pool(device.threads);
+  ThreadPool pool(device.host_threads());
   Progress progress("weight rounding", "convs", static_cast<int64_t>(convs.size()), mode);
   for (std::span<const QuantizableConv> left = convs; !left.empty();) {
     const size_t before = left.size();

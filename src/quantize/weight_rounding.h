@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "backends/cpu/cpu_device.h"
+#include "backends/device.h"
 #include "quantize/calibrate.h"
 #include "quantize/patch_moments.h"
 #include "quantize/weights.h"
@@ -28,6 +28,6 @@ QuantizedWeights RoundTogether(const Tensor& weights, const QuantizedWeights& ne
 
 /// The weights of all convs that could be quantised, rounded together, from what their inputs are on the images.
 WeightTable RoundConvWeights(const Graph& fused, const CalibrationImages& images, const StatisticsTable& statistics,
-                             const CpuDevice& device, Progress::Mode mode);
+                             const Device& device, Progress::Mode mode);
 
 }  // namespace tenon

@@ -5,8 +5,7 @@
 #include <deque>
 #include <map>
 
-#include "backends/cpu/cpu_program.h"
-#include "backends/cpu/tactic_list.h"
+#include "backends/step.h"
 #include "ir/text.h"
 #include "ops/channel_trace.h"
 #include "ops/conv.h"
@@ -54,10 +53,10 @@ double Deviation(const Tensor& engine, const Tensor& source) {
 
 /// Constant input i of a step as the plan holds it; null when its form is unknown to this version.
 Tensor PlanConstant(const Program& plan, const ProgramStep& step, const StepProblem& problem, size_t input,
-                    const CpuDevice& device) {
+                    const Device& device) {
   if (problem.inputs[input].is_constant && !problem.inputs[input].constant.is_null())
     return problem.inputs[input].constant;
-  const KernelFamily* family = FindCpuKernelFamily(step.family);
+  const KernelFamily* family = FindFamily(device.families(), step.family);
   if (!family || family->version() != step.family_version || step.packed < 0) return {};
   const Tensor held =
       family->Unpack(problem, step.tactic, device, plan.packed.at(static_cast<size_t>(step.packed)).bytes(), input);
@@ -185,7 +184,7 @@ constexpr size_t kWeightsInput = 1, kFactorsInput = 5;
 /// By what the channels of the tensors that the plan's convolutions store are multiplied: equalisation (operand 5).
 class StoredFactors {
  public:
-  StoredFactors(const Program& plan, const CpuDevice& device) {
+  StoredFactors(const Program& plan, const Device& device) {
     for (const ProgramStep& step : plan.steps) {
       if (step.op != Conv::kName || step.inputs.size() <= kFactorsInput) continue;
       const Tensor factors = PlanConstant(plan, step, DescribeStep(plan, step).problem, kFactorsInput, device);
@@ -218,7 +217,7 @@ class StoredFactors {
   std::map<std::string, std::vector<double>> factors_;
 };
 
-StepVerdict CompareStep(const Program& plan, const ProgramStep& step, const Node& node, const CpuDevice& device,
+StepVerdict CompareStep(const Program& plan, const ProgramStep& step, const Node& node, const Device& device,
                         const StoredFactors& factors) {
   const bool has_factors = step.op == Conv::kName && step.inputs.size() == kFactorsInput + 1;
   if (!has_factors && step.inputs.size() != node.inputs().size()) return {.compared = false};
@@ -244,19 +243,20 @@ StepVerdict CompareStep(const Program& plan, const ProgramStep& step, const Node
 }
 
 /// A Conv in INT8 of a calibrated engine, and the float Conv of the source.
-StepVerdict CompareInt8Conv(const Program& plan, const ProgramStep& step, const Node& node, const CpuDevice& device,
+StepVerdict CompareInt8Conv(const Program& plan, const ProgramStep& step, const Node& node, const Device& device,
                             const StoredFactors& factors) {
   constexpr size_t kWeights = 1, kBias = 2, kScales = 4;
   StepDescription description = DescribeStep(plan, step);
   StepProblem& problem = description.problem;
   const auto* conv = dynamic_cast<const Conv*>(description.op.get());
-  const KernelFamily* family = FindCpuKernelFamily(step.family);
+  const KernelFamily* family = FindFamily(device.families(), step.family);
   if (!conv || !family || problem.inputs.size() <= kScales || !SameButForStorage(*conv, node.op()))
     return {.compared = false};
   const auto held = [&](size_t input) {
     if (!problem.inputs[input].is_constant) return Tensor();
     return problem.inputs[input].constant = PlanConstant(plan, step, problem, input, device);
   };
+  if (problem.inputs.size() > kFactorsInput) held(kFactorsInput);
   const Int8Constants constants{held(kWeights), held(kScales), held(kBias), conv->epilogue.quantization.x};
   if (constants.weights.is_null() || constants.scales.is_null()) return {.compared = false};
   const Value* bias = node.inputs().size() > kBias ? node.input(kBias) : nullptr;
@@ -273,7 +273,7 @@ StepVerdict CompareInt8Conv(const Program& plan, const ProgramStep& step, const 
 /// Compares steps of a plan with the source, one after another.
 class StepComparer {
  public:
-  StepComparer(const Program& plan, const CpuDevice& device, const SourceGraphs& source)
+  StepComparer(const Program& plan, const Device& device, const SourceGraphs& source)
       : plan_(plan),
         device_(device),
         factors_(plan, device),
@@ -301,14 +301,14 @@ class StepComparer {
 
  private:
   const Program& plan_;
-  const CpuDevice& device_;
+  const Device& device_;
   const StoredFactors factors_;
   NodeFinder steps_, fp32_steps_, fp32_nodes_;
 };
 
 }  // namespace
 
-Check CheckWeights(const Program& plan, const CpuDevice& device, const SourceGraphs& source) {
+Check CheckWeights(const Program& plan, const Device& device, const SourceGraphs& source) {
   StepComparer comparer(plan, device, source);
   Check check{.name = "weights", .value = 0, .threshold = 1};
   int64_t compared = 0;

@@ -51,7 +51,7 @@ Tensor Real(const QuantizedWeights& quantized) {
 }
 
 /// Variance of the error of the conv's results, summed over output channels.
-double Error(const Conv& conv, const Tensor& weights, const QuantizedWeights& quantized, const Tensor& x) {
+double ErrorOf(const Conv& conv, const Tensor& weights, const QuantizedWeights& quantized, const Tensor& x) {
   const std::vector<Tensor> real = {x, weights}, rounded = {x, Real(quantized)};
   const Tensor a = conv.Evaluate(real)[0], b = conv.Evaluate(rounded)[0];
   const int64_t pixels = kSize * kSize;
@@ -95,7 +95,7 @@ TEST(PatchMomentsTest, ErrorsOfWeightsHaveThisVariance) {
       }
     }
   }
-  const double error = Error(conv, weights, nearest, Correlated(0));
+  const double error = ErrorOf(conv, weights, nearest, Correlated(0));
   EXPECT_NEAR(variance, error, 1e-4 * error);
 }
 
@@ -117,7 +117,7 @@ TEST(RoundTogetherTest, ErrorsOfCorrelatedInputsCancel) {
     const QuantizedWeights nearest = QuantizeWeights(weights, groups, {});
     const QuantizedWeights together = RoundTogether(weights, nearest, MomentsOf(conv, weights, 8));
     const Tensor unseen = Correlated(99);
-    EXPECT_LT(Error(conv, weights, together, unseen), 0.7 * Error(conv, weights, nearest, unseen)) << groups;
+    EXPECT_LT(ErrorOf(conv, weights, together, unseen), 0.7 * ErrorOf(conv, weights, nearest, unseen)) << groups;
   }
 }
 

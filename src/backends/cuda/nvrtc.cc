@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/interrupt.h"
 
 namespace tenon::cuda {
 namespace {
@@ -107,11 +108,19 @@ struct Nvrtc::Api {
 
 std::string ArchitectureOf(int capability) { return fmt::format("sm_{}{}", capability, capability >= 90 ? "a" : ""); }
 
+Digest SourceDigest(const KernelSource& source) {
+  static const std::string shared = [] {
+    std::string all;
+    for (const KernelText& text : KernelTexts()) all += fmt::format("\n{}\n{}", text.name, text.text);
+    for (const char* option : kOptions) all += fmt::format("\n{}", option);
+    return HashString(all).ToString();
+  }();
+  return HashString(fmt::format("{} {}\n{}", source.entry, shared, source.text));
+}
+
 std::string CacheKey(const KernelSource& source, int capability, int nvrtc_version) {
-  std::string all = fmt::format("{} {} {}\n{}", source.entry, ArchitectureOf(capability), nvrtc_version, source.text);
-  for (const KernelText& text : KernelTexts()) all += fmt::format("\n{}\n{}", text.name, text.text);
-  for (const char* option : kOptions) all += fmt::format("\n{}", option);
-  return HashString(all).ToString();
+  return HashString(fmt::format("{} {} {}", SourceDigest(source).ToString(), ArchitectureOf(capability), nvrtc_version))
+      .ToString();
 }
 
 const Nvrtc& Nvrtc::Get() {
@@ -181,6 +190,7 @@ std::vector<Cubin> Nvrtc::CompileAll(const std::vector<KernelSource>& sources, c
   std::exception_ptr failure;
   const auto work = [&] {
     for (size_t i = next++; i < sources.size(); i = next++) try {
+        CheckInterrupt();
         cubins[i] = Compile(sources[i], options);
       } catch (...) {
         const std::lock_guard lock(mutex);

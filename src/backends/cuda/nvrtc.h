@@ -5,6 +5,7 @@
 
 #include "backends/cuda/kernel_source.h"
 #include "backends/cuda/shared_library.h"
+#include "base/hash.h"
 
 namespace tenon::cuda {
 
@@ -46,6 +47,9 @@ class Nvrtc {
 
 /// "sm_90a" for 90, "sm_86" for 86: features of exactly this GPU where it has such.
 std::string ArchitectureOf(int capability);
+/// Digest of everything that a kernel is made of but GPU and compiler: its text, all texts it may include, options.
+/// Code in an engine is found by it, so that no other version's kernels run by mistake.
+Digest SourceDigest(const KernelSource& source);
 /// The cache's key: a digest of the text, all texts it may include, options and compiler version.
 std::string CacheKey(const KernelSource& source, int capability, int nvrtc_version);
 

@@ -1,0 +1,11 @@
+#pragma once
+#include <string_view>
+
+#include "ir/types.h"
+
+namespace tenon::cuda {
+
+/// The element type as kernels/elements.cuh names it; "" for one that it doesn't know.
+std::string_view TypeName(DType dtype);
+
+}  // namespace tenon::cuda
