@@ -88,7 +88,7 @@ struct Stream {
     for (Tensor& output : outputs) pointers.push_back(output.raw());
   }
   void Measure(std::span<const void* const> inputs, const LatencyOptions& options) {
-    const Runnable runnable{"", [&] { context.Run(inputs, pointers); }};
+    const Runnable runnable = ContextRunnable("", context, inputs, pointers);
     measured = MeasureLatency({&runnable, 1}, options);
     end_s = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
