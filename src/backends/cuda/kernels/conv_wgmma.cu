@@ -232,7 +232,7 @@ DEVICE void MultiplyPieces(WgmmaTile& tile, const Places& at, int index) {
     ptx::WaitBarrier(at.PatchFull(slot), i / kStages & 1);
     ptx::FenceAsyncReads();
     ptx::BeginMultiplies();
-#pragma unroll
+#pragma unroll(kTaps <= 9 ? kTaps : 1)
     for (int tap = 0; tap < kTaps; ++tap)
       tile.Multiply(at.Patch(slot), at.Weights(piece * kTaps + tap), kTapPlace[tap], piece | tap);
     ptx::CommitMultiplies();
@@ -253,7 +253,7 @@ DEVICE void MultiplyTaps(WgmmaTile& tile, const Places& at, int index) {
     const int i = index * kPieces + piece, slot = i % kStages;
     ptx::WaitBarrier(at.PatchFull(slot), i / kStages & 1);
     ptx::FenceAsyncReads();
-#pragma unroll 1
+#pragma unroll(kTaps <= 9 ? kTaps : 1)
     for (int tap = 0; tap < kTaps; ++tap, ++b) {
       const int b_slot = b % kWeightSlots;
       ptx::WaitBarrier(at.WeightFull(b_slot), b / kWeightSlots & 1);

@@ -43,17 +43,21 @@ DEVICE void FinishFragment(const ConvArgs& args, const float* constants, const P
                            int count, SumOf sum_of) {
   const int q = threadIdx.x & 3;
   constexpr int kWide = kEights / 4 * 4;
+  ResidualEight residuals[kWide / 2 + 1];  // all at once: nothing waits for one before it asks for the next
 #pragma unroll
-  for (int first = 0; first < kWide; first += 4)
+  for (int i = 0; i < kWide / 2; ++i) {
+    const int column = 8 * (i / 2 * 4 + q);
+    residuals[i].Load(args, pixels[i % 2], channel + column, count - column);
+  }
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      Sum v[8];
+  for (int i = 0; i < kWide / 2; ++i) {
+    Sum v[8];
 #pragma unroll
-      for (int e = 0; e < 8; ++e) v[e] = sum_of(first + e / 2, 2 * half + e % 2);
-      Transpose(v, q);
-      const int column = 8 * (first + q);
-      FinishEight<kChannels>(args, constants + column, pixels[half], channel + column, count - column, v);
-    }
+    for (int e = 0; e < 8; ++e) v[e] = sum_of(i / 2 * 4 + e / 2, 2 * (i % 2) + e % 2);
+    Transpose(v, q);
+    const int column = 8 * (i / 2 * 4 + q);
+    FinishEight<kChannels>(args, constants + column, pixels[i % 2], channel + column, count - column, v, residuals[i]);
+  }
   if constexpr (kWide < kEights) {
     Sum v[8];
 #pragma unroll

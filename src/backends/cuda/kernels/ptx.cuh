@@ -54,6 +54,17 @@ DEVICE void WaitCopies() {
 DEVICE void StoreShared16(uint32 to, uint4 v) {
   asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 }
+/// Stores where `wanted`, without a branch that would keep the work of neighbours apart.
+DEVICE void StoreGlobalIf(bool wanted, char* to, uint2 v) {
+  asm volatile("{.reg .pred p; setp.ne.b32 p, %0, 0; @p st.global.v2.u32 [%1], {%2,%3};}" ::"r"(int(wanted)), "l"(to),
+               "r"(v.x), "r"(v.y)
+               : "memory");
+}
+DEVICE void StoreGlobalIf(bool wanted, char* to, uint4 v) {
+  asm volatile("{.reg .pred p; setp.ne.b32 p, %0, 0; @p st.global.v4.u32 [%1], {%2,%3,%4,%5};}" ::"r"(int(wanted)),
+               "l"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+               : "memory");
+}
 DEVICE float4 LoadSharedFloat4(uint32 from) {
   float4 v;
   asm volatile("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4];"
