@@ -1,8 +1,8 @@
 // The convolutions of YOLOv8 on the GPU at hand: cuda_conv_bench NETWORK BATCH PRECISION [TACTICS].
-// NETWORK n or s, PRECISION f16, bf16, f32 or int8. For each layer the cost model's first TACTICS tactics of the kernels
-// that multiply by warp (mma.sync) and as many of the others (wgmma, image, depthwise) are timed in a graph of launches
-// of the same step, each starting early (programmatic launch); the best of either kind are timed again in turns, and
-// checked; then all layers in one graph, each as often as the network has it.
+// NETWORK n or s, PRECISION f16, bf16, f32 or int8. For each layer the cost model's first TACTICS tactics of the
+// kernels that multiply by warp (mma.sync) and as many of the others (wgmma, image, depthwise) are timed in a graph of
+// launches of the same step, each starting early (programmatic launch); the best of either kind are timed again in
+// turns, and checked; then all layers in one graph, each as often as the network has it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -104,8 +104,7 @@ void TimeInTurns(LayerResult& result, int launches) {
   for (int round = 0; round < kRounds; ++round)
     for (size_t kind = 0; kind < kKinds; ++kind)
       if (result.best[kind])
-        times[kind].push_back(
-            result.runner->TimeUs(result.best[kind]->step, LaunchOrder::kProgrammatic, launches, 9));
+        times[kind].push_back(result.runner->TimeUs(result.best[kind]->step, LaunchOrder::kProgrammatic, launches, 9));
   for (size_t kind = 0; kind < kKinds; ++kind) {
     if (!result.best[kind]) continue;
     std::sort(times[kind].begin(), times[kind].end());

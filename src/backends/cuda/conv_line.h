@@ -25,8 +25,8 @@ struct ConvLine {
 
   static ConvLine Of(const ConvProblem& problem);
 
-  /// Pixels that the taps of `bm` neighbouring positions read, and the bytes from one 16-byte column of them to the next
-  /// in shared memory: such that the threads that fill a pixel's columns meet few of the same banks.
+  /// Pixels that the taps of `bm` neighbouring positions read, and the bytes from one 16-byte column of them to the
+  /// next in shared memory: such that the threads that fill a pixel's columns meet few of the same banks.
   int PatchPixels(int bm) const;
   int PlaneBytes(int bm) const;
   int columns() const { return 2 * steps; }

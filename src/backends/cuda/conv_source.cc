@@ -127,9 +127,8 @@ std::string LineConstants(const ConvProblem& p, const ConvTactic& t) {
   text += ArrayText("kPhaseX", line.phases, [](const Phase& phase) { return phase.x; });
   text += ArrayText("kPhaseFirst", firsts, [](int first) { return first; });
   text += ArrayText("kPhaseCount", line.phases, [&](const Phase& phase) { return t.bm + phase.reach; });
-  text += ArrayText("kTapPlace", line.taps, [&](const ConvLine::Tap& tap) {
-    return firsts[static_cast<size_t>(tap.phase)] + tap.shift;
-  });
+  text += ArrayText("kTapPlace", line.taps,
+                    [&](const ConvLine::Tap& tap) { return firsts[static_cast<size_t>(tap.phase)] + tap.shift; });
   return text;
 }
 

@@ -83,7 +83,7 @@ std::string WhyPatchUnfit(const ConvProblem& p, const ConvTactic& t) {
 std::string WhyTooManySums(const ConvTactic& t) {
   const int at_launch = 65536 / (t.threads() * t.residents) / 8 * 8;
   const int left = (at_launch * (1 + t.consumers) - 56) / t.consumers / 8 * 8;  // the producer keeps 56
-  return t.bm / 64 * t.bn / 2 > std::min(left, 240) - 72 ? "more sums than registers" : "";
+  return t.bm / 64 * t.bn / 2 > std::min(left, 240) - 40 ? "more sums than registers" : "";
 }
 
 std::string WhyWgmmaUnfit(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& limits) {
@@ -94,7 +94,8 @@ std::string WhyWgmmaUnfit(const ConvProblem& p, const ConvTactic& t, const Devic
   if (t.bm % 64 != 0 || t.bm < 64 || t.bm > 256) return "tiles of 64, 128, 192 or 256 rows";
   const bool has_instruction = t.bn >= 16 && t.bn <= 256 && t.bn % 16 == 0;
   if (!has_instruction) return "tiles of 16 to 256 columns, in whole 16s";
-  if (t.consumers < 1 || t.consumers > 3 || t.residents < 1 || t.residents > 2) return "1 to 3 warpgroups, 1 or 2 blocks";
+  if (t.consumers < 1 || t.consumers > 3 || t.residents < 1 || t.residents > 2)
+    return "1 to 3 warpgroups, 1 or 2 blocks";
   if (t.stages < 2 || t.stages > 8 || t.weight_stages < 0 || t.weight_stages == 1 || t.weight_stages > 16 || t.grid < 1)
     return "2 to 8 stages, 2 to 16 of weights";
   if (std::string why = WhyTooManySums(t); !why.empty()) return why;
@@ -102,7 +103,8 @@ std::string WhyWgmmaUnfit(const ConvProblem& p, const ConvTactic& t, const Devic
   if (line.positions > INT32_MAX / 2) return "more than 2^30 positions";
   if (t.weight_stages == 0 && line.slabs() > 512) return "more weights than stay in shared memory";
   if (t.weight_stages > line.slabs()) return "more stages of weights than weights";
-  return (SharedBytes(p, t) + 1024) * t.residents > limits.shared_bytes_per_multiprocessor ? "more blocks than fit" : "";
+  return (SharedBytes(p, t) + 1024) * t.residents > limits.shared_bytes_per_multiprocessor ? "more blocks than fit"
+                                                                                           : "";
 }
 
 std::string WhyImageUnfit(const ConvProblem& p, const ConvTactic& t) {
@@ -154,8 +156,10 @@ double EstimateWgmmaCost(const ConvProblem& p, const ConvTactic& t, const Device
                        std::ceil(static_cast<double>(shape.grid_x) / limits.multiprocessors);
   const double k_bytes = 32.0 * line.steps * line.pieces;
   const double weights = k_bytes * static_cast<double>(line.taps.size()) * t.bn;
-  const double multiply = std::max(1.0 * t.bm * t.bn / 4096, (t.bm * (1 + t.bn / 64.0)) / 100) *  // shared memory's limit
-                          k_bytes * static_cast<double>(line.taps.size());
+  // An instruction of 64 rows multiplies in bn / 2 cycles, and reads its operands in 16 + bn / 4.
+  const double multiply = t.bm / 64.0 * (std::max(t.bn / 2.0, 16 + t.bn / 4.0) * 1.1 + 2) * k_bytes / 32 *
+                              static_cast<double>(line.taps.size()) +
+                          150.0 * line.pieces;
   const double traffic = (line.PatchPixels(t.bm) * k_bytes + (t.weight_stages > 0 ? weights : 0)) / 32;
   const double finish = 0.11 * t.bm * t.bn;
   const double busy = tiles * std::max({multiply, traffic, finish});
@@ -166,9 +170,11 @@ double EstimateWgmmaCost(const ConvProblem& p, const ConvTactic& t, const Device
 double EstimateImageCost(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& limits) {
   const LaunchShape shape = LaunchShapeOf(p, t);
   const double pixels = t.tile_h * t.tile_w;
-  const double resident = std::min(12.0, std::floor(limits.shared_bytes_per_multiprocessor / (shape.shared_bytes + 1024.0)));
+  const double resident =
+      std::min(12.0, std::floor(limits.shared_bytes_per_multiprocessor / (shape.shared_bytes + 1024.0)));
   const double waves = std::ceil(1.0 * shape.grid_x / limits.multiprocessors / resident);
-  return std::max(1.0 * shape.grid_x / limits.multiprocessors * pixels * (2.5 + 0.1 * t.bn), waves * (1200 + pixels * 10));
+  return std::max(1.0 * shape.grid_x / limits.multiprocessors * pixels * (2.5 + 0.1 * t.bn),
+                  waves * (1200 + pixels * 10));
 }
 
 double CostOf(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& limits) {
@@ -177,26 +183,46 @@ double CostOf(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& lim
   return EstimateCost(p, t, limits);
 }
 
-void AddWgmmaCandidates(std::vector<ConvTactic>& list, const DeviceLimits& limits) {
+/// As many patches, and after them taps of weights, as shared memory holds: more in flight was never slower.
+void AddDeepest(std::vector<ConvTactic>& list, const ConvProblem& p, ConvTactic tactic, const DeviceLimits& limits) {
+  const auto fits = [&] { return WhyUnfit(p, tactic, limits).empty(); };
+  if (!fits()) return;
+  constexpr int kMostStages = 6, kMostWeightStages = 8;
+  do ++tactic.stages;
+  while (tactic.stages <= kMostStages && fits());
+  --tactic.stages;
+  if (tactic.weight_stages > 0) {
+    do ++tactic.weight_stages;
+    while (tactic.weight_stages <= kMostWeightStages && fits());
+    --tactic.weight_stages;
+  }
+  list.push_back(tactic);
+}
+
+void AddWgmmaCandidates(std::vector<ConvTactic>& list, const ConvProblem& p, const DeviceLimits& limits) {
+  const int widest = (p.oc + 15) / 16 * 16;
   for (const int bm : {64, 128, 192, 256})
     for (const int bn : {16, 32, 48, 64, 80, 96, 128, 160, 192, 256})
       for (const int consumers : {2, 3})
         for (const int residents : {1, 2})
-          for (const int stages : {2, 3, 4, 6})
-            for (const int weight_stages : {0, 3, 4, 6})
-              list.push_back({.kernel = ConvKernel::kWgmma,
-                              .bm = bm,
-                              .bn = bn,
-                              .stages = stages,
-                              .consumers = consumers,
-                              .weight_stages = weight_stages,
-                              .grid = residents * limits.multiprocessors,
-                              .residents = residents});
+          for (const int weight_stages : {0, 4})
+            if (bn <= widest)
+              AddDeepest(list, p,
+                         {.kernel = ConvKernel::kWgmma,
+                          .bm = bm,
+                          .bn = bn,
+                          .stages = 2,
+                          .consumers = consumers,
+                          .weight_stages = weight_stages,
+                          .grid = residents * limits.multiprocessors,
+                          .residents = residents},
+                         limits);
 }
 
 void AddImageCandidates(std::vector<ConvTactic>& list) {
   for (const int bn : {16, 32, 48, 64})
-    for (const auto& [h, w] : {std::pair{2, 32}, {4, 32}, {8, 32}, {2, 64}, {4, 64}, {8, 64}, {1, 160}, {2, 160}, {4, 16}})
+    for (const auto& [h, w] :
+         {std::pair{2, 32}, {4, 32}, {8, 32}, {2, 64}, {4, 64}, {8, 64}, {1, 160}, {2, 160}, {4, 16}})
       list.push_back({.kernel = ConvKernel::kImage, .bn = bn, .tile_h = h, .tile_w = w});
 }
 
@@ -351,7 +377,7 @@ std::vector<ConvTactic> ConvCandidates(const ConvProblem& p, const DeviceLimits&
     for (const int pixels : {1, 2, 4, 8}) all.push_back({.kernel = ConvKernel::kDepthwise, .pixels = pixels});
   AddGemmCandidates(all);
   AddPatchCandidates(all);
-  AddWgmmaCandidates(all, limits);
+  AddWgmmaCandidates(all, p, limits);
   AddImageCandidates(all);
   std::vector<std::pair<double, ConvTactic>> fit;
   for (const ConvTactic& tactic : all) {

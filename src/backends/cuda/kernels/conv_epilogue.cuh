@@ -109,7 +109,8 @@ DEVICE void StoreToTargets(const ConvArgs& args, const Pixel& pixel, int channel
   if constexpr (kTarget + 1 < problem::kTargets) StoreToTargets<kTarget + 1>(args, pixel, channel, count, v);
 }
 
-/// What the residual adds to eight neighbouring channels of a pixel, as memory holds it: loaded long before it is added.
+/// What the residual adds to eight neighbouring channels of a pixel, as memory holds it: loaded long before it is
+/// added.
 struct ResidualEight {
   using R = problem::Residual;
   LoadedEight<R::kType> whole;

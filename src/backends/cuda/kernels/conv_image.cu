@@ -18,7 +18,8 @@ constexpr int kTilesX = (problem::kOW + kTileW - 1) / kTileW, kTilesY = (problem
 constexpr int kTilesN = (problem::kOC + kBN - 1) / kBN;
 constexpr int kStripsX = kTileW / 16, kStrips = kTileH * kStripsX;  ///< of 16 output pixels
 constexpr int kBatch = 6;                                           ///< pixels that a thread loads at once
-static_assert(problem::kStrideW % 2 == 0 && problem::kDilationW == 1 && problem::kIC <= 4 && kTileW % 16 == 0, "tactic");
+static_assert(problem::kStrideW % 2 == 0 && problem::kDilationW == 1 && problem::kIC <= 4 && kTileW % 16 == 0,
+              "tactic");
 
 /// The weights of a block, as matrix instructions take them: in registers from before the wait on.
 struct Weights {
@@ -77,7 +78,8 @@ extern "C" __global__ void __launch_bounds__(conv::kThreads) conv_image(const __
   const Weights weights(args.packed, first);
   ptx::WaitForProducers();
   ptx::ReleaseConsumers();
-  LoadPatch(patch, args.input, n, y0 * problem::kStrideH - problem::kPadTop, x0 * problem::kStrideW - problem::kPadLeft);
+  LoadPatch(patch, args.input, n, y0 * problem::kStrideH - problem::kPadTop,
+            x0 * problem::kStrideW - problem::kPadLeft);
   __syncthreads();
 
   const int lane = threadIdx.x % 32;
@@ -93,8 +95,7 @@ extern "C" __global__ void __launch_bounds__(conv::kThreads) conv_image(const __
       const int row = step / kRowSteps * problem::kDilationH;
       ptx::LoadMatrices(a, at + (row * kPatchW + step % kRowSteps * 4) * kPixelBytes);
 #pragma unroll
-      for (int j = 0; j < kEights; ++j)
-        MultiplyStep(sums[j], a, weights.parts[step][j][0], weights.parts[step][j][1]);
+      for (int j = 0; j < kEights; ++j) MultiplyStep(sums[j], a, weights.parts[step][j][0], weights.parts[step][j][1]);
     }
     const auto pixel_of = [&](int px) {
       const bool valid = y0 + y < problem::kOH && x0 + px < problem::kOW;

@@ -18,8 +18,8 @@ using namespace tactic;
 constexpr int kElement = kIsInt8 ? 1 : 2;
 constexpr int kGroup = 128;  ///< threads of a warpgroup
 constexpr int kThreads = kGroup * (1 + kConsumers);
-constexpr int kTall = kBM / 64;         ///< matrix instructions above each other
-constexpr int kColumns = 2 * kSteps;    ///< of 16 bytes of channels in a piece
+constexpr int kTall = kBM / 64;          ///< matrix instructions above each other
+constexpr int kColumns = 2 * kSteps;     ///< of 16 bytes of channels in a piece
 constexpr int kSlabs = kPieces * kTaps;  ///< of weights: a tap of a piece
 constexpr bool kStaysLoaded = kWeightStages == 0;
 constexpr int kWeightSlots = kStaysLoaded ? kSlabs : kWeightStages;
@@ -69,8 +69,7 @@ DEVICE void InitBarriers(const Places& at) {
 /// The tiles of a block: kTilesN neighbours share their pixels.
 struct Walk {
   int first, stride, channel;
-  DEVICE Walk()
-      : first(blockIdx.x / kTilesN), stride(gridDim.x / kTilesN), channel(blockIdx.x % kTilesN * kBN) {}
+  DEVICE Walk() : first(blockIdx.x / kTilesN), stride(gridDim.x / kTilesN), channel(blockIdx.x % kTilesN * kBN) {}
 };
 
 /// A place of the line, of kPitchW positions a row and kPitchH rows an image.
