@@ -64,8 +64,9 @@ DEVICE void FinishFragment(const ConvArgs& args, const float* constants, const P
     for (int e = 0; e < 8; ++e) v[e] = sum_of(kWide + e / 2 % 2, 2 * (e / 4) + e % 2);
     Transpose(v, q);
     const int column = 8 * (kWide + q % 2);
-    FinishEight<kChannels>(args, constants + column, q & 2 ? pixels[1] : pixels[0], channel + column, count - column,
-                           v);
+    const Pixel &a = pixels[0], &b = pixels[1];  // member by member: an address chosen at run time is local memory
+    const Pixel pixel = q & 2 ? Pixel{b.n, b.y, b.x, b.valid} : Pixel{a.n, a.y, a.x, a.valid};
+    FinishEight<kChannels>(args, constants + column, pixel, channel + column, count - column, v);
   }
 }
 
