@@ -36,7 +36,7 @@ int64_t OperandBytes(const ConvProblem& p, const ConvTactic& t) {
 int64_t WgmmaSharedBytes(const ConvProblem& p, const ConvTactic& t) {
   const ConvLine line = ConvLine::Of(p);
   const int weight_slots = t.weight_stages == 0 ? line.slabs() : t.weight_stages;
-  return 3 * 4 * t.bn + 16 * (int64_t{t.stages} + weight_slots) +
+  return 3 * 4 * t.bn + 16 * (int64_t{t.stages} + weight_slots + 2) +
          int64_t{line.columns()} * (int64_t{weight_slots} * t.bn * 16 + int64_t{t.stages} * line.PlaneBytes(t.bm));
 }
 

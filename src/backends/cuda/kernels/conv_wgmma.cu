@@ -5,8 +5,9 @@
 //
 // Warpgroup 0 fills a ring of patches (three or four warps, cp.async: views, tails and zero points as everywhere) and
 // the weights (bulk copies; all of them once, or through a ring of their own, tap by tap). The other warpgroups take
-// the block's tiles in turns, so that one multiplies while another finishes its tile. Blocks walk over the tiles of
-// one slab of channels.
+// the block's tiles in turns, so that one multiplies while another finishes its tile: each begins when the one before
+// has seen all its operands, since a barrier tells phases that are two apart from each other no more. Blocks walk over
+// the tiles of one slab of channels.
 //
 // The order of a sum: pieces of kSteps * 32 bytes of channels, in each the taps, in each the steps of 32 bytes: it
 // depends on the problem alone. conv_source.h writes the constants and ptx::MultiplyAsync before this text.
@@ -25,7 +26,7 @@ constexpr bool kStaysLoaded = kWeightStages == 0;
 constexpr int kWeightSlots = kStaysLoaded ? kSlabs : kWeightStages;
 constexpr int kWeightPlane = kBN * 16;  ///< bytes of a column of weights
 constexpr int kWeightSlotBytes = kColumns * kWeightPlane, kPatchBytes = kColumns * kPlaneBytes;
-constexpr int kConstantsBytes = 3 * kBN * 4, kBarrierBytes = 16 * (kStages + kWeightSlots);
+constexpr int kConstantsBytes = 3 * kBN * 4, kBarrierBytes = 16 * (kStages + kWeightSlots + 2);
 constexpr int kLoaders = kStaysLoaded ? 128 : 96;  ///< threads that fill patches; else a warp streams weights
 constexpr int kTilesM = (kPositions + kBM - 1) / kBM, kTilesN = (kGroupOC + kBN - 1) / kBN;
 constexpr bool kHasZeroPoint = kIsInt8 && problem::kInputZero != 0;
@@ -49,6 +50,7 @@ struct Places {
   DEVICE uint32 PatchEmpty(int slot) const { return barriers + 8 * (kStages + slot); }
   DEVICE uint32 WeightFull(int slot) const { return barriers + 8 * (2 * kStages + slot); }
   DEVICE uint32 WeightEmpty(int slot) const { return barriers + 8 * (2 * kStages + kWeightSlots + slot); }
+  DEVICE uint32 Turn(int consumer) const { return barriers + 8 * (2 * (kStages + kWeightSlots) + consumer); }
   DEVICE uint32 Patch(int slot) const { return patches + slot * kPatchBytes; }
   DEVICE uint32 Weights(int slot) const { return weights + slot * kWeightSlotBytes; }
 };
@@ -63,6 +65,7 @@ DEVICE void InitBarriers(const Places& at) {
     ptx::InitBarrier(at.WeightFull(i), 1);
     ptx::InitBarrier(at.WeightEmpty(i), kWarps);
   }
+  for (int i = 0; i < kConsumers; ++i) ptx::InitBarrier(at.Turn(i), kWarps);
   ptx::FenceBarriers();
 }
 
@@ -223,6 +226,13 @@ DEVICE void Release(uint32 barrier) {
   if (threadIdx.x % 32 == 0) ptx::Arrive(barrier);
 }
 
+/// Tile `index` of the block is its consumer's next.
+DEVICE void WaitForTurn(const Places& at, int index) {
+  const int consumer = index % kConsumers, round = index / kConsumers;
+  ptx::WaitBarrier(at.Turn(consumer), consumer == 0 ? round & 1 ^ 1 : round & 1);
+}
+DEVICE void PassTurn(const Places& at, int index) { Release(at.Turn((index + 1) % kConsumers)); }
+
 /// The products of tile `index` of the block, with all weights in place: a piece at a time.
 DEVICE void MultiplyPieces(WgmmaTile& tile, const Places& at, int index) {
 #pragma unroll 1
@@ -239,6 +249,7 @@ DEVICE void MultiplyPieces(WgmmaTile& tile, const Places& at, int index) {
     ptx::WaitMultiplies<1>();
     Release(at.PatchEmpty((i - 1) % kStages));
   }
+  PassTurn(at, index);
   ptx::WaitMultiplies<0>();
   tile.Pin();
   Release(at.PatchEmpty((index * kPieces + kPieces - 1) % kStages));
@@ -265,6 +276,7 @@ DEVICE void MultiplyTaps(WgmmaTile& tile, const Places& at, int index) {
       if (tap == 0) Release(at.PatchEmpty((i - 1) % kStages));
     }
   }
+  PassTurn(at, index);
   ptx::WaitMultiplies<0>();
   tile.Pin();
   Release(at.WeightEmpty((b - 1) % kWeightSlots));
@@ -279,6 +291,7 @@ DEVICE void Consume(const ConvArgs& args, const float* constants, const Places& 
     const int number = walk.first + index * walk.stride;
     if (number >= kTilesM) break;
     WgmmaTile tile;
+    WaitForTurn(at, index);
     if constexpr (kStaysLoaded)
       MultiplyPieces(tile, at, index);
     else
