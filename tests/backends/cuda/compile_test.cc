@@ -77,7 +77,9 @@ TEST_P(CudaCompile, EveryKernelWithoutLocalMemory) {
       EXPECT_EQ(GetParam(), 75) << WhyUnsupported(problem, GetParam());
       continue;
     }
-    EXPECT_EQ(WhyUnfit(problem, tactic, limits), "") << sample.tactic;
+    const std::string why_unfit = WhyUnfit(problem, tactic, limits);
+    if (why_unfit.find("compute capability 9.0 alone") != std::string::npos && GetParam() != 90) continue;
+    EXPECT_EQ(why_unfit, "") << sample.tactic;
     const Cubin cubin = nvrtc->Compile(MakeConvSource(problem, tactic), {.capability = GetParam()});
     EXPECT_GT(cubin.code.size(), 1000u);
     EXPECT_THAT(cubin.log, testing::HasSubstr("0 bytes stack frame, 0 bytes spill stores")) << sample.tactic;

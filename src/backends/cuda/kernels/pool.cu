@@ -12,19 +12,10 @@ struct Args {
 
 constexpr int kBlocks = kC / kChannels;  ///< of channels
 
-DEVICE void Load(float (&v)[kChannels], const char* from) {
-  if constexpr (kChannels == 8)
-    LoadEight<kType>(v, from);
-  else
-    v[0] = LoadElement<kType>(from);
-}
-
-DEVICE void Store(char* to, const float (&v)[kChannels]) {
-  if constexpr (kChannels == 8)
-    PackedEight<kType>(v).Store(to);
-  else
-    StoreElement<kType>(to, v[0]);
-}
+DEVICE void Load(float (&v)[8], const char* from) { LoadEight<kType>(v, from); }
+DEVICE void Load(float (&v)[1], const char* from) { v[0] = LoadElement<kType>(from); }
+DEVICE void Store(char* to, const float (&v)[8]) { PackedEight<kType>(v).StoreIf(true, to); }
+DEVICE void Store(char* to, const float (&v)[1]) { StoreElement<kType>(to, v[0]); }
 
 DEVICE void Take(float (&sum)[kChannels], const float (&v)[kChannels]) {
 #pragma unroll
