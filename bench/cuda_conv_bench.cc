@@ -1,4 +1,5 @@
-// The convolutions of YOLOv8 on the GPU at hand: cuda_conv_bench NETWORK BATCH PRECISION [TACTICS].
+// The convolutions of YOLOv8 on the GPU at hand: cuda_conv_bench NETWORK BATCH PRECISION [TACTICS]
+// [CUBINS].
 // NETWORK n or s, PRECISION f16, bf16, f32 or int8. For each layer the cost model's first TACTICS tactics of the
 // kernels that multiply by warp (mma.sync) and as many of the others (wgmma, image, depthwise) are timed in a graph of
 // launches of the same step, each starting early (programmatic launch); the best of either kind are timed again in
@@ -120,6 +121,8 @@ LayerResult Tune(GpuLab& lab, const cpu::Layer& layer, const ConvProblem& proble
     auto step = result.runner->Prepare(tactics[i], cubins[i]);
     const double us = result.runner->TimeUs(step, LaunchOrder::kProgrammatic, launches, 5);
     if (i == 0) result.first_us = us;
+    fmt::print(stderr, "{} {} {} {} {} {:.2f} {}\n", layer.name, problem.ih, problem.ic, problem.oc, problem.kh, us,
+               tactics[i].ToString());
     std::optional<Timed>& best = result.best[KindOf(tactics[i])];
     if (!best || us < best->us) {
       best.reset();
@@ -127,7 +130,7 @@ LayerResult Tune(GpuLab& lab, const cpu::Layer& layer, const ConvProblem& proble
     }
   }
   for (const auto& best : result.best) {
-    const std::string wrong = best ? result.runner->Check(best->step, best->tactic) : "";
+    const std::string wrong = best ? result.runner->CheckValues(best->step) : "";
     if (wrong.empty()) continue;
     ++failed;
     fmt::print("FAILED {} {}: {}\n", layer.name, best->tactic.ToString(), wrong);
@@ -196,7 +199,7 @@ int Main(char** argv, int argc) {
   const int batch = std::atoi(argv[2]);
   const DType precision = ParsePrecision(argv[3]);
   const size_t most = argc > 4 ? std::strtoul(argv[4], nullptr, 10) : 12;
-  GpuLab lab("");
+  GpuLab lab(argc > 5 ? argv[5] : "");
   const GpuInfo& gpu = lab.context.gpu();
   fmt::print("{}, {} SMs, CUDA {}, NVRTC {}: yolov8{} batch {} {}\n", gpu.name, gpu.multiprocessors,
              VersionText(lab.context.driver().version()), VersionText(lab.nvrtc.version()), argv[1], batch, argv[3]);
@@ -231,7 +234,7 @@ int Main(char** argv, int argc) {
 
 int main(int argc, char** argv) {
   try {
-    if (argc < 4) tenon::ThrowInvalid({.what = "arguments", .expected = "NETWORK BATCH PRECISION [TACTICS]"});
+    if (argc < 4) tenon::ThrowInvalid({.what = "arguments", .expected = "NETWORK BATCH PRECISION [TACTICS] [CUBINS]"});
     return tenon::cuda::Main(argv, argc);
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());

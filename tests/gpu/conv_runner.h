@@ -44,6 +44,8 @@ class ConvRunner {
   /// Poisons the outputs, runs the step twice, and compares. Empty when everything is right: elements against the
   /// reference, bytes around the views untouched, the same bytes twice and as every other step that sums in the same order.
   std::string Check(const Step& step, const ConvTactic& tactic);
+  /// The first of that alone: for large outputs.
+  std::string CheckValues(const Step& step);
   /// Median over `replays` of a graph of `launches` launches, in us a launch.
   double TimeUs(const Step& step, LaunchOrder order, int launches, int replays);
 
@@ -57,6 +59,7 @@ class ConvRunner {
   DeviceBuffer MakeBuffer(const View& view, int64_t n, int64_t h, int64_t w, int64_t c);
   void FillRandom(const DeviceBuffer& buffer, DType dtype, unsigned seed);
   void MakeWeights();
+  void RunPoisoned(const Step& step);
   std::vector<std::byte> RunOnce(const Step& step);
   std::string Compare();
   bool IsPoisonKept(std::span<const std::byte> bytes) const;

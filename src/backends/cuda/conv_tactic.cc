@@ -147,24 +147,24 @@ double EstimateCost(const ConvProblem& p, const ConvTactic& t, const DeviceLimit
   return std::max({multiply, traffic, latency}) + finish;
 }
 
-/// The same for conv_wgmma.cu: a multiprocessor multiplies, reads and finishes at the same time.
+/// The same for conv_wgmma.cu, in cycles: a multiprocessor multiplies, reads and finishes at the same time; a tile goes
+/// through all of that in its warpgroup, one after another.
 double EstimateWgmmaCost(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& limits) {
   const ConvLine line = ConvLine::Of(p);
   const LaunchShape shape = LaunchShapeOf(p, t);
-  const int tiles_n = CeilDiv(p.oc, t.bn);
-  const double tiles = std::ceil(static_cast<double>(CeilDiv(line.positions, t.bm)) * tiles_n / shape.grid_x) *
-                       std::ceil(static_cast<double>(shape.grid_x) / limits.multiprocessors);
-  const double k_bytes = 32.0 * line.steps * line.pieces;
-  const double weights = k_bytes * static_cast<double>(line.taps.size()) * t.bn;
+  const double all_tiles = static_cast<double>(CeilDiv(line.positions, t.bm)) * CeilDiv(p.oc, t.bn);
+  const double tiles = std::ceil(all_tiles / shape.grid_x) * std::ceil(1.0 * shape.grid_x / limits.multiprocessors);
+  const double piece_bytes = 32.0 * line.steps, taps = static_cast<double>(line.taps.size());
+  const double weights = piece_bytes * line.pieces * taps * t.bn;
   // An instruction of 64 rows multiplies in bn / 2 cycles, and reads its operands in 16 + bn / 4.
-  const double multiply = t.bm / 64.0 * (std::max(t.bn / 2.0, 16 + t.bn / 4.0) * 1.1 + 2) * k_bytes / 32 *
-                              static_cast<double>(line.taps.size()) +
-                          150.0 * line.pieces;
-  const double traffic = (line.PatchPixels(t.bm) * k_bytes + (t.weight_stages > 0 ? weights : 0)) / 32;
+  const double instruction = std::max(t.bn / 2.0, 16 + t.bn / 4.0) * 1.1 + 2;
+  const double multiply = t.bm / 64.0 * instruction * line.steps * line.pieces * taps + 100.0 * line.pieces;
+  const double traffic =
+      (line.PatchPixels(t.bm) * piece_bytes * line.pieces + (t.weight_stages > 0 ? weights : 0)) / 26;
   const double finish = 0.11 * t.bm * t.bn;
-  const double busy = tiles * std::max({multiply, traffic, finish});
-  const double first = 1500 + (t.weight_stages == 0 ? weights / 48 : 0) + traffic + multiply + finish;
-  return busy + first;
+  const double alone = (500 + multiply + 1.5 * finish) / (t.consumers * t.residents);
+  const double first = 1500 + (t.weight_stages == 0 ? weights / 40 : 0) + traffic + multiply + finish;
+  return first + tiles * std::max({multiply, traffic, finish, alone});
 }
 
 double EstimateImageCost(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& limits) {
