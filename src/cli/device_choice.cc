@@ -61,7 +61,11 @@ std::shared_ptr<const Device> ChosenDevice(const GlobalOptions& global) {
     case DeviceFlag::Kind::kCpu:
       return ChosenCpu(global);
     case DeviceFlag::Kind::kCuda:
-      return OpenGpu(flag.ordinal, global);
+      try {
+        return OpenGpu(flag.ordinal, global);
+      } catch (const Error& error) {
+        throw Error(error.code(), fmt::format("--device {}: {}", global.device, error.what()));
+      }
     case DeviceFlag::Kind::kReference:
       ThrowInvalid({.what = "no engine runs on the reference evaluator",
                     .where = "--device",
