@@ -203,7 +203,7 @@ class AssignmentSearch {
   /// Convs in half that the returns of others made needless compute in INT8 again, those that cost most time first, as
   /// far as the noise stays what it is; the judge has the last word.
   void TakeNeedlessBack() {
-    if (chosen_.verdict && chosen_.verdict->Rejects(map_drop_)) return;
+    if (chosen_.verdict && chosen_.verdict->Rejects(map_drop_, chosen_.noise)) return;
     const Assignment before = chosen_;
     const double allowed = kNeedlessNoise * chosen_.noise;
     std::vector<const Layer*> candidates;
@@ -233,7 +233,7 @@ class AssignmentSearch {
   bool Rejected() {
     if (!tools_.judge || chosen_.int8.empty()) return false;
     chosen_.verdict = tools_.judge(chosen_.int8);
-    return chosen_.verdict->Rejects(map_drop_);
+    return chosen_.verdict->Rejects(map_drop_, chosen_.noise);
   }
 
   const AssignmentTools& tools_;
