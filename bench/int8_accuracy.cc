@@ -21,10 +21,12 @@
 #include "passes/pass_list.h"
 #include "passes/pass_runner.h"
 #include "quantize/calibration_file.h"
+#include "quantize/equalize.h"
 #include "quantize/insert.h"
 #include "quantize/quality.h"
 #include "quantize/quantizable_convs.h"
 #include "quantize/sensitivity.h"
+#include "quantize/weight_rounding.h"
 #include "runtime/load.h"
 #include "verify/accuracy.h"
 #include "vision/head.h"
@@ -71,6 +73,13 @@ int main(int argc, char** argv) try {
   const Shape input = graph->inputs()[0]->shape();
   images.preprocess.height = static_cast<int>(input[2]);
   images.preprocess.width = static_cast<int>(input[3]);
+  if (getenv("EQ")) {
+    CalibrationImages some = images;
+    some.paths = Spread(some.paths, 32);
+    const auto seen = ObserveConvInputs(*graph, some, device, Progress::Mode::kQuiet, "equalise").All();
+    fmt::print("{} tensors equalised\n", EqualizeChannels(*graph, seen));
+    Verify(*graph);
+  }
   Calibration calibration;
   if (std::filesystem::exists(argv[5])) {
     calibration = ParseCalibration(ReadTextFile(argv[5]));
@@ -81,7 +90,8 @@ int main(int argc, char** argv) try {
   const StatisticsTable statistics = calibration.observed.All();
   const auto convs = FindQuantizableConvs(*graph);
   CalibrationImages few = images;
-  few.paths = Spread(few.paths, 4);
+  few.paths = Spread(few.paths, getenv("NOISE_IMAGES") ? atoi(getenv("NOISE_IMAGES")) : 4);
+  std::optional<WeightTable> rounded;
   const NoiseMeter meter(*graph, statistics, few, device);
   for (int i = 6; i < argc; ++i) {
     InsertOptions options;
@@ -93,6 +103,14 @@ int main(int argc, char** argv) try {
       if (word.starts_with("file=")) file = word.substr(5);
       is_float |= word == "float";
       sens |= word == "sens";
+      if (word == "adaround") {
+        const auto start = std::chrono::steady_clock::now();
+        CalibrationImages some = images;
+        some.paths = Spread(some.paths, getenv("GPTQ_IMAGES") ? atoi(getenv("GPTQ_IMAGES")) : 32);
+        if (!rounded) rounded = RoundConvWeights(*graph, some, statistics, device, Progress::Mode::kQuiet);
+        options.weights = &*rounded;
+        fmt::print("({:.1f} s) ", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      }
       map &= word != "nomap";
       const auto known = std::find(kCalibratorNames.begin(), kCalibratorNames.end(), word);
       if (known != kCalibratorNames.end()) options.calibrator = ParseCalibrator(word);

@@ -55,12 +55,7 @@ Int8BuildOptions ToBuildOptions(const ModelOptions& model, const GlobalOptions& 
                          .progress = global.progress(),
                          .findings = options.findings};
   build.calibrator = ParseCalibrator(options.calibration);
-  if (options.weight_rounding != "nearest") {
-    ThrowInvalid({.what = "unknown weight rounding",
-                  .where = "--weight-rounding",
-                  .got = options.weight_rounding,
-                  .expected = "nearest"});
-  }
+  build.weight_rounding = ParseWeightRounding(options.weight_rounding);
   build.compile.source_digest = HashFile(model.model);
   build.compile.tune = {.effort = model.effort, .verbose = global.verbose, .progress = global.progress()};
   build.images = LoadCalibrationData(options);
@@ -83,7 +78,7 @@ void AddInt8Flags(CLI::App& command, Int8Options& options) {
   command.add_option("--max-images", options.max_images, "calibrate on at most so many images, evenly spread")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->capture_default_str();
-  command.add_option("--weight-rounding", options.weight_rounding, "nearest")->capture_default_str();
+  command.add_option("--weight-rounding", options.weight_rounding, "nearest or adaround")->capture_default_str();
   command.add_option("--map-drop", options.map_drop, "points of mAP50-95 that INT8 may cost")
       ->check(NumberBetween(0, 100))
       ->capture_default_str();

@@ -69,11 +69,25 @@ std::optional<AffineScale> UnsignedSource(const Value* value) {
   return type->affine;
 }
 
-/// The one Q to u8 that reads the node's only result.
-Node* StoringQuantizer(const Graph& graph, const Node& node) {
-  Node* reader = SoleUser(graph, node.output());
+/// The one Q to u8 that reads the value and nobody else does.
+Node* StoringQuantizer(const Graph& graph, const Value* value) {
+  Node* reader = SoleUser(graph, value);
   const auto type = reader && reader->As<QuantizeLinear>() ? QuantizedTypeOf(reader) : std::nullopt;
-  return type && type->dtype == DType::kUInt8 && reader->input(0) == node.output() ? reader : nullptr;
+  return type && type->dtype == DType::kUInt8 && reader->input(0) == value ? reader : nullptr;
+}
+
+/// Factors of the channels, positive and finite, from a Mul by constants that alone reads the node's result.
+std::optional<std::vector<float>> FactorsAfter(const Graph& graph, const Node& node) {
+  const Node* mul = SoleUser(graph, node.output());
+  const auto* binary = mul ? mul->As<Binary>() : nullptr;
+  if (!binary || binary->kind != BinaryKind::kMul || mul->input(0) != node.output() ||
+      !SameShape(node.output(), mul->output()))
+    return {};
+  const auto values = PerChannelValues(mul->input(1), mul->output()->shape(), 1);
+  if (!values) return {};
+  std::vector<float> factors(values->begin(), values->end());
+  const bool fit = std::all_of(factors.begin(), factors.end(), [](float f) { return f > 0 && std::isfinite(f); });
+  return fit ? std::optional(std::move(factors)) : std::nullopt;
 }
 
 bool IsPlainFloatConv(const Node& node) {
@@ -85,12 +99,20 @@ bool IsPlainFloatConv(const Node& node) {
   return !bias || (bias->is_constant() && bias->dtype() == DType::kFloat32);
 }
 
-/// Lets the epilogue store what the one Q behind the node would; the value that it then makes, null without such a Q.
-Value* TakeStoringQuantizer(const Graph& graph, const Node& node, Epilogue& epilogue) {
-  Node* quantizer = StoringQuantizer(graph, node);
+/// Lets the epilogue store what the one Q behind the node would, factors before it included; the value that it then
+/// makes, null without such a Q.
+Value* TakeStoringQuantizer(Graph& graph, const Node& node, Epilogue& epilogue, std::vector<Value*>& operands) {
+  const auto factors = FactorsAfter(graph, node);
+  const Value* real = factors ? SoleUser(graph, node.output())->output() : node.output();
+  Node* quantizer = StoringQuantizer(graph, real);
   if (!quantizer) return nullptr;
   epilogue.out = DType::kUInt8;
   epilogue.quantization.y = QuantizedTypeOf(quantizer)->affine;
+  if (factors) {
+    operands.resize(kFactorOperand + 1, nullptr);
+    const Tensor constant = Tensor::Of<float>({static_cast<int64_t>(factors->size())}, *factors);
+    operands[kFactorOperand] = graph.AddConstant(constant, node.name() + ".factors");
+  }
   return quantizer->output();
 }
 
@@ -113,7 +135,7 @@ bool FuseConv(Graph& graph, Node* node) {
   const std::string weights_name = node->input(kWeightsOperand)->name();
   operands[kWeightsOperand] = graph.AddConstant(weights->elements, weights_name + ".i8");
   operands[kWeightScaleOperand] = graph.AddConstant(weights->scales, weights_name + ".scale");
-  Value* result = TakeStoringQuantizer(graph, *node, conv.epilogue);
+  Value* result = TakeStoringQuantizer(graph, *node, conv.epilogue, operands);
   ReplaceByNode(graph, result ? result : node->output(), conv.Clone(), std::move(operands), node);
   return true;
 }
@@ -122,9 +144,10 @@ bool FuseConv(Graph& graph, Node* node) {
 bool FuseStore(Graph& graph, Node* node) {
   if (!IsPlainFloatConv(*node)) return false;
   Conv conv = *node->As<Conv>();
-  Value* result = TakeStoringQuantizer(graph, *node, conv.epilogue);
+  std::vector<Value*> operands = PaddedOperands(*node);
+  Value* result = TakeStoringQuantizer(graph, *node, conv.epilogue, operands);
   if (!result) return false;
-  ReplaceByNode(graph, result, conv.Clone(), node->inputs(), node);
+  ReplaceByNode(graph, result, conv.Clone(), std::move(operands), node);
   return true;
 }
 

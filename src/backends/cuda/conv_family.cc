@@ -27,6 +27,7 @@ std::string LowerEpilogue(const StepProblem& step, const Epilogue& op, ConvProbl
   problem.post = op.post;
   const KernelOperand &bias = OperandAt(step, kBiasOperand), &residual = OperandAt(step, kResidualOperand);
   if (bias.present && !bias.is_constant) return "the bias is not constant";
+  if (OperandAt(step, kFactorOperand).present) return "channels that are stored with scales of their own";
   if (op.is_int8() && !OperandAt(step, kWeightScaleOperand).is_constant) return "the weights' scales are not constant";
   if (residual.present && residual.is_constant) return "the residual is constant";
   if (residual.present && residual.shape != step.outputs[0].shape) return "a residual of another shape";
