@@ -45,8 +45,7 @@ std::string PoolFamily::Supports(const StepProblem& step, const CudaDevice&) con
 
 std::vector<KernelLaunch> PoolFamily::Lower(const StepProblem& step, const std::string& tactic,
                                             const CudaDevice&) const {
-  if (!tactic.empty())
-    ThrowInvalid({.what = "not a tactic of the CUDA pools", .got = "'" + tactic + "'", .expected = "no parameters"});
+  CheckNoParameters(name(), tactic);
   WindowGeometry g;
   const std::string why_not = LowerPoolWindow(step, g);
   TENON_CHECK(why_not.empty(), "{}", why_not);
