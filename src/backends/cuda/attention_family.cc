@@ -28,10 +28,11 @@ struct AttentionDims {
 
 std::string LowerAttention(const StepProblem& step, AttentionDims& dims) {
   if (!dynamic_cast<const Attention*>(step.op)) return "not an Attention";
-  const KernelOperand &q = OperandAt(step, 0), &k = OperandAt(step, 1), &v = OperandAt(step, 2), &mask = OperandAt(step, 3),
-                      &out = step.outputs.at(0);
+  const KernelOperand &q = OperandAt(step, 0), &k = OperandAt(step, 1), &v = OperandAt(step, 2),
+                      &mask = OperandAt(step, 3), &out = step.outputs.at(0);
   for (const KernelOperand* operand : {&q, &k, &v, &out}) {
-    if (!operand->present || operand->shape.size() < 2 || !FitsInt(operand->shape)) return "an empty or very large operand";
+    if (!operand->present || operand->shape.size() < 2 || !FitsInt(operand->shape))
+      return "an empty or very large operand";
     if (!IsFloat(operand->dtype) || TypeName(operand->dtype).empty())
       return fmt::format("elements are {}", ToString(operand->dtype));
   }
@@ -77,7 +78,8 @@ std::string WhyNoMma(const StepProblem& step, const AttentionDims& dims, int war
   if (compute != DType::kFloat16 && compute != DType::kBFloat16) return "FP32";
   if (compute == DType::kBFloat16 && device.limits.capability < 80) return "BF16 needs compute capability 8.0";
   if (OperandAt(step, 3).present) return "a mask";
-  if (dims.d % 16 != 0 || dims.e % 16 != 0 || dims.d > 128 || dims.e > 128) return "sizes that are no multiple of 16 up to 128";
+  if (dims.d % 16 != 0 || dims.e % 16 != 0 || dims.d > 128 || dims.e > 128)
+    return "sizes that are no multiple of 16 up to 128";
   if (warps != 1 && warps != 2 && warps != 4 && warps != 8) return "1, 2, 4 or 8 warps";
   return MmaBytes(dims, warps) > device.limits.shared_bytes_per_block ? "too little shared memory" : "";
 }
@@ -89,13 +91,15 @@ std::string WhyNoRows(const AttentionDims& dims, int rows) {
 
 std::string MatrixText(std::string_view name, DType dtype, const MatMulDims::Matrices& matrices, const Shape& batch) {
   return OffsetFunction(fmt::format("{}Batch", name), {batch, matrices.batch}) +
-         fmt::format("struct {} {{\n  static constexpr Type kType = {};\n  static constexpr int64 kRow = {}, kColumn = {};\n}};\n",
-                     name, TypeName(dtype), matrices.row, matrices.column);
+         fmt::format(
+             "struct {} {{\n  static constexpr Type kType = {};\n  static constexpr int64 kRow = {}, kColumn = "
+             "{};\n}};\n",
+             name, TypeName(dtype), matrices.row, matrices.column);
 }
 
 /// Whether rows of the matrix are read eight elements at a time, as they are.
-bool HasVectors(const KernelOperand& operand, const MatMulDims::Matrices& matrices, int64_t row_stride, int64_t element_stride,
-                DType compute) {
+bool HasVectors(const KernelOperand& operand, const MatMulDims::Matrices& matrices, int64_t row_stride,
+                int64_t element_stride, DType compute) {
   bool aligned = operand.dtype == compute && element_stride == SizeOf(compute) && operand.alignment_bytes >= 16 &&
                  row_stride % 16 == 0;
   for (const int64_t stride : matrices.batch) aligned = aligned && stride % 16 == 0;
@@ -108,11 +112,13 @@ std::string ProblemText(const StepProblem& step, const AttentionDims& dims) {
   std::string text = "#include \"elements.cuh\"\nnamespace problem {\n";
   text += fmt::format(
       "constexpr int kM = {}, kL = {}, kD = {}, kE = {};\nconstexpr Type kCompute = {};\n"
-      "constexpr bool kHasMask = {}, kVectorK = {}, kVectorV = {};\nconstexpr float kScale = __builtin_bit_cast(float, {}u);\n",
+      "constexpr bool kHasMask = {}, kVectorK = {}, kVectorV = {};\nconstexpr float kScale = __builtin_bit_cast(float, "
+      "{}u);\n",
       dims.m, dims.l, dims.d, dims.e, TypeName(op.compute), mask.present,
       HasVectors(step.inputs[1], dims.k, dims.k.column, dims.k.row, op.compute),
       HasVectors(step.inputs[2], dims.v, dims.v.row, dims.v.column, op.compute), std::bit_cast<uint32_t>(op.scale));
-  text += MatrixText("Q", step.inputs[0].dtype, dims.q, dims.batch) + MatrixText("K", step.inputs[1].dtype, dims.k, dims.batch) +
+  text += MatrixText("Q", step.inputs[0].dtype, dims.q, dims.batch) +
+          MatrixText("K", step.inputs[1].dtype, dims.k, dims.batch) +
           MatrixText("V", step.inputs[2].dtype, dims.v, dims.batch) +
           MatrixText("Out", step.outputs[0].dtype, dims.out, dims.batch);
   if (mask.present)
@@ -136,7 +142,8 @@ std::vector<std::string> AttentionFamily::Candidates(const StepProblem& step, co
   const AttentionDims dims = Lowered(step);
   std::vector<std::string> texts;
   for (const int warps : {8, 4, 2, 1}) {
-    if ((warps - 1) * kKeys < dims.l && WhyNoMma(step, dims, warps, device).empty()) texts.push_back(fmt::format("mma w{}", warps));
+    if ((warps - 1) * kKeys < dims.l && WhyNoMma(step, dims, warps, device).empty())
+      texts.push_back(fmt::format("mma w{}", warps));
   }
   if (!texts.empty()) return texts;
   for (const int rows : {4, 1}) {
@@ -157,15 +164,17 @@ std::vector<KernelLaunch> AttentionFamily::Lower(const StepProblem& step, const 
                                         : "not a tactic of the CUDA attention";
   if (!why_not.empty()) ThrowInvalid({.what = "attention", .got = "'" + tactic + "'", .expected = why_not});
   std::string text = ProblemText(step, dims);
-  text += is_mma ? fmt::format("constexpr int kWarps = {};\n", warps) : fmt::format("constexpr int kRows = {};\n", rows);
+  text +=
+      is_mma ? fmt::format("constexpr int kWarps = {};\n", warps) : fmt::format("constexpr int kRows = {};\n", rows);
   text += fmt::format("}}  // namespace problem\n#include \"{}.cu\"\n", is_mma ? "attention_mma" : "attention");
-  return {{.source = {.entry = is_mma ? "attention_mma" : "attention_kernel", .text = std::move(text)},
-           .grid_x = BlocksOf(dims.m, is_mma ? kQueries : rows),
-           .grid_y = static_cast<unsigned>(ElemCount(dims.batch)),
-           .threads = static_cast<unsigned>(is_mma ? 32 * warps : 128),
-           .shared_bytes = static_cast<int>(is_mma ? MmaBytes(dims, warps) : RowsBytes(dims, rows)),
-           .pointers = {KernelPointer::Input(0), KernelPointer::Input(1), KernelPointer::Input(2),
-                        OperandAt(step, 3).present ? KernelPointer::Input(3) : KernelPointer{}, KernelPointer::Output(0)}}};
+  return {
+      {.source = {.entry = is_mma ? "attention_mma" : "attention_kernel", .text = std::move(text)},
+       .grid_x = BlocksOf(dims.m, is_mma ? kQueries : rows),
+       .grid_y = static_cast<unsigned>(ElemCount(dims.batch)),
+       .threads = static_cast<unsigned>(is_mma ? 32 * warps : 128),
+       .shared_bytes = static_cast<int>(is_mma ? MmaBytes(dims, warps) : RowsBytes(dims, rows)),
+       .pointers = {KernelPointer::Input(0), KernelPointer::Input(1), KernelPointer::Input(2),
+                    OperandAt(step, 3).present ? KernelPointer::Input(3) : KernelPointer{}, KernelPointer::Output(0)}}};
 }
 
 }  // namespace tenon::cuda

@@ -3,8 +3,8 @@
 
 namespace tenon::cuda {
 
-/// Attention in one kernel. "mma wW": half operands without a mask by matrix instructions, W warps sharing the keys of 16
-/// queries; "rows rR": anything, R queries a block, in FP32 multiply-adds.
+/// Attention in one kernel. "mma wW": half operands without a mask by matrix instructions, W warps sharing the keys of
+/// 16 queries; "rows rR": anything, R queries a block, in FP32 multiply-adds.
 class AttentionFamily final : public CudaKernelFamily {
  public:
   std::string_view name() const override { return "attention"; }

@@ -85,15 +85,14 @@ Tensor ConvFamily::Unpack(const StepProblem& step, const std::string& tactic, co
                           std::span<const std::byte> packed, size_t input) const {
   const ConvProblem problem = Lowered(step, device);
   const ConvTactic parsed = ConvTactic::Parse(tactic);
-  return FloatsAsOperand(step, input,
-                         input == kWeightsOperand ? UnpackConvWeights(problem, parsed, packed)
-                                                  : UnpackConvBias(problem, parsed, packed));
+  return FloatsAsOperand(
+      step, input,
+      input == kWeightsOperand ? UnpackConvWeights(problem, parsed, packed) : UnpackConvBias(problem, parsed, packed));
 }
 
 KernelLaunch LaunchConv(const ConvProblem& problem, const ConvTactic& tactic, const DeviceLimits& limits) {
   if (const std::string why_not = WhyUnfit(problem, tactic, limits); !why_not.empty())
-    ThrowInvalid(
-        {.what = "a tactic that doesn't fit its convolution", .where = tactic.ToString(), .got = why_not});
+    ThrowInvalid({.what = "a tactic that doesn't fit its convolution", .where = tactic.ToString(), .got = why_not});
   const LaunchShape shape = LaunchShapeOf(problem, tactic);
   KernelLaunch launch{.source = MakeConvSource(problem, tactic),
                       .grid_x = static_cast<unsigned>(shape.grid_x),

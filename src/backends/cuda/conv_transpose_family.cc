@@ -84,7 +84,8 @@ std::string LowerPhases(const StepProblem& step, const CudaDevice& device, std::
         if (has_outputs) return "outputs that see no input";
         continue;
       }
-      if (std::string why_not = WhyUnsupported(phase.problem, device.limits.capability); !why_not.empty()) return why_not;
+      if (std::string why_not = WhyUnsupported(phase.problem, device.limits.capability); !why_not.empty())
+        return why_not;
       phases.push_back(std::move(phase));  // one without outputs too: its weights are kept
     }
   }
@@ -148,7 +149,8 @@ std::string ConvTransposeFamily::Supports(const StepProblem& step, const CudaDev
 
 std::vector<std::string> ConvTransposeFamily::Candidates(const StepProblem& step, const CudaDevice& device) const {
   std::vector<std::string> texts;
-  for (const ConvTactic& tactic : TacticsOfAll(Lowered(step, device), device.limits)) texts.push_back(tactic.ToString());
+  for (const ConvTactic& tactic : TacticsOfAll(Lowered(step, device), device.limits))
+    texts.push_back(tactic.ToString());
   return texts;
 }
 
@@ -183,8 +185,7 @@ Tensor ConvTransposeFamily::Unpack(const StepProblem& step, const std::string& t
                                    std::span<const std::byte> packed, size_t input) const {
   const ConvTactic parsed = ConvTactic::Parse(tactic);
   const std::vector<Phase> phases = Lowered(step, device);
-  if (input == kBiasOperand)
-    return FloatsAsOperand(step, input, UnpackConvBias(phases[0].problem, parsed, packed));
+  if (input == kBiasOperand) return FloatsAsOperand(step, input, UnpackConvBias(phases[0].problem, parsed, packed));
   const Shape& shape = step.inputs[kWeightsOperand].shape;
   std::vector<float> weights(static_cast<size_t>(ElemCount(shape)));
   for (const Phase& phase : phases) {

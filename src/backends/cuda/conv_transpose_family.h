@@ -3,8 +3,8 @@
 
 namespace tenon::cuda {
 
-/// Transposed convolutions: every phase of the output's rows and columns is an ordinary convolution, a launch of its own
-/// with the kernels of ConvFamily. A tactic is that of all phases.
+/// Transposed convolutions: every phase of the output's rows and columns is an ordinary convolution, a launch of its
+/// own with the kernels of ConvFamily. A tactic is that of all phases.
 class ConvTransposeFamily final : public CudaKernelFamily {
  public:
   std::string_view name() const override { return "conv_transpose"; }

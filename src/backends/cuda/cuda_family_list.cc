@@ -33,7 +33,7 @@ std::span<const CudaKernelFamily* const> CudaKernelFamilies() {
   static const cuda::HostFamily host;
   static const CudaKernelFamily* const families[] = {
       &conv,   &conv_transpose, &matmul, &matmul_batched, &attention,  //
-      &region, &pool,           &resize,                              //
+      &region, &pool,           &resize,                               //
       &reduce, &softmax,        &norm,   &gather,         &top_k,      //
       &host,
   };

@@ -17,8 +17,8 @@ struct GatherDims {
     int64_t size, stride;  ///< of x
   };
   StridedDims x, index, out;
-  std::vector<Axis> axes;       ///< that indices pick along
-  int64_t index_step = 0;       ///< from the index along one axis to the next
+  std::vector<Axis> axes;  ///< that indices pick along
+  int64_t index_step = 0;  ///< from the index along one axis to the next
 
   void Add(int64_t size, int64_t x_stride, int64_t index_stride, int64_t out_stride) {
     x.Add(size, x_stride);
@@ -86,7 +86,8 @@ GatherDims DimsOf(const StepProblem& problem) {
 }
 
 bool IsGather(const Op* op) {
-  return dynamic_cast<const Gather*>(op) || dynamic_cast<const GatherElements*>(op) || dynamic_cast<const GatherND*>(op);
+  return dynamic_cast<const Gather*>(op) || dynamic_cast<const GatherElements*>(op) ||
+         dynamic_cast<const GatherND*>(op);
 }
 
 std::string_view ElementType(int64_t size) {
@@ -112,11 +113,12 @@ std::vector<KernelLaunch> GatherFamily::Lower(const StepProblem& problem, const 
   const GatherDims dims = DimsOf(problem);
   const bool has_indices = IsGather(problem.op);
   std::string text = "#include \"region.cuh\"\nnamespace problem {\n";
-  text += fmt::format("using Element = {};\nconstexpr uint32 kElems = {};\n", ElementType(SizeOf(problem.inputs[0].dtype)),
-                      dims.out.count());
+  text += fmt::format("using Element = {};\nconstexpr uint32 kElems = {};\n",
+                      ElementType(SizeOf(problem.inputs[0].dtype)), dims.out.count());
   text += fmt::format("DEVICE int64 LoadIndex(const char* p) {{ return region::Load{}(p); }}\n",
                       TypeSuffix(has_indices ? problem.inputs[1].dtype : DType::kInt64));
-  text += OffsetFunction("XOffset", dims.x) + OffsetFunction("IndexOffset", dims.index) + OffsetFunction("OutOffset", dims.out);
+  text += OffsetFunction("XOffset", dims.x) + OffsetFunction("IndexOffset", dims.index) +
+          OffsetFunction("OutOffset", dims.out);
   text += "}  // namespace problem\n#define FOLLOW_INDICES(at)";
   for (size_t a = 0; a < dims.axes.size(); ++a)
     text += fmt::format(" FollowIndex(offset, inside, (at) + {}, {}, {});", static_cast<int64_t>(a) * dims.index_step,

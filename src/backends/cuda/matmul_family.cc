@@ -20,7 +20,7 @@ namespace {
 
 /// The rows of all matrices as images: N x H x W of them, the dimensions that all operands walk evenly being one.
 struct RowGrid {
-  std::vector<int64_t> sizes;  ///< outermost first
+  std::vector<int64_t> sizes;                 ///< outermost first
   std::vector<std::vector<int64_t>> strides;  ///< by operand, by dimension
 };
 
@@ -37,8 +37,7 @@ RowGrid MergeRows(const MatMulDims& dims, const std::vector<const MatMulDims::Ma
       continue;
     }
     grid.sizes.insert(grid.sizes.begin(), dims.batch[d]);
-    for (size_t i = 0; i < operands.size(); ++i)
-      grid.strides[i].insert(grid.strides[i].begin(), operands[i]->batch[d]);
+    for (size_t i = 0; i < operands.size(); ++i) grid.strides[i].insert(grid.strides[i].begin(), operands[i]->batch[d]);
   }
   return grid;
 }
@@ -107,14 +106,18 @@ std::vector<float> Transposed(const std::vector<float>& matrix, int rows, int co
 
 constexpr int kTile = 64;
 
-std::string FloatText(float value) { return fmt::format("__builtin_bit_cast(float, {}u)", std::bit_cast<uint32_t>(value)); }
+std::string FloatText(float value) {
+  return fmt::format("__builtin_bit_cast(float, {}u)", std::bit_cast<uint32_t>(value));
+}
 
 std::string MatrixText(std::string_view name, const KernelOperand& operand, const MatMulDims::Matrices& matrices,
                        const Shape& batch) {
   const StridedDims dims{batch, matrices.batch};
   return OffsetFunction(fmt::format("{}Batch", name), dims) +
-         fmt::format("struct {} {{\n  static constexpr Type kType = {};\n  static constexpr int64 kRow = {}, kColumn = {};\n}};\n",
-                     name, TypeName(operand.dtype), matrices.row, matrices.column);
+         fmt::format(
+             "struct {} {{\n  static constexpr Type kType = {};\n  static constexpr int64 kRow = {}, kColumn = "
+             "{};\n}};\n",
+             name, TypeName(operand.dtype), matrices.row, matrices.column);
 }
 
 }  // namespace
@@ -128,7 +131,8 @@ std::string MatMulFamily::Supports(const StepProblem& step, const CudaDevice& de
 
 std::vector<std::string> MatMulFamily::Candidates(const StepProblem& step, const CudaDevice& device) const {
   std::vector<std::string> texts;
-  for (const ConvTactic& tactic : ConvCandidates(Lowered(step, device), device.limits)) texts.push_back(tactic.ToString());
+  for (const ConvTactic& tactic : ConvCandidates(Lowered(step, device), device.limits))
+    texts.push_back(tactic.ToString());
   return texts;
 }
 
@@ -140,7 +144,8 @@ std::vector<std::byte> MatMulFamily::Pack(const StepProblem& step, const std::st
                                           const CudaDevice& device) const {
   const ConvProblem problem = Lowered(step, device);
   const std::vector<float> weights = Transposed(ConstantFloats(step, kWeightsOperand), problem.ic, problem.oc),
-                           bias = ConstantFloats(step, kBiasOperand), scales = ConstantFloats(step, kWeightScaleOperand);
+                           bias = ConstantFloats(step, kBiasOperand),
+                           scales = ConstantFloats(step, kWeightScaleOperand);
   return PackConv(problem, ConvTactic::Parse(tactic), {weights, bias, scales});
 }
 
@@ -170,7 +175,8 @@ std::string BatchedMatMulFamily::Supports(const StepProblem& step, const CudaDev
     for (const KernelOperand& operand : *operands) {
       if (!operand.present) continue;
       if (TypeName(operand.dtype).empty()) return fmt::format("elements are {}", ToString(operand.dtype));
-      if (operand.dtype == DType::kBFloat16 && device.limits.capability < 80) return "BF16 needs compute capability 8.0";
+      if (operand.dtype == DType::kBFloat16 && device.limits.capability < 80)
+        return "BF16 needs compute capability 8.0";
     }
   }
   if (TypeName(epilogue.compute).empty()) return "a precision without a kernel";
@@ -188,8 +194,8 @@ std::vector<KernelLaunch> BatchedMatMulFamily::Lower(const StepProblem& step, co
   const Epilogue& epilogue = dynamic_cast<const MatMul&>(*step.op).epilogue;
   const KernelOperand &bias = OperandAt(step, kBiasOperand), &residual = OperandAt(step, kResidualOperand);
   std::string text = "#include \"activation.cuh\"\n#include \"elements.cuh\"\nnamespace problem {\n";
-  text += fmt::format("constexpr int kM = {}, kN = {}, kK = {};\nconstexpr Type kCompute = {};\n", dims.m, dims.n, dims.k,
-                      TypeName(epilogue.compute));
+  text += fmt::format("constexpr int kM = {}, kN = {}, kK = {};\nconstexpr Type kCompute = {};\n", dims.m, dims.n,
+                      dims.k, TypeName(epilogue.compute));
   text += MatrixText("A", step.inputs[0], dims.a, dims.batch) + MatrixText("B", step.inputs[1], dims.b, dims.batch) +
           MatrixText("C", step.outputs[0], dims.c, dims.batch);
   text += MatrixText("R", residual.present ? residual : step.outputs[0], residual.present ? dims.residual : dims.c,
@@ -199,7 +205,8 @@ std::vector<KernelLaunch> BatchedMatMulFamily::Lower(const StepProblem& step, co
       bias.present, residual.present, TypeName(bias.present ? bias.dtype : DType::kFloat32),
       bias.present ? bias.strides_bytes[0] : 0);
   text += fmt::format(
-      "constexpr Activation kActivation = Activation({}), kPost = Activation({});\nconstexpr float kAlpha = {}, kBeta = {}, "
+      "constexpr Activation kActivation = Activation({}), kPost = Activation({});\nconstexpr float kAlpha = {}, kBeta "
+      "= {}, "
       "kOutInverse = {}, kOutZero = {};\n",
       static_cast<int>(epilogue.activation), static_cast<int>(epilogue.post), FloatText(epilogue.alpha),
       FloatText(epilogue.beta), FloatText(1.0f / epilogue.quantization.y.scale),

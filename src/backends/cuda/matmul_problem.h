@@ -3,8 +3,8 @@
 
 namespace tenon::cuda {
 
-/// C = A B for every matrix of a batch, with byte strides; broadcast dimensions have stride 0. What a vector lacks (numpy's
-/// rule) is a dimension of one.
+/// C = A B for every matrix of a batch, with byte strides; broadcast dimensions have stride 0. What a vector lacks
+/// (numpy's rule) is a dimension of one.
 struct MatMulDims {
   int64_t m = 1, n = 1, k = 1;
   Shape batch;

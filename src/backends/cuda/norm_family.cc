@@ -93,7 +93,8 @@ RowDims RowsOf(const NormDims& dims, const std::vector<int64_t>& strides) {
 }
 
 std::string OperandFunctions(std::string_view name, const RowDims& dims) {
-  return OffsetFunction(fmt::format("{}Row", name), dims.rows) + OffsetFunction(fmt::format("{}Elem", name), dims.elems);
+  return OffsetFunction(fmt::format("{}Row", name), dims.rows) +
+         OffsetFunction(fmt::format("{}Elem", name), dims.elems);
 }
 
 /// An optional output or input.
@@ -123,7 +124,8 @@ std::vector<KernelLaunch> NormFamily::Lower(const StepProblem& problem, const st
   const RowShares shares = ShareRows(x, SizeOf(problem.inputs[0].dtype), rows, elems);
   const KernelOperand& bias = OperandAt(problem, 2);
   std::string text = "#include \"region.cuh\"\nnamespace problem {\n";
-  text += fmt::format("DEVICE float Epsilon() {{ return __uint_as_float({}u); }}\n", std::bit_cast<uint32_t>(dims.epsilon));
+  text +=
+      fmt::format("DEVICE float Epsilon() {{ return __uint_as_float({}u); }}\n", std::bit_cast<uint32_t>(dims.epsilon));
   text += RowConstants(x, rows, elems, shares) + OperandFunctions("Out", RowsOf(dims, dims.y)) +
           OperandFunctions("Scale", RowsOf(dims, dims.scale)) + OperandFunctions("Bias", RowsOf(dims, dims.bias)) +
           OperandFunctions("Mean", RowsOf(dims, dims.mean)) + OperandFunctions("Inverse", RowsOf(dims, dims.inverse));

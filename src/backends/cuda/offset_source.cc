@@ -33,7 +33,8 @@ std::string OffsetFunction(std::string_view name, const StridedDims& dims) {
   for (size_t d = merged.sizes.size(); d-- > 0;) {
     std::string index = inner == 1 ? "i" : fmt::format("i / {}u", inner);
     if (d > 0) index = fmt::format("({}) % {}u", index, merged.sizes[d]);
-    if (merged.strides[d] != 0) sum += fmt::format("{}int64({}) * {}", sum.empty() ? "" : " + ", index, merged.strides[d]);
+    if (merged.strides[d] != 0)
+      sum += fmt::format("{}int64({}) * {}", sum.empty() ? "" : " + ", index, merged.strides[d]);
     inner *= merged.sizes[d];
   }
   return fmt::format("DEVICE int64 {}(uint32 i) {{ return {}; }}\n", name, sum.empty() ? "0" : sum);

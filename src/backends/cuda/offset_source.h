@@ -22,7 +22,8 @@ struct StridedDims {
 /// The device function `int64 NAME(uint32 i)`: byte offset of element i. Every size has to be positive.
 std::string OffsetFunction(std::string_view name, const StridedDims& dims);
 
-/// The dimensions of an operand in the order of falling strides, so that neighbours in a count are neighbours in memory.
+/// The dimensions of an operand in the order of falling strides, so that neighbours in a count are neighbours in
+/// memory.
 std::vector<size_t> DimsByStride(const KernelOperand& operand);
 /// An operand's dimensions in a given order.
 StridedDims DimsInOrder(const KernelOperand& operand, const std::vector<size_t>& order);
@@ -31,6 +32,8 @@ StridedDims DimsInOrder(const KernelOperand& operand, const std::vector<size_t>&
 inline constexpr int64_t kMostElements = int64_t{1} << 30;
 
 /// Blocks of `threads` threads for `items` of them.
-inline unsigned BlocksOf(int64_t items, int64_t threads) { return static_cast<unsigned>((items + threads - 1) / threads); }
+inline unsigned BlocksOf(int64_t items, int64_t threads) {
+  return static_cast<unsigned>((items + threads - 1) / threads);
+}
 
 }  // namespace tenon::cuda

@@ -32,8 +32,8 @@ int64_t PadEnd(const Pool& pool, size_t axis_from_last) {
   return pool.pads.empty() ? 0 : pool.pads[pool.pads.size() - 1 - axis_from_last];
 }
 
-/// Whether the kernel takes the greatest of half vectors as they are, reading the border for what is outside of the image:
-/// every window has to have some of the image, without gaps.
+/// Whether the kernel takes the greatest of half vectors as they are, reading the border for what is outside of the
+/// image: every window has to have some of the image, without gaps.
 bool IsHalfMaximum(const Pool& pool, const WindowGeometry& g, DType dtype, int channels) {
   const bool is_half = dtype == DType::kFloat16 || dtype == DType::kBFloat16;
   return pool.kind == PoolKind::kMax && is_half && channels == 8 && g.dilation_h == 1 && g.dilation_w == 1 &&
@@ -64,13 +64,15 @@ std::vector<KernelLaunch> PoolFamily::Lower(const StepProblem& step, const std::
   const int threads = items < int64_t{128} * device.limits.multiprocessors ? 64 : 128;  // few: on all multiprocessors
   const ImageStrides in(step.inputs[0]), out(step.outputs[0]);
   std::string text = "#include \"elements.cuh\"\nnamespace problem {\n";
-  text += fmt::format("constexpr Type kType = {};\nconstexpr int kKind = {}, kChannels = {};\nconstexpr float kP = {}.f;\n",
-                      TypeName(step.inputs[0].dtype), static_cast<int>(pool.kind), channels, pool.p);
-  text += fmt::format("constexpr int kN = {}, kC = {}, kIH = {}, kIW = {}, kOH = {}, kOW = {}, kKH = {}, kKW = {};\n", g.n,
-                      g.ic, g.ih, g.iw, g.oh, g.ow, g.kh, g.kw);
+  text +=
+      fmt::format("constexpr Type kType = {};\nconstexpr int kKind = {}, kChannels = {};\nconstexpr float kP = {}.f;\n",
+                  TypeName(step.inputs[0].dtype), static_cast<int>(pool.kind), channels, pool.p);
+  text += fmt::format("constexpr int kN = {}, kC = {}, kIH = {}, kIW = {}, kOH = {}, kOW = {}, kKH = {}, kKW = {};\n",
+                      g.n, g.ic, g.ih, g.iw, g.oh, g.ow, g.kh, g.kw);
   text += fmt::format(
       "constexpr int kStrideH = {}, kStrideW = {}, kDilationH = {}, kDilationW = {}, kPadTop = {}, kPadLeft = {}, "
-      "kPadBottom = {}, kPadRight = {};\nconstexpr bool kCountsPads = {}, kIsHalfMaximum = {};\nconstexpr int kThreads = {};\n",
+      "kPadBottom = {}, kPadRight = {};\nconstexpr bool kCountsPads = {}, kIsHalfMaximum = {};\nconstexpr int kThreads "
+      "= {};\n",
       g.stride_h, g.stride_w, g.dilation_h, g.dilation_w, g.pad_top, g.pad_left,
       step.inputs[0].shape.size() == 4 ? PadEnd(pool, 1) : 0, PadEnd(pool, 0), pool.count_include_pad,
       IsHalfMaximum(pool, g, step.inputs[0].dtype, channels), threads);

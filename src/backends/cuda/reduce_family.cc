@@ -125,7 +125,8 @@ KernelLaunch MakeLaunch(const Lowered& l, Stage stage) {
     x.rows.Add(rows, partial);
     x.elems.Add(l.splits, rows * partial);
   }
-  const int64_t stage_elems = stage == Stage::kJoin ? l.splits : elems, split_elems = (stage_elems + splits - 1) / splits;
+  const int64_t stage_elems = stage == Stage::kJoin ? l.splits : elems,
+                split_elems = (stage_elems + splits - 1) / splits;
   const DType in = stage == Stage::kJoin ? l.partial_type() : l.dtype;
   const RowShares shares = ShareRows(x, SizeOf(in), rows * splits, split_elems);
   std::string text = "#include \"region.cuh\"\nnamespace problem {\n";
@@ -134,7 +135,8 @@ KernelLaunch MakeLaunch(const Lowered& l, Stage stage) {
       "constexpr int64 kCount = {};\nconstexpr bool kHasTerms = {}, kFinishes = {};\n",
       IsFloat(l.dtype) ? "float" : "int64", static_cast<int>(l.kind), rows, split_elems, elems, stage != Stage::kJoin,
       stage != Stage::kParts);
-  text += Initials(l.kind, l.dtype) + RowConstants(x, rows * splits, stage_elems, shares) + OffsetFunction("OutRow", out);
+  text +=
+      Initials(l.kind, l.dtype) + RowConstants(x, rows * splits, stage_elems, shares) + OffsetFunction("OutRow", out);
   text += LoadFunction("LoadX", in) + StoreFunction("StoreY", stage == Stage::kParts ? l.partial_type() : l.dtype);
   text += "}  // namespace problem\n#include \"reduce.cu\"\n";
   return {.source = {.entry = "reduce_kernel", .text = std::move(text)},

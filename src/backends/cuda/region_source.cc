@@ -44,7 +44,8 @@ class NestWriter {
 
   NestSource Write() {
     NestSource source;
-    source.threads = std::accumulate(nest_.extents.begin(), nest_.extents.end(), int64_t{1}, std::multiplies<>()) / unroll_;
+    source.threads =
+        std::accumulate(nest_.extents.begin(), nest_.extents.end(), int64_t{1}, std::multiplies<>()) / unroll_;
     WriteIndices();
     for (int64_t u = 0; u < unroll_; ++u) CollectLoads(u);
     WriteLoads();

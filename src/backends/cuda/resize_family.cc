@@ -29,9 +29,8 @@ struct ResizedAxis {
 
 std::vector<ResizedAxis> ResizedAxes(const StepProblem& problem) {
   const auto& op = dynamic_cast<const Resize&>(*problem.op);
-  const std::vector<ResizeAxis> all =
-      ResolveResize(op, problem.inputs[0].shape, OperandAt(problem, 1).constant, OperandAt(problem, 2).constant,
-                    OperandAt(problem, 3).constant);
+  const std::vector<ResizeAxis> all = ResolveResize(op, problem.inputs[0].shape, OperandAt(problem, 1).constant,
+                                                    OperandAt(problem, 2).constant, OperandAt(problem, 3).constant);
   std::vector<ResizedAxis> resized;
   for (size_t d = 0; d < all.size(); ++d) {
     if (!all[d].IsIdentity()) resized.push_back({d, MakeResizeTaps(op, all[d])});
@@ -65,15 +64,16 @@ bool HasVectors(const StepProblem& problem, const std::vector<ResizedAxis>& axes
   return std::none_of(axes.begin(), axes.end(), [](const ResizedAxis& axis) { return axis.dim == 1; });
 }
 
-std::string AxisText(size_t number, const ResizedAxis& axis, int64_t stride, const StridedDims& counted, size_t position,
-                     int64_t table) {
+std::string AxisText(size_t number, const ResizedAxis& axis, int64_t stride, const StridedDims& counted,
+                     size_t position, int64_t table) {
   // Which output position along the axis a thread has: as an offset with stride 1 along it.
   StridedDims index = counted;
   std::fill(index.strides.begin(), index.strides.end(), 0);
   index.strides[position] = 1;
   return OffsetFunction(fmt::format("AxisIndex{}", number), index) +
          fmt::format(
-             "template <>\nstruct Axis<{0}> {{\n  static constexpr int kCount = {1};\n  static constexpr int64 kStride = {2}, "
+             "template <>\nstruct Axis<{0}> {{\n  static constexpr int kCount = {1};\n  static constexpr int64 kStride "
+             "= {2}, "
              "kTable = {3};\n  DEVICE static int64 Index(uint32 i) {{ return AxisIndex{0}(i); }}\n}};\n",
              number, axis.taps.count, stride, table);
 }

@@ -30,7 +30,8 @@ RowDims RowsOf(const StepProblem& problem, const KernelOperand& operand) {
 }
 
 std::string OperandFunctions(std::string_view name, const RowDims& dims) {
-  return OffsetFunction(fmt::format("{}Row", name), dims.rows) + OffsetFunction(fmt::format("{}Elem", name), dims.elems);
+  return OffsetFunction(fmt::format("{}Row", name), dims.rows) +
+         OffsetFunction(fmt::format("{}Elem", name), dims.elems);
 }
 
 }  // namespace
@@ -43,7 +44,8 @@ std::string TopKFamily::Supports(const StepProblem& problem, const CudaDevice&) 
   if (ElemCount(x.shape) > kMostElements) return "more than 2^30 elements";
   const size_t axis = AxisOf(problem);
   for (const KernelOperand& output : problem.outputs) {
-    if (output.present && (output.shape[axis] < 1 || output.shape[axis] > kMostTaken)) return "none or over 2048 elements";
+    if (output.present && (output.shape[axis] < 1 || output.shape[axis] > kMostTaken))
+      return "none or over 2048 elements";
   }
   return {};
 }
@@ -56,16 +58,17 @@ std::vector<KernelLaunch> TopKFamily::Lower(const StepProblem& problem, const st
   const RowDims in = RowsOf(problem, x);
   const int64_t k = (values.present ? values : indices).shape[AxisOf(problem)];
   std::string text = "#include \"region.cuh\"\nnamespace problem {\n";
-  text += fmt::format("constexpr uint32 kElems = {};\nconstexpr int kK = {}, kSorted = {};\nconstexpr bool kLargest = {};\n",
-                      in.elems.count(), k, std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(k, 2))),
-                      dynamic_cast<const TopK&>(*problem.op).largest);
+  text += fmt::format(
+      "constexpr uint32 kElems = {};\nconstexpr int kK = {}, kSorted = {};\nconstexpr bool kLargest = {};\n",
+      in.elems.count(), k, std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(k, 2))),
+      dynamic_cast<const TopK&>(*problem.op).largest);
   text += OperandFunctions("In", in) + OperandFunctions("Value", RowsOf(problem, values)) +
           OperandFunctions("Index", RowsOf(problem, indices));
   text += LoadFunction("LoadX", x.dtype) + StoreFunction("StoreY", x.dtype);
   text += "}  // namespace problem\n#include \"top_k.cu\"\n";
   return {{.source = {.entry = "top_k_kernel", .text = std::move(text)},
            .grid_x = static_cast<unsigned>(in.rows.count()),
-           .threads = 1024,
+           .threads = 512,
            .pointers = {KernelPointer::Input(0), values.present ? KernelPointer::Output(0) : KernelPointer{},
                         indices.present ? KernelPointer::Output(1) : KernelPointer{}}}};
 }

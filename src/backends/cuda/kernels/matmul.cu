@@ -65,7 +65,7 @@ DEVICE void Finish(const Args& args, int row, int column, float sum) {
 
 extern "C" __global__ void __launch_bounds__(matmul::kThreads) matmul_kernel(const __grid_constant__ matmul::Args args) {
   using namespace matmul;
-  __shared__ alignas(16) float a[kStep][kPitch], b[kStep][kPitch];
+  alignas(16) __shared__ float a[kStep][kPitch], b[kStep][kPitch];
   ptx::WaitForProducers();
   ptx::ReleaseConsumers();
   const int first_row = blockIdx.y * kTile, first_column = blockIdx.x * kTile;

@@ -7,7 +7,7 @@
 namespace top_k {
 using namespace problem;
 
-constexpr int kThreads = 1024, kWarps = kThreads / 32;
+constexpr int kThreads = 512, kWarps = kThreads / 32;
 
 struct Args {
   const char* x;
