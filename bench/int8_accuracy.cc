@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "compile/compiler.h"

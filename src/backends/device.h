@@ -23,8 +23,8 @@ struct TuneTask {
   std::string description;    ///< of the problem, for logs and the timing cache
   std::vector<size_t> steps;  ///< of the program
   std::vector<TacticCandidate> candidates;
-  std::vector<double> times_us;  ///< by candidate; set by TimeCandidates
-  size_t best = 0;
+  std::vector<double> times_us;  ///< by candidate
+  size_t best = 0;               ///< a candidate
   bool known = false;  ///< candidates[best] is chosen; nothing is timed
 };
 
@@ -82,8 +82,8 @@ class Device {
   /// Preferred first.
   virtual std::span<const KernelFamily* const> families() const = 0;
 
-  /// Times the candidates of all tasks that aren't known, as they will run: in the program, with its caches. Throws
-  /// Error(kInterrupted) after Ctrl-C.
+  /// Times the candidates of all tasks that aren't known, as they will run: in the program, with its caches. Sets their
+  /// times and the best, which need not have the least time by itself. Throws Error(kInterrupted) after Ctrl-C.
   virtual void TimeCandidates(std::vector<TuneTask>& tasks, const TuneSubject& subject,
                               const TimingOptions& options) const = 0;
   /// Puts what the chosen tactics need into the program: compiled code.

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "cli/model_import.h"
+#include "cli/number_check.h"
 #include "quantize/int8_build.h"
 #include "vision/dataset.h"
 
@@ -51,7 +52,8 @@ Int8BuildOptions ToBuildOptions(const ModelOptions& model, const GlobalOptions& 
                          .head = options.head,
                          .calib_file = calib_file,
                          .compile = compile,
-                         .progress = global.progress()};
+                         .progress = global.progress(),
+                         .findings = options.findings};
   build.calibrator = ParseCalibrator(options.calibration);
   if (options.weight_rounding != "nearest") {
     ThrowInvalid({.what = "unknown weight rounding",
@@ -74,16 +76,16 @@ void AddInt8Flags(CLI::App& command, Int8Options& options) {
   command.add_option("--images", options.images, "folder of the images of a COCO json");
   command.add_option("--split", options.split, "images to calibrate on (default: train, or val where there is none)");
   command.add_option("--fraction", options.fraction, "use only the first part of the images")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(NumberBetween(0, 1))
       ->capture_default_str();
   command.add_option("--calibration", options.calibration, "mse, entropy, percentile or minmax")->capture_default_str();
   command.add_option("--calib", options.calib_file, "calibration file (default: the engine's name with suffix .calib)");
   command.add_option("--max-images", options.max_images, "calibrate on at most so many images, evenly spread")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->capture_default_str();
   command.add_option("--weight-rounding", options.weight_rounding, "nearest")->capture_default_str();
   command.add_option("--map-drop", options.map_drop, "points of mAP50-95 that INT8 may cost")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(NumberBetween(0, 100))
       ->capture_default_str();
   command.add_option("--head", options.head, "how the outputs spell boxes, where it isn't recognised");
 }
@@ -96,6 +98,13 @@ QuantizedModel QuantizeOnnx(const ModelOptions& model, const GlobalOptions& glob
   QuantizedModel result = QuantizeInt8(ImportModel(model), *device, build, cache);
   SaveTimingCache(cache, model.timing_cache, *device);
   return result;
+}
+
+double MeasureNoiseOfAllInt8(const ModelOptions& model, const GlobalOptions& global, const Int8Options& options,
+                             const std::string& calib_file) {
+  TimingCache unused;
+  return NoiseOfAllInt8(ImportModel(model), *ChosenDevice(global),
+                        ToBuildOptions(model, global, {}, options, calib_file), unused);
 }
 
 CompileResult CompileInt8(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,

@@ -1,5 +1,7 @@
 #include "quantize/insert.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -80,6 +82,10 @@ std::vector<QuantizableConv> Chosen(const Graph& graph, const std::set<std::stri
 }
 
 }  // namespace
+
+std::string KeyOf(const InsertOptions& options) {
+  return fmt::format("{} {}", kCalibratorNames[static_cast<size_t>(options.calibrator)], fmt::join(options.int8, " "));
+}
 
 void InsertQuantization(Graph& graph, const InsertOptions& options, const StatisticsTable& statistics) {
   const std::vector<QuantizableConv> convs = Chosen(graph, options.int8);

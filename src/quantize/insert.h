@@ -15,6 +15,9 @@ struct InsertOptions {
   std::set<std::string> int8;
 };
 
+/// All options as text: what depends on them is remembered under it.
+std::string KeyOf(const InsertOptions& options);
+
 /// Puts Q and DQ into a fused float graph: around every tensor that an INT8 conv reads, before the ops that only move
 /// it, with one scale for tensors that meet in a Concat, and DQ on the convs' weights, quantised per output channel.
 /// Biases take up what the rounding of the weights adds on average. All readers of such a tensor read the 8 bits.

@@ -10,6 +10,8 @@
 
 namespace tenon {
 
+struct Int8Findings;
+
 /// The names under which an engine keeps how its INT8 was chosen (EngineModel::reports): in words, and as JSON
 /// (docs/cli.md).
 inline constexpr char kInt8Text[] = "int8", kInt8Report[] = "int8_json";
@@ -23,6 +25,8 @@ struct Int8BuildOptions {
   std::string calib_file;  ///< where the calibration is kept and found again
   CompileOptions compile;  ///< but for the precision: what INT8 doesn't take is in half where the CPU has it
   Progress::Mode progress = Progress::Mode::kShow;
+  /// Of earlier builds of the same model; null: each build measures everything itself.
+  std::shared_ptr<Int8Findings> findings;
 };
 
 /// A model with the Q and DQ of what is to compute in INT8, and how that was chosen.
@@ -37,6 +41,10 @@ struct QuantizedModel {
 /// @param model as imported, before any pass
 QuantizedModel QuantizeInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
                             TimingCache& cache);
+
+/// The noise of all convs in INT8 (NoiseMeter::Measure): what the ranges of a calibrator are worth, without a search.
+double NoiseOfAllInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
+                      TimingCache& cache);
 
 /// QuantizeInt8, compiled. From one timing cache and one calibration file the same engine comes out.
 CompileResult BuildInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,

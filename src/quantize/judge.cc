@@ -68,6 +68,12 @@ void Judge::ShowFloat(std::span<const TensorView> outputs, int64_t place, size_t
   Keep(float_, sample, plan, Detect(head_, outputs, place, Options()));
 }
 
+void Judge::TakeFloat(Scored detections) {
+  if (detections.size() != float_.size()) return;
+  float_ = std::move(detections);
+  shown_ = static_cast<size_t>(std::count_if(float_.begin(), float_.end(), [](const auto& image) { return !!image; }));
+}
+
 void Judge::RunHalf(std::unique_ptr<Graph> graph, Precision precision, size_t half, Scored& scored) const {
   const Dataset images = EverySecond(data_, half);
   if (images.samples.empty()) return;
@@ -86,7 +92,9 @@ void Judge::RunHalf(std::unique_ptr<Graph> graph, Precision precision, size_t ha
 Verdict Judge::Ask(std::array<std::unique_ptr<Graph>, 2> quantized) {
   TENON_CHECK(can_judge_);
   if (shown_ == 0) {  // the calibration was taken from its file
-    for (size_t half = 0; half < 2; ++half) RunHalf(fused_.Clone(), Precision::kFp32, half, float_);
+    Scored detections(data_.samples.size());
+    for (size_t half = 0; half < 2; ++half) RunHalf(fused_.Clone(), Precision::kFp32, half, detections);
+    TakeFloat(std::move(detections));
   }
   Scored int8(data_.samples.size());
   for (size_t half = 0; half < 2; ++half) RunHalf(std::move(quantized[1 - half]), precision_, half, int8);

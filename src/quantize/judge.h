@@ -31,6 +31,8 @@ struct Verdict {
 /// places of the list are judged with the model that was calibrated on those at odd ones, and the other way round.
 class Judge {
  public:
+  /// By sample; nothing where the image could not be read.
+  using Scored = std::vector<std::optional<ScoredImage>>;
   /// @param data the calibration images, in their order; must outlive the judge
   /// @param precision of what isn't in INT8
   Judge(const Graph& fused, const Dataset& data, const Head& head, const Device& device, Precision precision,
@@ -40,11 +42,14 @@ class Judge {
   bool CanJudge() const { return can_judge_; }
   /// One image as the float model's outputs show it; images that are not shown are run when they are needed.
   void ShowFloat(std::span<const TensorView> outputs, int64_t place, size_t sample, const LetterboxPlan& plan);
+  /// Detections of the float model that an earlier judge of the same images had; empty: none.
+  void TakeFloat(Scored detections);
+  /// Those that this judge has; empty before the first are shown or asked for.
+  Scored FloatDetections() const { return shown_ > 0 ? float_ : Scored(); }
   /// @param quantized graphs with Q and DQ, calibrated on the images at even and at odd places
   Verdict Ask(std::array<std::unique_ptr<Graph>, 2> quantized);
 
  private:
-  using Scored = std::vector<std::optional<ScoredImage>>;
   void Keep(Scored& scored, size_t sample, const LetterboxPlan& plan, std::vector<Detection> detections) const;
   void RunHalf(std::unique_ptr<Graph> graph, Precision precision, size_t half, Scored& scored) const;
   DetectOptions Options() const;
@@ -56,8 +61,8 @@ class Judge {
   const Precision precision_;
   const Progress::Mode mode_;
   bool can_judge_;
-  Scored float_;  ///< by sample
-  size_t shown_ = 0;
+  Scored float_;
+  size_t shown_ = 0;  ///< samples of float_ that are there
 };
 
 }  // namespace tenon

@@ -259,6 +259,28 @@ class OddFiles(CliTest):
             self.assert_refused(self.model_command("run", self.engine, "--inputs", f"images={path}"), says=[path])
 
 
+class OddTensorNames(CliTest):
+    def test_outputs_that_share_a_file_name(self):
+        """Each output has a file of its own, inside the folder, whatever the names are."""
+        names = ("a/b", "a:b", "../../escape", "x" * 300)
+        ops = ("Relu", "Neg", "Exp", "Abs")
+        path = self.write("names.onnx", model([node(op, ["images"], [name]) for op, name in zip(ops, names)], outputs=names))
+        folder = self.folder / "outputs"
+        done = run(*self.model_command("run", path, "--save-outputs", folder, "--json"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        files = [pathlib.Path(output["file"]) for output in json.loads(done.stdout)["outputs"]]
+        self.assertEqual({file.parent for file in files}, {folder})
+        self.assertEqual(len({file.read_bytes() for file in files}), len(names))
+
+    def test_an_input_with_an_equals_sign(self):
+        path = self.write("equals.onnx", model([node("Relu", ["--a=b"], ["output0"])], inputs=(("--a=b", (1, 2)),)))
+        array = self.write("two.npy", npy([-1, 3], (1, 2)))
+        done = run(*self.model_command("run", path, f"--inputs=--a=b={array}", "--save-outputs", self.folder / "equals", "--json"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        file = pathlib.Path(json.loads(done.stdout)["outputs"][0]["file"])
+        self.assertEqual(struct.unpack("<2f", file.read_bytes()[-8:]), (0, 3))
+
+
 class FlatMemory(CliTest):
     def test_val(self):
         """Peak memory of many images is that of few: TENON_MANY_IMAGES sets how many (docs/measurements has 10,000)."""

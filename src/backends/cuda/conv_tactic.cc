@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "backends/cuda/conv_line.h"
 #include "base/error.h"
 
 namespace tenon::cuda {
@@ -32,11 +33,35 @@ int64_t OperandBytes(const ConvProblem& p, const ConvTactic& t) {
   return int64_t{shape.pixels} * shape.pixel_pitch + int64_t{t.bn} * shape.weight_pitch;
 }
 
+int64_t WgmmaSharedBytes(const ConvProblem& p, const ConvTactic& t) {
+  const ConvLine line = ConvLine::Of(p);
+  const int weight_slots = t.weight_stages == 0 ? line.slabs() : t.weight_stages;
+  return 3 * 4 * t.bn + 16 * (int64_t{t.stages} + weight_slots + 2) +
+         int64_t{line.columns()} * (int64_t{weight_slots} * t.bn * 16 + int64_t{t.stages} * line.PlaneBytes(t.bm));
+}
+
+int64_t ImageSharedBytes(const ConvProblem& p, const ConvTactic& t) {
+  const int h = (t.tile_h - 1) * p.stride_h + (p.kh - 1) * p.dilation_h + 1;
+  const int w = (t.tile_w - 1) * p.stride_w + CeilDiv(p.kw, 4) * 4;
+  return 3 * 4 * t.bn + int64_t{h} * w * 8;
+}
+
 int64_t SharedBytes(const ConvProblem& p, const ConvTactic& t) {
   if (t.kernel == ConvKernel::kDepthwise) return 0;
+  if (t.kernel == ConvKernel::kWgmma) return WgmmaSharedBytes(p, t);
+  if (t.kernel == ConvKernel::kImage) return ImageSharedBytes(p, t);
   const bool is_staged = t.split_k > 1 || p.compute == DType::kFloat32;
   const int64_t staged = is_staged ? int64_t{t.split_k} * t.bm * (t.bn + 8) * 4 : 0;
   return 3 * 4 * t.bn + std::max(OperandBytes(p, t), staged);
+}
+
+std::string WhyWarpsUnfit(const ConvProblem& p, const ConvTactic& t) {
+  const bool has_tiles = t.warps_m > 0 && t.warps_n > 0 && t.split_k > 0 && t.bm > 0 && t.bn > 0 &&
+                         t.bm % (16 * t.warps_m) == 0 && t.bn % (16 * t.warps_n) == 0 && t.threads() <= 1024;
+  if (!has_tiles) return "warps that the tile can't be shared by";
+  const int sums = t.bm * t.bn / (t.warps_m * t.warps_n);
+  if (sums > (p.compute == DType::kFloat32 ? 64 * 32 : 64 * 64)) return "more sums than registers";
+  return p.groups > 65535 ? "more than 65535 groups" : "";
 }
 
 std::string WhyGemmUnfit(const ConvProblem& p, const ConvTactic& t) {
@@ -52,6 +77,45 @@ std::string WhyPatchUnfit(const ConvProblem& p, const ConvTactic& t) {
   if (!IsCopyable(p) || p.input.Alignment() < 16) return "an input that is not aligned to 16 bytes";
   if (p.group_ic() * p.element_bytes() % 32 != 0) return "channels that are no multiple of 32 bytes";
   return t.tile_h < 1 || t.tile_w < 1 || t.tile_h * t.tile_w > t.bm ? "a tile of more pixels than rows" : "";
+}
+
+/// Sums a thread of conv_wgmma.cu holds, of the registers that its warpgroup has.
+std::string WhyTooManySums(const ConvTactic& t) {
+  const int at_launch = 65536 / (t.threads() * t.residents) / 8 * 8;
+  const int left = (at_launch * (1 + t.consumers) - 56) / t.consumers / 8 * 8;  // the producer keeps 56
+  return t.bm / 64 * t.bn / 2 > std::min(left, 240) - 40 ? "more sums than registers" : "";
+}
+
+std::string WhyWgmmaUnfit(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& limits) {
+  if (limits.capability != 90) return "wgmma, which compute capability 9.0 alone has";
+  if (p.compute == DType::kFloat32) return "FP32";
+  if (p.groups > 1) return "groups";
+  if (!IsCopyable(p) || p.input.Alignment() < 16) return "an input that is not aligned to 16 bytes";
+  if (t.bm % 64 != 0 || t.bm < 64 || t.bm > 256) return "tiles of 64, 128, 192 or 256 rows";
+  const bool has_instruction = t.bn >= 16 && t.bn <= 256 && t.bn % 16 == 0;
+  if (!has_instruction) return "tiles of 16 to 256 columns, in whole 16s";
+  if (t.consumers < 1 || t.consumers > 3 || t.residents < 1 || t.residents > 2)
+    return "1 to 3 warpgroups, 1 or 2 blocks";
+  if (t.stages < 2 || t.stages > 8 || t.weight_stages < 0 || t.weight_stages == 1 || t.weight_stages > 16 || t.grid < 1)
+    return "2 to 8 stages, 2 to 16 of weights";
+  if (std::string why = WhyTooManySums(t); !why.empty()) return why;
+  const ConvLine line = ConvLine::Of(p);
+  if (line.positions > INT32_MAX / 2) return "more than 2^30 positions";
+  if (t.weight_stages == 0 && line.slabs() > 512) return "more weights than stay in shared memory";
+  if (t.weight_stages > line.slabs()) return "more stages of weights than weights";
+  return (SharedBytes(p, t) + 1024) * t.residents > limits.shared_bytes_per_multiprocessor ? "more blocks than fit"
+                                                                                           : "";
+}
+
+std::string WhyImageUnfit(const ConvProblem& p, const ConvTactic& t) {
+  if (p.compute != DType::kFloat16 && p.compute != DType::kBFloat16) return "neither FP16 nor BF16";
+  if (p.groups > 1 || p.ic > 4) return "more than four channels";
+  if (p.stride_w % 2 != 0) return "an odd stride";
+  if (p.dilation_w != 1) return "dilated rows";
+  if (t.bn % 16 != 0 || t.bn < 16) return "tiles of columns that are no whole 16s";
+  if (t.tile_h < 1 || t.tile_w < 16 || t.tile_w % 16 != 0) return "tiles of whole 16 pixels";
+  const int registers = p.kh * CeilDiv(p.kw, 4) * t.bn / 4;
+  return registers > 64 ? "more weights than registers" : "";
 }
 
 std::string WhyDepthwiseUnfit(const ConvProblem& p, const ConvTactic& t) {
@@ -81,6 +145,85 @@ double EstimateCost(const ConvProblem& p, const ConvTactic& t, const DeviceLimit
       waves * (900 + steps * (20 + 16 * parts) + (t.kernel == ConvKernel::kGemm ? 60 * k_bytes / t.bk : 0));
   const double finish = per_multiprocessor * t.bm * t.bn * (t.split_k > 1 ? 0.09 : 0.05) + (t.split_k > 1 ? 400 : 0);
   return std::max({multiply, traffic, latency}) + finish;
+}
+
+/// The same for conv_wgmma.cu, in cycles: a multiprocessor multiplies, reads and finishes at the same time; a tile goes
+/// through all of that in its warpgroup, one after another.
+double EstimateWgmmaCost(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& limits) {
+  const ConvLine line = ConvLine::Of(p);
+  const LaunchShape shape = LaunchShapeOf(p, t);
+  const double all_tiles = static_cast<double>(CeilDiv(line.positions, t.bm)) * CeilDiv(p.oc, t.bn);
+  const double tiles = std::ceil(all_tiles / shape.grid_x) * std::ceil(1.0 * shape.grid_x / limits.multiprocessors);
+  const double piece_bytes = 32.0 * line.steps, taps = static_cast<double>(line.taps.size());
+  const double weights = piece_bytes * line.pieces * taps * t.bn;
+  // An instruction of 64 rows multiplies in bn / 2 cycles, and reads its operands in 16 + bn / 4.
+  const double instruction = std::max(t.bn / 2.0, 16 + t.bn / 4.0) * 1.1 + 2;
+  const double multiply = t.bm / 64.0 * instruction * line.steps * line.pieces * taps + 100.0 * line.pieces;
+  const double traffic =
+      (line.PatchPixels(t.bm) * piece_bytes * line.pieces + (t.weight_stages > 0 ? weights : 0)) / 26;
+  const double finish = 0.11 * t.bm * t.bn;
+  const double alone = (500 + multiply + 1.5 * finish) / (t.consumers * t.residents);
+  const double first = 1500 + (t.weight_stages == 0 ? weights / 40 : 0) + traffic + multiply + finish;
+  return first + tiles * std::max({multiply, traffic, finish, alone});
+}
+
+double EstimateImageCost(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& limits) {
+  const LaunchShape shape = LaunchShapeOf(p, t);
+  const double pixels = t.tile_h * t.tile_w;
+  const double resident =
+      std::min(12.0, std::floor(limits.shared_bytes_per_multiprocessor / (shape.shared_bytes + 1024.0)));
+  const double waves = std::ceil(1.0 * shape.grid_x / limits.multiprocessors / resident);
+  return std::max(1.0 * shape.grid_x / limits.multiprocessors * pixels * (2.5 + 0.1 * t.bn),
+                  waves * (1200 + pixels * 10));
+}
+
+double CostOf(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& limits) {
+  if (t.kernel == ConvKernel::kWgmma) return EstimateWgmmaCost(p, t, limits);
+  if (t.kernel == ConvKernel::kImage) return EstimateImageCost(p, t, limits);
+  return EstimateCost(p, t, limits);
+}
+
+/// As many patches, and after them taps of weights, as shared memory holds: more in flight was never slower.
+void AddDeepest(std::vector<ConvTactic>& list, const ConvProblem& p, ConvTactic tactic, const DeviceLimits& limits) {
+  const auto fits = [&] { return WhyUnfit(p, tactic, limits).empty(); };
+  if (!fits()) return;
+  constexpr int kMostStages = 6, kMostWeightStages = 8;
+  do ++tactic.stages;
+  while (tactic.stages <= kMostStages && fits());
+  --tactic.stages;
+  if (tactic.weight_stages > 0) {
+    do ++tactic.weight_stages;
+    while (tactic.weight_stages <= kMostWeightStages && fits());
+    --tactic.weight_stages;
+  }
+  list.push_back(tactic);
+}
+
+void AddWgmmaCandidates(std::vector<ConvTactic>& list, const ConvProblem& p, const DeviceLimits& limits) {
+  const int widest = (p.oc + 15) / 16 * 16;
+  for (const int bm : {64, 128, 192, 256})
+    for (const int bn : {16, 32, 48, 64, 80, 96, 128, 160, 192, 256})
+      for (const int consumers : {2, 3})
+        for (const int residents : {1, 2})
+          for (const int weight_stages : {0, 4})
+            if (bn <= widest)
+              AddDeepest(list, p,
+                         {.kernel = ConvKernel::kWgmma,
+                          .bm = bm,
+                          .bn = bn,
+                          .stages = 2,
+                          .consumers = consumers,
+                          .weight_stages = weight_stages,
+                          .grid = residents * limits.multiprocessors,
+                          .residents = residents},
+                         limits);
+}
+
+void AddImageCandidates(std::vector<ConvTactic>& list) {
+  for (const int bn : {16, 32, 48, 64})
+    for (const auto& [h, w] :
+         {std::pair{2, 32}, {4, 32}, {8, 32}, {2, 64}, {4, 64}, {8, 64}, {1, 160}, {2, 160}, {4, 16}})
+      list.push_back({.kernel = ConvKernel::kImage, .bn = bn, .tile_h = h, .tile_w = w});
 }
 
 void AddGemmCandidates(std::vector<ConvTactic>& list) {
@@ -133,7 +276,24 @@ void AddPatchCandidates(std::vector<ConvTactic>& list) {
 
 }  // namespace
 
+int ConvTactic::threads() const {
+  switch (kernel) {
+    case ConvKernel::kGemm:
+    case ConvKernel::kPatch:
+      return warps_m * warps_n * split_k * 32;
+    case ConvKernel::kWgmma:
+      return 128 * (1 + consumers);
+    case ConvKernel::kImage:
+    case ConvKernel::kDepthwise:
+      return 128;
+  }
+  return 0;
+}
+
 std::string ConvTactic::ToString() const {
+  if (kernel == ConvKernel::kWgmma)
+    return fmt::format("wgmma {}x{} c{} s{} w{} g{}x{}", bm, bn, consumers, stages, weight_stages, grid, residents);
+  if (kernel == ConvKernel::kImage) return fmt::format("image t{}x{} n{}", tile_h, tile_w, bn);
   if (kernel == ConvKernel::kDepthwise) return fmt::format("depthwise p{}", pixels);
   const std::string warps = fmt::format("w{}x{}x{}", warps_m, warps_n, split_k);
   if (kernel == ConvKernel::kPatch) return fmt::format("patch {}x{} t{}x{} {}", bm, bn, tile_h, tile_w, warps);
@@ -143,13 +303,17 @@ std::string ConvTactic::ToString() const {
 ConvTactic ConvTactic::Parse(std::string_view text) {
   const std::string line(text);
   ConvTactic gemm{.kernel = ConvKernel::kGemm}, patch{.kernel = ConvKernel::kPatch},
+      wgmma{.kernel = ConvKernel::kWgmma}, image{.kernel = ConvKernel::kImage},
       depthwise{.kernel = ConvKernel::kDepthwise};
   std::sscanf(line.c_str(), "gemm %dx%dx%d w%dx%dx%d s%d", &gemm.bm, &gemm.bn, &gemm.bk, &gemm.warps_m, &gemm.warps_n,
               &gemm.split_k, &gemm.stages);
   std::sscanf(line.c_str(), "patch %dx%d t%dx%d w%dx%dx%d", &patch.bm, &patch.bn, &patch.tile_h, &patch.tile_w,
               &patch.warps_m, &patch.warps_n, &patch.split_k);
   std::sscanf(line.c_str(), "depthwise p%d", &depthwise.pixels);
-  for (const ConvTactic& tactic : {gemm, patch, depthwise})
+  std::sscanf(line.c_str(), "wgmma %dx%d c%d s%d w%d g%dx%d", &wgmma.bm, &wgmma.bn, &wgmma.consumers, &wgmma.stages,
+              &wgmma.weight_stages, &wgmma.grid, &wgmma.residents);
+  std::sscanf(line.c_str(), "image t%dx%d n%d", &image.tile_h, &image.tile_w, &image.bn);
+  for (const ConvTactic& tactic : {gemm, patch, wgmma, image, depthwise})
     if (tactic.ToString() == line) return tactic;
   ThrowInvalid({.what = "not a tactic of the CUDA convolutions", .got = "'" + line + "'"});
 }
@@ -164,6 +328,14 @@ LaunchShape LaunchShapeOf(const ConvProblem& p, const ConvTactic& t) {
     case ConvKernel::kPatch:
       shape.grid_x = CeilDiv(p.oh, t.tile_h) * CeilDiv(p.ow, t.tile_w) * p.n * tiles_n;
       break;
+    case ConvKernel::kWgmma: {
+      const int tiles_m = CeilDiv(ConvLine::Of(p).positions, t.bm);
+      shape.grid_x = std::clamp(t.grid / tiles_n, 1, tiles_m) * tiles_n;
+      break;
+    }
+    case ConvKernel::kImage:
+      shape.grid_x = CeilDiv(p.oh, t.tile_h) * CeilDiv(p.ow, t.tile_w) * p.n * tiles_n;
+      break;
     case ConvKernel::kDepthwise:
       shape.grid_x = CeilDiv(int64_t{p.n} * p.oh * CeilDiv(p.ow, t.pixels) * (p.oc / 8), t.threads());
       shape.grid_y = 1;
@@ -173,15 +345,26 @@ LaunchShape LaunchShapeOf(const ConvProblem& p, const ConvTactic& t) {
 }
 
 std::string WhyUnfit(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& limits) {
-  if (t.kernel == ConvKernel::kDepthwise) return WhyDepthwiseUnfit(p, t);
-  const bool has_tiles = t.warps_m > 0 && t.warps_n > 0 && t.split_k > 0 && t.bm > 0 && t.bn > 0 &&
-                         t.bm % (16 * t.warps_m) == 0 && t.bn % (16 * t.warps_n) == 0 && t.threads() <= 1024;
-  if (!has_tiles) return "warps that the tile can't be shared by";
-  const int sums = t.bm * t.bn / (t.warps_m * t.warps_n);
-  if (sums > (p.compute == DType::kFloat32 ? 64 * 32 : 64 * 64)) return "more sums than registers";
-  const std::string why = t.kernel == ConvKernel::kGemm ? WhyGemmUnfit(p, t) : WhyPatchUnfit(p, t);
+  std::string why;
+  switch (t.kernel) {
+    case ConvKernel::kGemm:
+      why = WhyWarpsUnfit(p, t);
+      if (why.empty()) why = WhyGemmUnfit(p, t);
+      break;
+    case ConvKernel::kPatch:
+      why = WhyWarpsUnfit(p, t);
+      if (why.empty()) why = WhyPatchUnfit(p, t);
+      break;
+    case ConvKernel::kWgmma:
+      why = WhyWgmmaUnfit(p, t, limits);
+      break;
+    case ConvKernel::kImage:
+      why = WhyImageUnfit(p, t);
+      break;
+    case ConvKernel::kDepthwise:
+      return WhyDepthwiseUnfit(p, t);
+  }
   if (!why.empty()) return why;
-  if (p.groups > 65535) return "more than 65535 groups";
   const int64_t shared = SharedBytes(p, t);
   if (shared > limits.shared_bytes_per_block)
     return fmt::format("{} bytes of shared memory, of {}", shared, limits.shared_bytes_per_block);
@@ -194,10 +377,12 @@ std::vector<ConvTactic> ConvCandidates(const ConvProblem& p, const DeviceLimits&
     for (const int pixels : {1, 2, 4, 8}) all.push_back({.kernel = ConvKernel::kDepthwise, .pixels = pixels});
   AddGemmCandidates(all);
   AddPatchCandidates(all);
+  AddWgmmaCandidates(all, p, limits);
+  AddImageCandidates(all);
   std::vector<std::pair<double, ConvTactic>> fit;
   for (const ConvTactic& tactic : all) {
     const bool is_too_wide = tactic.kernel != ConvKernel::kDepthwise && tactic.bn >= 2 * std::max(16, p.group_oc());
-    if (!is_too_wide && WhyUnfit(p, tactic, limits).empty()) fit.emplace_back(EstimateCost(p, tactic, limits), tactic);
+    if (!is_too_wide && WhyUnfit(p, tactic, limits).empty()) fit.emplace_back(CostOf(p, tactic, limits), tactic);
   }
   std::stable_sort(fit.begin(), fit.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   // A depthwise kernel wastes nothing; the others multiply mostly zeros there.

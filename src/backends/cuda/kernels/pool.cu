@@ -15,7 +15,7 @@ constexpr int kBlocks = kC / kChannels;  ///< of channels
 
 DEVICE void Load(float (&v)[8], const char* from) { LoadEight<kType>(v, from); }
 DEVICE void Load(float (&v)[1], const char* from) { v[0] = LoadElement<kType>(from); }
-DEVICE void Store(char* to, const float (&v)[8]) { PackedEight<kType>(v).Store(to); }
+DEVICE void Store(char* to, const float (&v)[8]) { PackedEight<kType>(v).StoreIf(true, to); }
 DEVICE void Store(char* to, const float (&v)[1]) { StoreElement<kType>(to, v[0]); }
 
 DEVICE void Take(float (&sum)[kChannels], const float (&v)[kChannels]) {

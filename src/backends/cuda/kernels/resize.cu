@@ -18,7 +18,7 @@ struct Args {
 
 DEVICE void Load(float (&v)[8], const char* from) { LoadEight<kIn>(v, from); }
 DEVICE void Load(float (&v)[1], const char* from) { v[0] = LoadElement<kIn>(from); }
-DEVICE void Store(char* to, const float (&v)[8]) { PackedEight<kOut>(v).Store(to); }
+DEVICE void Store(char* to, const float (&v)[8]) { PackedEight<kOut>(v).StoreIf(true, to); }
 DEVICE void Store(char* to, const float (&v)[1]) { StoreElement<kOut>(to, v[0]); }
 
 template <int kAxis>
