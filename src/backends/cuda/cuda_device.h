@@ -10,7 +10,7 @@
 namespace tenon {
 
 /// An NVIDIA GPU as a device to compile for and run on. One that describes the maker of a plan has no context.
-struct CudaDevice final : Device {
+struct CudaDevice : Device {
   std::string name;  ///< as the driver calls it
   cuda::DeviceLimits limits;
   int64_t memory_bytes = 0, l2_bytes = 0;
