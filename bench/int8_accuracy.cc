@@ -2,7 +2,8 @@
 // the CPU has it): how the algorithms of src/quantize are judged. usage: int8_accuracy MODEL.onnx DATA.yaml
 // CALIBRATION-IMAGES JUDGING-IMAGES CALIB-FILE VARIANT... A variant: words joined by commas: float, all, CALIBRATOR,
 // -dw, -TEXT (convs whose name holds TEXT are left out), drift=DATA.yaml alone (how far its val images are from those
-// of the calibration), sens (each conv's noise by itself), nomap, file=ENGINE (to write).
+// of the calibration), sens (each conv's noise by itself), adaround, nomap, file=ENGINE (to write). `equalised` as the
+// first variant equalises the model before all others (with a CALIB-FILE of its own).
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -73,12 +74,10 @@ int main(int argc, char** argv) try {
   const Shape input = graph->inputs()[0]->shape();
   images.preprocess.height = static_cast<int>(input[2]);
   images.preprocess.width = static_cast<int>(input[3]);
-  if (getenv("EQ")) {
-    CalibrationImages some = images;
-    some.paths = Spread(some.paths, 32);
+  const CalibrationImages some{Spread(images.paths, 32), images.preprocess};
+  if (std::string_view(argv[6]) == "equalised") {
     const auto seen = ObserveConvInputs(*graph, some, device, Progress::Mode::kQuiet, "equalise").All();
     fmt::print("{} tensors equalised\n", EqualizeChannels(*graph, seen));
-    Verify(*graph);
   }
   Calibration calibration;
   if (std::filesystem::exists(argv[5])) {
@@ -90,10 +89,11 @@ int main(int argc, char** argv) try {
   const StatisticsTable statistics = calibration.observed.All();
   const auto convs = FindQuantizableConvs(*graph);
   CalibrationImages few = images;
-  few.paths = Spread(few.paths, getenv("NOISE_IMAGES") ? atoi(getenv("NOISE_IMAGES")) : 4);
+  few.paths = Spread(few.paths, 4);
   std::optional<WeightTable> rounded;
   const NoiseMeter meter(*graph, statistics, few, device);
   for (int i = 6; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "equalised") continue;
     InsertOptions options;
     for (const auto& conv : convs) options.int8.insert(conv.node->name());
     bool is_float = false, sens = false, map = true;
@@ -104,12 +104,8 @@ int main(int argc, char** argv) try {
       is_float |= word == "float";
       sens |= word == "sens";
       if (word == "adaround") {
-        const auto start = std::chrono::steady_clock::now();
-        CalibrationImages some = images;
-        some.paths = Spread(some.paths, getenv("GPTQ_IMAGES") ? atoi(getenv("GPTQ_IMAGES")) : 32);
         if (!rounded) rounded = RoundConvWeights(*graph, some, statistics, device, Progress::Mode::kQuiet);
         options.weights = &*rounded;
-        fmt::print("({:.1f} s) ", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
       }
       map &= word != "nomap";
       const auto known = std::find(kCalibratorNames.begin(), kCalibratorNames.end(), word);

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <set>
 
-#include "base/error.h"
-#include "base/log.h"
 #include "ir/graph.h"
 #include "ops/channel_trace.h"
 #include "ops/conv.h"
@@ -20,12 +18,12 @@
 namespace tenon {
 namespace {
 
+/// How the nodes that multiply by factors are named, after the conv before them.
 constexpr char kFactorsNode[] = ".equalise";
-static double Env(const char* n, double d) { return getenv(n) ? atof(getenv(n)) : d; }
-/// Equalisation makes the noise at least so many times less, or isn't done.
-static const double kLeastGain = Env("EQ_GAIN", 2);
+/// Equalisation makes the noise at least so many times less, or isn't done: it costs time in the epilogue.
+constexpr double kLeastGain = 4;
 /// Channels that are hardly ever more than 0 would be clipped on the first image where they are.
-static const double kLargestFactor = Env("EQ_MOST", 64);
+constexpr double kLargestFactor = 64;
 
 /// A conv that reads a range of a tensor's channels.
 struct Reading {
@@ -184,9 +182,6 @@ std::vector<float> ChooseFactors(const std::vector<Channel>& channels) {
   const double smallest = *std::min_element(best.begin(), best.end());
   std::vector<float> factors;
   for (const double factor : best) factors.push_back(static_cast<float>(factor / smallest));
-  if (getenv("EQ_VERBOSE"))
-    fprintf(stderr, "%zu channels: gain %.1f, largest factor %.1f\n", factors.size(), NoiseWithout(channels) / least,
-            *std::max_element(factors.begin(), factors.end()));
   return factors;
 }
 

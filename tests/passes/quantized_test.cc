@@ -330,6 +330,43 @@ TEST(QuantizedModelTest, StaticQuantisationOfOnnxRuntime) {
   EXPECT_EQ(count(" = Concat"), 1u) << text;
 }
 
+TEST(FuseQuantizedTest, MatMulsByOneMatrix) {
+  const std::string head = R"(graph "g" {
+    input %x: u8[2,3,4]
+    const %w: i8[4,2] = [1,-2,3,-4,5,-6,7,-8]
+    const %s: f32[] = [0.5]
+    const %z: u8[] = [100]
+    const %b: f32[2] = [1, 2]
+)";
+  ExpectRewrite(FuseQuantized, head + R"(
+    const %c: f32[2] = [0.25, 0.125]
+    %r = DequantizeLinear(%x, %s, %z)
+    %v = DequantizeLinear(%w, %c) {axis=-1}
+    %m = MatMul(%r, %v, %b) {activation=relu}
+    %q = QuantizeLinear(%m, %s, %z) {to=u8}
+    output %q "q"
+  })",
+                head + R"(
+    const %c: f32[2] = [0.25, 0.125]
+    %q = MatMul(%x, %w, %b, _, %c) {activation=relu, compute=i8, out=u8, x_scale=0.5, x_zero_point=100, y_scale=0.5, y_zero_point=100}
+    output %q "q"
+  })");
+}
+
+TEST(FuseQuantizedTest, LeavesMatMulsWithScalesPerRow) {
+  ExpectUnchanged(FuseQuantized, R"(graph "g" {
+    input %x: u8[2,3,2]
+    const %w: i8[2,2] = [1,-2,3,-4]
+    const %s: f32[] = [0.5]
+    const %z: u8[] = [100]
+    const %c: f32[2] = [0.25, 0.125]
+    %r = DequantizeLinear(%x, %s, %z)
+    %v = DequantizeLinear(%w, %c) {axis=0}
+    %m = MatMul(%r, %v)
+    output %m "q"
+  })");
+}
+
 // A factor per channel before Q is part of what the conv stores.
 TEST(FuseQuantizedTest, TakesFactorsOfChannels) {
   const std::string head = R"(graph "g" {
