@@ -164,7 +164,7 @@ CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
   std::vector<const void*> pointers;
   for (const Tensor& input : inputs) pointers.push_back(input.raw());
   std::vector<Stream> streams;
-  const int cores = ChosenDevice(global)->host_threads();
+  const int cores = model.device ? model.device->host_threads() : 1;
   for (int i = 0; i < options.streams; ++i) streams.emplace_back(model.engine, std::max(1, cores / options.streams));
   MeasureAll(streams, pointers, options.latency);
 
