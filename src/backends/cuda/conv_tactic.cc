@@ -37,7 +37,8 @@ int64_t WgmmaSharedBytes(const ConvProblem& p, const ConvTactic& t) {
   const ConvLine line = ConvLine::Of(p);
   const int weight_slots = t.weight_stages == 0 ? line.slabs() : t.weight_stages;
   return 3 * 4 * t.bn + 16 * (int64_t{t.stages} + weight_slots + 2) +
-         int64_t{line.columns()} * (int64_t{weight_slots} * t.bn * 16 + int64_t{t.stages} * line.PlaneBytes(t.bm));
+         int64_t{line.columns()} *
+             (int64_t{weight_slots} * t.bn * 16 + int64_t{t.stages} * line.PatchPixels(t.bm) * 16);
 }
 
 int64_t ImageSharedBytes(const ConvProblem& p, const ConvTactic& t) {
@@ -159,8 +160,10 @@ double EstimateWgmmaCost(const ConvProblem& p, const ConvTactic& t, const Device
   // An instruction of 64 rows multiplies in bn / 2 cycles, and reads its operands in 16 + bn / 4.
   const double instruction = std::max(t.bn / 2.0, 16 + t.bn / 4.0) * 1.1 + 2;
   const double multiply = t.bm / 64.0 * instruction * line.steps * line.pieces * taps + 100.0 * line.pieces;
-  const double traffic =
-      (line.PatchPixels(t.bm) * piece_bytes * line.pieces + (t.weight_stages > 0 ? weights : 0)) / 26;
+  // L2's share of a multiprocessor; less where the ring holds less than what is under way in its latency.
+  const double patch = line.PatchPixels(t.bm) * piece_bytes;
+  const double rate = std::min(26.0, t.stages * t.residents * patch / 1200);
+  const double traffic = patch * line.pieces / rate + (t.weight_stages > 0 ? weights / 26 : 0);
   const double finish = 0.11 * t.bm * t.bn;
   const double alone = (500 + multiply + 1.5 * finish) / (t.consumers * t.residents);
   const double first = 1500 + (t.weight_stages == 0 ? weights / 40 : 0) + traffic + multiply + finish;
