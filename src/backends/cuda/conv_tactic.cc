@@ -166,7 +166,7 @@ double EstimateWgmmaCost(const ConvProblem& p, const ConvTactic& t, const Device
   const double traffic = patch * line.pieces / rate + (t.weight_stages > 0 ? weights / 26 : 0);
   const double finish = 0.11 * t.bm * t.bn;
   const double alone = (500 + multiply + 1.5 * finish) / (t.consumers * t.residents);
-  const double first = 1500 + (t.weight_stages == 0 ? weights / 40 : 0) + traffic + multiply + finish;
+  const double first = 1500 + (t.weight_stages == 0 ? weights / 40 : 0) + patch / rate + finish;
   return first + tiles * std::max({multiply, traffic, finish, alone});
 }
 
@@ -186,10 +186,11 @@ double CostOf(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& lim
   return EstimateCost(p, t, limits);
 }
 
-/// As many patches, and after them taps of weights, as shared memory holds: more in flight was never slower.
-void AddDeepest(std::vector<ConvTactic>& list, const ConvProblem& p, ConvTactic tactic, const DeviceLimits& limits) {
+/// As many patches, and after them taps of weights, as shared memory holds: more in flight was never slower. False
+/// where not even two fit.
+bool AddDeepest(std::vector<ConvTactic>& list, const ConvProblem& p, ConvTactic tactic, const DeviceLimits& limits) {
   const auto fits = [&] { return WhyUnfit(p, tactic, limits).empty(); };
-  if (!fits()) return;
+  if (!fits()) return false;
   constexpr int kMostStages = 6, kMostWeightStages = 8;
   do ++tactic.stages;
   while (tactic.stages <= kMostStages && fits());
@@ -200,26 +201,29 @@ void AddDeepest(std::vector<ConvTactic>& list, const ConvProblem& p, ConvTactic 
     --tactic.weight_stages;
   }
   list.push_back(tactic);
+  return true;
 }
 
+/// Three warpgroups multiply in turns, or two where three have too few registers or where two blocks fit.
 void AddWgmmaCandidates(std::vector<ConvTactic>& list, const ConvProblem& p, const DeviceLimits& limits) {
   const int widest = (p.oc + 15) / 16 * 16;
   for (const int bm : {64, 128, 192, 256})
     for (const int bn : {16, 32, 48, 64, 80, 96, 128, 160, 192, 256})
-      for (const int consumers : {2, 3})
-        for (const int residents : {1, 2})
-          for (const int weight_stages : {0, 4})
-            if (bn <= widest)
-              AddDeepest(list, p,
-                         {.kernel = ConvKernel::kWgmma,
+      for (const int weight_stages : {0, 4}) {
+        if (bn > widest) continue;
+        ConvTactic tactic{.kernel = ConvKernel::kWgmma,
                           .bm = bm,
                           .bn = bn,
                           .stages = 2,
-                          .consumers = consumers,
+                          .consumers = 3,
                           .weight_stages = weight_stages,
-                          .grid = residents * limits.multiprocessors,
-                          .residents = residents},
-                         limits);
+                          .grid = limits.multiprocessors};
+        const bool has_three = AddDeepest(list, p, tactic, limits);
+        tactic.consumers = 2;
+        if (!has_three) AddDeepest(list, p, tactic, limits);
+        tactic.residents = 2, tactic.grid *= 2;
+        AddDeepest(list, p, tactic, limits);
+      }
 }
 
 void AddImageCandidates(std::vector<ConvTactic>& list) {
