@@ -2,7 +2,7 @@
 JOBS ?= $(shell nproc)
 PRESET ?= release
 
-.PHONY: deps build demo test bench format lint fuzz install clean
+.PHONY: deps build demo test bench format lint fuzz dist test-gpu install clean
 .NOTPARALLEL:
 
 deps:  ## installs packages (Debian 12) and the tests' Python packages; does nothing where all is there
@@ -46,10 +46,18 @@ fuzz:  ## runs each fuzz target for SECONDS (10)
 	@scripts/build.sh asan-ubsan $(JOBS) $(FUZZ_TARGETS)
 	@scripts/fuzz.sh build-asan-ubsan $(or $(SECONDS),10) $(JOBS)
 
+dist:  ## dist/: a relocatable folder with the program and its libraries, for devices (GPU=1: with the GPU test suite)
+	@scripts/deps.sh build dist
+	@scripts/build.sh release $(JOBS) tenon $(if $(GPU),check_conv cuda_conv_bench property_tests)
+	@scripts/dist.sh dist $(if $(GPU),gpu)
+
+test-gpu:  ## the GPU test suite, on a machine with a GPU and NVRTC; from its dist folder where nothing can be built
+	@if [ -x ./test_gpu.sh ]; then ./test_gpu.sh; else $(MAKE) dist GPU=1 && dist/test_gpu.sh; fi
+
 install:  ## the program, the shared library and its headers, into PREFIX (/usr/local)
 	@scripts/deps.sh build
 	@scripts/build.sh release $(JOBS) tenon tenon_shared
 	@cmake --install build --prefix $(or $(PREFIX),/usr/local)
 
 clean:
-	@rm -rf build build-* runs
+	@rm -rf build build-* dist runs

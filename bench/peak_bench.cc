@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
     print("FP32 AVX2 vfmadd231ps", tenon::MeasurePeaks(narrow, kOptions).fp32_ops);
   }
   print(device.features.avx512 ? "FP32 AVX-512 vfmadd231ps" : "FP32 AVX2 vfmadd231ps", peaks.fp32_ops);
-  print("BF16 vdpbf16ps", peaks.bf16_ops);
+  print("BF16 vdpbf16ps", peaks.half_ops);
   print("INT8 vpdpbusd", peaks.int8_ops);
   print("copy, memory", peaks.memory_bytes);
   print("copy, L2", peaks.cache_bytes);

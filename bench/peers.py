@@ -106,18 +106,22 @@ def float_runners(args, model, folder):
             "openvino bf16": Peer("openvino_bf16", model, args.threads)}
 
 
-def int8_runners(args, model, folder):
-    runners = {"tenon int8": Tenon(args, model, "int8", folder), "tenon half": Tenon(args, model, "half", folder)}
+def peer_models(args, model):
+    """The peers' INT8 models of this one, each as (row, file, kind of Peer)."""
     for name in sorted(os.listdir(args.peers)):
         path, kind = os.path.join(args.peers, name), name.removeprefix(stem(model) + ".")
         if kind == name or args.kinds and os.path.splitext(kind)[0] not in args.kinds.split(","):
             continue
         if name.endswith(".xml"):
-            runners[f"openvino {kind[:-4]}"] = Peer("openvino", path, args.threads)
-            runners[f"openvino {kind[:-4]} bf16"] = Peer("openvino_bf16", path, args.threads)
+            yield f"openvino {kind[:-4]}", path, "openvino"
+            yield f"openvino {kind[:-4]} bf16", path, "openvino_bf16"
         elif name.endswith(".onnx"):
-            runners[f"onnxruntime {kind[:-5]}"] = Peer("onnxruntime", path, args.threads)
-    return runners
+            yield f"onnxruntime {kind[:-5]}", path, "onnxruntime"
+
+
+def int8_runners(args, model, folder):
+    runners = {"tenon int8": Tenon(args, model, "int8", folder), "tenon half": Tenon(args, model, "half", folder)}
+    return runners | {row: Peer(kind, path, args.threads) for row, path, kind in peer_models(args, model)}
 
 
 def describe_machine(args, engine):
@@ -144,6 +148,7 @@ def ratios(median):
 
 
 def compare(args, model, folder):
+    """Times and prints; all times of each row, milliseconds."""
     runners = (int8_runners if args.int8 else float_runners)(args, model, folder)
     describe_machine(args, runners["tenon half"].engine)
     times = {name: [] for name in runners}
@@ -158,22 +163,27 @@ def compare(args, model, folder):
         values.sort()
         print(f"  {name:<24} median {median[name]:8.2f} ms   10%..90% {values[len(values) // 10]:8.2f} ..{values[len(values) * 9 // 10]:8.2f}   min {values[0]:8.2f}")
     print("  ratio " + "   ".join(ratios(median)), flush=True)
+    return times
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+")
+def add_flags(parser):
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--iterations", type=int, default=12)
     parser.add_argument("--effort", type=int, default=2)
     parser.add_argument("--tenon", default=os.path.join(os.path.dirname(__file__), "..", "build", "tenon"))
-    parser.add_argument("--int8", action="store_true", help="INT8 beside the peers' INT8")
     parser.add_argument("--engines", help="folder where engines are kept and found again (default: a temporary one)")
     parser.add_argument("--peers", help="with --int8: folder of the peers' quantised models")
     parser.add_argument("--kinds", help="of the peers' models only these, such as nncf,ort_default")
     parser.add_argument("--data", help="with --int8: calibration data")
-    parser.add_argument("--fraction", type=float, default=1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--int8", action="store_true", help="INT8 beside the peers' INT8")
+    parser.add_argument("--fraction", type=float, default=1, help="with --int8: of the calibration images")
+    add_int8_flags(parser)
     args = parser.parse_args()
     for model in args.models:
         with tempfile.TemporaryDirectory() as temporary:

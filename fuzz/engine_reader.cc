@@ -5,6 +5,7 @@
 #include <random>
 #include <string>
 
+#include "backends/cpu/cpu_device.h"
 #include "compile/compiler.h"
 #include "engine/engine_file.h"
 #include "fuzzing.h"
@@ -40,6 +41,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     tenon::fuzzing::Try([&] { tenon::testing_support::RunGuarded(*engine); });
     static const tenon::CpuDevice device = tenon::CpuDevice::Detect();
     tenon::TimingCache cache;
-    tenon::AddPlanForCpu(*engine, device, {.effort = 0}, cache);
+    tenon::AddPlan(*engine, device, {.effort = 0}, cache);
   });
 }

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Installs what Tenon needs on Debian 12: packages with apt, Python packages for the tests into .venv. Does nothing, and
 # needs neither network nor root, where all is there.
-# usage: deps.sh [build] [test] [bench] [dev]     (default: build test)
+# usage: deps.sh [build] [test] [bench] [dev] [dist]     (default: build test)
 #   build: compiler and libraries    test: what `make test` needs besides    bench: the peers that the bench compares with
-#   dev: what `make format lint` need besides
+#   dev: what `make format lint` need besides    dist: what `make dist` needs besides
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,7 @@ build_packages=(
 test_packages=(clang libclang-rt-dev libgtest-dev libgmock-dev librapidcheck-dev zlib1g-dev python3 python3-pip python3-venv)
 bench_packages=(python3 python3-venv)
 dev_packages=(clang-format clang-tidy)
+dist_packages=(patchelf)
 
 install_packages() {
   local missing=() package
@@ -54,6 +55,7 @@ for group in "$@"; do
     test) install_packages "${test_packages[@]}"; install_python tests/requirements.txt ;;
     bench) install_packages "${bench_packages[@]}"; install_python bench/requirements.txt ;;
     dev) install_packages "${dev_packages[@]}" ;;
+    dist) install_packages "${dist_packages[@]}" ;;
     *) echo "error: unknown group $group" >&2; exit 2 ;;
   esac
 done

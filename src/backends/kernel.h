@@ -1,6 +1,8 @@
 #pragma once
+#include <bit>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +11,8 @@
 
 namespace tenon {
 
+class Device;
+
 /// An operand of a step as a kernel sees it: everything but the address is known when the kernel is made.
 /// Element (i0, i1, ...) lies at address + sum(i_d * strides_bytes[d]).
 struct KernelOperand {
@@ -16,9 +20,17 @@ struct KernelOperand {
   DType dtype = DType::kFloat32;
   Shape shape;                         ///< logical (NCHW for images)
   std::vector<int64_t> strides_bytes;  ///< one per dimension; channels-last images have stride[1] == element size
+  int64_t alignment_bytes = 1;         ///< a power of two that divides the address of element 0, in device memory
   Tensor constant;  ///< a constant's elements, dense row-major; null for run-time operands, and at load for packed ones
   bool is_constant = false;
 };
+
+/// The alignment of an operand at `offset_bytes` of its memory: arenas, tensors and constants begin at multiples of 64 in
+/// memory that Tenon owns.
+inline int64_t AlignmentAt(int64_t offset_bytes) {
+  constexpr uint64_t kMemoryAlignment = 64;
+  return int64_t{1} << std::countr_zero(static_cast<uint64_t>(offset_bytes) | kMemoryAlignment);
+}
 
 /// What one step computes: an op over operands in memory.
 struct StepProblem {
@@ -26,32 +38,9 @@ struct StepProblem {
   std::vector<KernelOperand> inputs, outputs;
 };
 
-/// Addresses for one run, parallel to StepProblem's operands; null for absent operands and for packed constants.
-struct KernelArgs {
-  const std::byte* const* inputs = nullptr;
-  std::byte* const* outputs = nullptr;
-  const std::byte* packed = nullptr;  ///< what KernelFamily::Pack made; 64-byte aligned
-};
-
-/// A ready kernel. Immutable; Run may be called from many threads at once.
-class Kernel {
- public:
-  virtual ~Kernel() = default;
-  /// The step is done when every item in [0, work_items()) ran, in any order, on any threads. Which thread runs an
-  /// item never changes the result. Enough items that a delayed thread costs its share, not a stall (8 a thread and
-  /// more on big steps), few enough that handing them out (about 0.2 us each) doesn't show.
-  virtual int64_t work_items() const = 0;
-  /// Scratch memory that Run needs, per thread; 64-byte aligned.
-  virtual size_t scratch_bytes() const { return 0; }
-  /// Bytes that Run reads of the packed constants: a plan that holds fewer is damaged.
-  virtual size_t packed_bytes() const { return 0; }
-  virtual void Run(const KernelArgs& args, int64_t item, std::byte* scratch) const = 0;
-};
-
-struct CpuDevice;
-
-/// One way to compute some ops: a tactic is the family's name plus parameters as text ("v4 p5 rb4").
-/// A family's result doesn't depend on its parameters: one accumulation order along K.
+/// One way to compute some ops on one kind of device: a tactic is the family's name plus parameters as text
+/// ("v4 p5 rb4"). A family's result doesn't depend on its parameters: one accumulation order along K. Devices that are
+/// passed are of the family's kind.
 class KernelFamily {
  public:
   virtual ~KernelFamily() = default;
@@ -59,21 +48,61 @@ class KernelFamily {
   /// Raised when the family's packing, parameters or results change: part of plans and of timing cache keys.
   virtual int version() const { return 1; }
   /// Empty when the family can compute the step, else the reason why not.
-  virtual std::string Supports(const StepProblem& problem, const CpuDevice& device) const = 0;
+  virtual std::string Supports(const StepProblem& problem, const Device& device) const = 0;
   /// Tactic parameters, best guess of the cost model first; pure. At least one for a supported problem.
-  virtual std::vector<std::string> Candidates(const StepProblem& problem, const CpuDevice& device) const = 0;
-  /// Whether Pack takes constant input i over: its plain form is then not kept, and Run gets null for it.
+  virtual std::vector<std::string> Candidates(const StepProblem& problem, const Device& device) const = 0;
+  /// Whether Pack takes constant input i over: its plain form is then not kept, and the kernel gets null for it.
   virtual bool PacksInput(const StepProblem&, size_t) const { return false; }
   /// The packed constants (weights, bias), with problem.inputs[i].constant set.
-  virtual std::vector<std::byte> Pack(const StepProblem&, const std::string&, const CpuDevice&) const { return {}; }
+  virtual std::vector<std::byte> Pack(const StepProblem&, const std::string&, const Device&) const { return {}; }
+  /// Bytes that the kernel reads of the packed constants: a plan that holds fewer is damaged. Throws
+  /// Error(kInvalidInput) when `tactic` is no text of this family's.
+  virtual size_t PackedBytes(const StepProblem& problem, const std::string& tactic, const Device& device) const = 0;
   /// The inverse: constant input i (in the precision that was packed) from the packed bytes.
-  virtual Tensor Unpack(const StepProblem&, const std::string&, const CpuDevice&, std::span<const std::byte>,
+  virtual Tensor Unpack(const StepProblem&, const std::string&, const Device&, std::span<const std::byte>,
                         size_t) const {
     return {};
   }
-  /// Throws Error when `tactic` is no text of this family's (a damaged plan).
-  virtual std::unique_ptr<Kernel> Create(const StepProblem& problem, const std::string& tactic,
-                                         const CpuDevice& device) const = 0;
+  /// Computes on the host what the reference defines, slowly: the user is told of such steps.
+  virtual bool is_reference() const { return false; }
+};
+
+/// By name; null when there is none.
+inline const KernelFamily* FindFamily(std::span<const KernelFamily* const> families, std::string_view name) {
+  for (const KernelFamily* family : families) {
+    if (family->name() == name) return family;
+  }
+  return nullptr;
+}
+
+/// A family whose members see the device as what it is: a D.
+template <class D>
+class KernelFamilyFor : public KernelFamily {
+ public:
+  virtual std::string Supports(const StepProblem& problem, const D& device) const = 0;
+  virtual std::vector<std::string> Candidates(const StepProblem& problem, const D& device) const = 0;
+  virtual std::vector<std::byte> Pack(const StepProblem&, const std::string&, const D&) const { return {}; }
+  virtual size_t PackedBytes(const StepProblem& problem, const std::string& tactic, const D& device) const = 0;
+  virtual Tensor Unpack(const StepProblem&, const std::string&, const D&, std::span<const std::byte>, size_t) const {
+    return {};
+  }
+
+  std::string Supports(const StepProblem& problem, const Device& device) const final {
+    return Supports(problem, static_cast<const D&>(device));
+  }
+  std::vector<std::string> Candidates(const StepProblem& problem, const Device& device) const final {
+    return Candidates(problem, static_cast<const D&>(device));
+  }
+  std::vector<std::byte> Pack(const StepProblem& problem, const std::string& tactic, const Device& device) const final {
+    return Pack(problem, tactic, static_cast<const D&>(device));
+  }
+  size_t PackedBytes(const StepProblem& problem, const std::string& tactic, const Device& device) const final {
+    return PackedBytes(problem, tactic, static_cast<const D&>(device));
+  }
+  Tensor Unpack(const StepProblem& problem, const std::string& tactic, const Device& device,
+                std::span<const std::byte> packed, size_t input) const final {
+    return Unpack(problem, tactic, static_cast<const D&>(device), packed, input);
+  }
 };
 
 }  // namespace tenon

@@ -52,7 +52,7 @@ void Attempt(Contender& contender, const Work& work) {
   }
 }
 
-std::vector<std::string> ChosenPrecisions(const BenchmarkOptions& options, const CpuDevice& device) {
+std::vector<std::string> ChosenPrecisions(const BenchmarkOptions& options, const Device& device) {
   if (!options.precisions.empty()) return options.precisions;
   if (options.model.half) return {"half"};
   std::vector<std::string> names;
@@ -82,7 +82,7 @@ Contender CompileRow(const BenchmarkOptions& options, const std::string& precisi
     const CompileResult compiled =
         calibrates ? CompileCalibrated(options, model, global) : CompileOnnx(model, global, {});
     for (const auto& warning : compiled.warnings) Log().info("{}", warning);
-    contender.engine = MakeCpuEngine(compiled.engine, ChosenCpu(global));
+    contender.engine = MakeEngine(compiled.engine, *ChosenDevice(global));
     contender.row.size_bytes = static_cast<double>(EngineFileBytes(*compiled.engine));
   });
   return contender;
@@ -103,7 +103,7 @@ std::optional<Contender> OnnxRuntimeRow(const BenchmarkOptions& options, const G
   const auto graph = ImportOnnx(options.model.model, ToImportOptions(options.model));
   OnnxRuntimeOptions peer{.python = named.empty() ? "python3" : named,
                           .model = options.model.model,
-                          .threads = ChosenCpu(global).threads,
+                          .threads = ChosenDevice(global)->host_threads(),
                           .inputs = {},
                           .metadata = graph->metadata};
   for (const Value* input : graph->inputs()) peer.inputs.push_back({input->name(), input->dtype(), input->shape()});
@@ -137,8 +137,8 @@ std::vector<Contender> MakeContenders(const BenchmarkOptions& options, const Glo
     return contenders;
   }
   if (!global.quiet)
-    fmt::print(stderr, "device: {}, {} threads\n", ChosenCpu(global).Fingerprint(), ChosenCpu(global).threads);
-  for (const std::string& precision : ChosenPrecisions(options, ChosenCpu(global)))
+    PrintDevice(*ChosenDevice(global));
+  for (const std::string& precision : ChosenPrecisions(options, *ChosenDevice(global)))
     contenders.push_back(CompileRow(options, precision, global));
   if (auto peer = OnnxRuntimeRow(options, global)) contenders.push_back(std::move(*peer));
   return contenders;
@@ -188,15 +188,17 @@ class Timed {
       pointers_.push_back(outputs_.emplace_back(info.dtype, info.shape).raw());
   }
   Runnable ToRunnable() {
-    Runnable runnable{.name = contender_.row.name(),
-                      .run = [this] { Attempt(contender_, [this] { context_->Run(inputs_, pointers_); }); }};
-    if (contender_.peer) {
-      runnable.timed_run = [this] {
-        double ms = 0;
-        Attempt(contender_, [&] { ms = contender_.peer->TimedRun(); });
-        return ms;
-      };
-    }
+    Runnable runnable{.name = contender_.row.name(), .run = {}};
+    if (contender_.peer)
+      runnable.timed_run = [this] { return contender_.peer->TimedRun(); };
+    else
+      runnable = ContextRunnable(runnable.name, *context_, inputs_, pointers_);
+    // What fails is the row's, not the benchmark's.
+    runnable.timed_run = [this, run = runnable.timed_run] {
+      double ms = 0;
+      Attempt(contender_, [&] { ms = run(); });
+      return ms;
+    };
     return runnable;
   }
 
@@ -218,7 +220,7 @@ LatencyMeasurement MeasureRows(std::vector<Contender>& contenders, const std::ve
   for (Contender& contender : contenders) {
     if (!contender.row.ok()) continue;
     rows.push_back(&contender);
-    timed.push_back(std::make_unique<Timed>(contender, pointers, ChosenCpu(global).threads));
+    timed.push_back(std::make_unique<Timed>(contender, pointers, ChosenDevice(global)->host_threads()));
     runnables.push_back(timed.back()->ToRunnable());
   }
   LatencyOptions latency = options.latency;
@@ -242,7 +244,8 @@ const Engine& FirstEngine(const std::vector<Contender>& contenders) {
 }
 
 CommandResult Benchmark(const BenchmarkOptions& options, const GlobalOptions& global) {
-  if (ChooseDevice(global.device) != "cpu") ThrowInvalid("benchmark measures --device cpu, not {}", global.device);
+  ChosenDevice(global);  // refused before the work
+  if (!options.plot.empty()) CheckWritable(options.plot);
   for (const auto& name : options.precisions) InPrecision(options.model, name, "--precisions");  // refuses unknown ones
   std::optional<Dataset> dataset;
   if (!options.data.data.empty()) dataset = LoadDatasetAndReport(options.data);
@@ -267,8 +270,8 @@ CommandResult Benchmark(const BenchmarkOptions& options, const GlobalOptions& gl
   }
   CommandResult result;
   result.json = {{"model", options.model.model},
-                 {"device", ChosenCpu(global).Fingerprint()},
-                 {"threads", ChosenCpu(global).threads},
+                 {"device", ChosenDevice(global)->Fingerprint()},
+                 {"threads", ChosenDevice(global)->host_threads()},
                  {"rows", BenchmarkJson(rows)},
                  {"images", dataset ? static_cast<int64_t>(dataset->samples.size()) : 0},
                  {"load", ToJson(measured.load)},

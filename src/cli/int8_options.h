@@ -12,7 +12,8 @@ struct Int8Options {
   std::string data, images, split, calibration = "mse", calib_file, head;
   std::string weight_rounding = "nearest";
   double fraction = 1, map_drop = 0.5;
-  int64_t max_images = 512;  ///< calibrate on at most so many, evenly spread
+  int64_t max_images = 512;                ///< calibrate on at most so many, evenly spread
+  std::shared_ptr<Int8Findings> findings;  ///< as in Int8BuildOptions
 };
 
 void AddInt8Flags(CLI::App& command, Int8Options& options);
@@ -20,6 +21,10 @@ void AddInt8Flags(CLI::App& command, Int8Options& options);
 /// Calibrates and chooses as CompileInt8 does, and stops before compiling.
 QuantizedModel QuantizeOnnx(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,
                             const Int8Options& options, const std::string& calib_file);
+
+/// NoiseOfAllInt8 of the ONNX model, calibrated as CompileInt8 does it.
+double MeasureNoiseOfAllInt8(const ModelOptions& model, const GlobalOptions& global, const Int8Options& options,
+                             const std::string& calib_file);
 
 /// Calibrates the ONNX model on the data set, chooses what computes in INT8, and compiles it; what INT8 does not take
 /// is in half where the CPU has it. The engine's report "int8" says what was chosen and why, its report

@@ -38,12 +38,23 @@ ImportOptions ToImportOptions(const ModelOptions& options) {
 
 namespace {
 
+void KeepBuiltPlan(const EngineModel& model, const fs::path& cached) {
+  std::error_code ignored;  // the write says why it failed
+  fs::create_directories(cached.parent_path(), ignored);
+  try {
+    WriteEngine(model, cached.string());
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kInterrupted) throw;
+    Log().warn("the plan is not kept and will be built again: {}", error.what());
+  }
+}
+
 /// The engine with a plan for this machine added, from the cache of such builds or built now.
 std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, const ModelOptions& options,
-                                           const GlobalOptions& global, const CpuDevice& device) {
+                                           const GlobalOptions& global, const Device& device) {
   const Digest digest = HashString(HashFile(options.model).ToString() + device.Fingerprint());
   const fs::path cached = fs::path(CacheFolder()) / "engines" / (digest.ToString() + ".tenon");
-  if (fs::exists(cached)) {
+  if (std::error_code ignored; fs::exists(cached, ignored)) {
     try {
       auto built = ReadEngine(cached.string());
       if (FindPlan(*built, device)) return built;
@@ -51,12 +62,10 @@ std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, c
       Log().warn("a cached plan is not usable and is built again: {}", error.what());
     }
   }
-  TimingCache timing = TimingCache::Load(TimingCachePath(options.timing_cache));
-  AddPlanForCpu(*model, device, {.effort = options.effort, .progress = global.progress()}, timing);
-  SaveTimingCache(timing, options.timing_cache);
-  std::error_code ignored;  // the write says why it failed
-  fs::create_directories(cached.parent_path(), ignored);
-  WriteEngine(*model, cached.string());
+  TimingCache timing = TimingCache::Load(TimingCachePath(options.timing_cache, device));
+  AddPlan(*model, device, {.effort = options.effort, .progress = global.progress()}, timing);
+  SaveTimingCache(timing, options.timing_cache, device);
+  KeepBuiltPlan(*model, cached);
   return model;
 }
 
@@ -96,32 +105,15 @@ ImageSize ParseImageSize(const std::string& text) {
   return {ParseSide(text.substr(0, comma), text), ParseSide(text.substr(comma + 1), text)};
 }
 
-std::string ChooseDevice(const std::string& flag) {
-  if (flag.empty() || flag == "cpu") return "cpu";
-  if (flag == "reference") return flag;
-  if (flag == "cuda" || flag.starts_with("cuda:") || flag == "0") {
-    throw Error(ErrorCode::kUnsupportedDevice,
-                fmt::format("no GPU support in this release (--device): got {}, expected cpu or reference", flag));
-  }
-  ThrowInvalid(
-      {.what = "unknown device", .where = "--device", .got = flag, .expected = "cpu, cuda, cuda:N or reference"});
+std::string TimingCachePath(const std::string& flag, const Device& device) {
+  return flag.empty() ? (fs::path(CacheFolder()) / (std::string(device.kind()) + ".timing")).string() : flag;
 }
 
-CpuDevice ChosenCpu(const GlobalOptions& global) {
-  CpuDevice device = CpuDevice::Detect();
-  if (global.threads > 0) device.threads = global.threads;
-  return device;
-}
-
-std::string TimingCachePath(const std::string& flag) {
-  return flag.empty() ? (fs::path(CacheFolder()) / "cpu.timing").string() : flag;
-}
-
-void SaveTimingCache(const TimingCache& cache, const std::string& flag) {
+void SaveTimingCache(const TimingCache& cache, const std::string& flag, const Device& device) {
   try {
-    cache.Save(TimingCachePath(flag));
+    cache.Save(TimingCachePath(flag, device));
   } catch (const Error& error) {
-    if (!flag.empty()) throw;
+    if (!flag.empty() || error.code() == ErrorCode::kInterrupted) throw;
     Log().warn("measured tactics are not kept and will be measured again: {}", error.what());
   }
 }
@@ -141,34 +133,45 @@ CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& glob
   full.tune = {.effort = options.effort, .verbose = global.verbose, .progress = global.progress()};
   auto graph = ImportModel(options);
   full.source_digest = HashFile(options.model);
-  TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache));
+  const auto chosen = ChosenDevice(global);
+  const Device& device = *chosen;
+  TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache, device));
   const std::string before = cache.ToText();
-  CompileResult result = CompileForCpu(std::move(graph), ChosenCpu(global), full, cache);
-  if (cache.ToText() != before) SaveTimingCache(cache, options.timing_cache);
+  CompileResult result = CompileFor(std::move(graph), device, full, cache);
+  if (cache.ToText() != before) SaveTimingCache(cache, options.timing_cache, device);
   return result;
 }
 
+/// The device to run an engine on: what --device says; by default the GPU where the engine has a plan for it, or nobody
+/// else's.
+std::shared_ptr<const Device> DeviceFor(const EngineModel& model, const GlobalOptions& global) {
+  const auto chosen = ChosenDevice(global);
+  if (!global.device.empty() || chosen->kind() == "cpu" || FindPlan(model, *chosen)) return chosen;
+  const auto cpu = ChosenCpu(global);
+  return FindPlan(model, *cpu) ? cpu : chosen;
+}
+
 LoadedModel LoadModel(const ModelOptions& options, const GlobalOptions& global) {
-  const std::string device = ChooseDevice(global.device);
-  const CpuDevice cpu = ChosenCpu(global);
-  if (!global.quiet)
-    fmt::print(stderr, "device: {}, {} threads\n", device == "cpu" ? cpu.Fingerprint() : "reference evaluator",
-               device == "cpu" ? cpu.threads : 1);
   const bool is_engine = IsEngineFile(options.model);
-  if (device == "reference") {
+  if (ParseDeviceFlag(global.device).kind == DeviceFlag::Kind::kReference) {
+    if (!global.quiet) fmt::print(stderr, "device: reference evaluator, 1 threads\n");
     if (is_engine) ThrowInvalid("--device reference runs ONNX files, not engines ({})", options.model);
-    return {MakeReferenceEngine(ImportModel(options)), nullptr, {}};
+    return {MakeReferenceEngine(ImportModel(options)), nullptr, nullptr, {}};
   }
   if (is_engine) {
     RefusePrecisionFlags(options);
     auto model = ReadEngine(options.model);
-    if (options.build && !FindPlan(*model, cpu)) model = BuildPlanHere(model, options, global, cpu);
-    return {MakeCpuEngine(model, cpu), model, {}};
+    const auto device = DeviceFor(*model, global);
+    if (!global.quiet) PrintDevice(*device);
+    if (options.build && !FindPlan(*model, *device)) model = BuildPlanHere(model, options, global, *device);
+    return {MakeEngine(model, *device), device, model, {}};
   }
   if (fs::path(options.model).extension() == ".tenon") ReadEngine(options.model);  // says what is wrong with it
+  const auto device = ChosenDevice(global);
+  if (!global.quiet) PrintDevice(*device);
   CompileResult result = CompileOnnx(options, global, {});
   for (const auto& warning : result.warnings) Log().warn("{}", warning);
-  return {MakeCpuEngine(result.engine, cpu), result.engine, std::move(result.warnings)};
+  return {MakeEngine(result.engine, *device), device, result.engine, std::move(result.warnings)};
 }
 
 }  // namespace tenon::cli

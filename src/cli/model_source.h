@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/device_choice.h"
 #include "compile/compiler.h"
 #include "onnx/importer.h"
 #include "tenon/tenon.hpp"
@@ -25,6 +26,7 @@ void AddModelFlags(CLI::App& command, ModelOptions& options);
 /// A model ready to run, and what is known of it.
 struct LoadedModel {
   Engine engine;
+  std::shared_ptr<const Device> device;     ///< null for the reference
   std::shared_ptr<const EngineModel> file;  ///< null on the reference device
   std::vector<std::string> warnings;
 };
@@ -41,16 +43,12 @@ ImportOptions ToImportOptions(const ModelOptions& options);
 /// $XDG_CACHE_HOME/tenon, else ~/.cache/tenon; perhaps not there yet.
 std::string CacheFolder();
 
-/// "cpu" or "reference" from --device. Throws Error for devices that this machine or release doesn't have.
-std::string ChooseDevice(const std::string& flag);
-/// This machine's CPU, with the threads that were asked for.
-CpuDevice ChosenCpu(const GlobalOptions& global);
 /// --timing-cache, or the default file under $XDG_CACHE_HOME/tenon.
-std::string TimingCachePath(const std::string& flag);
+std::string TimingCachePath(const std::string& flag, const Device& device);
 /// Writes the cache there. That the default file can't be written is a warning: the engine is none the worse.
-void SaveTimingCache(const TimingCache& cache, const std::string& flag);
+void SaveTimingCache(const TimingCache& cache, const std::string& flag, const Device& device);
 
-/// Compiles an ONNX file for the CPU as the flags say; tactics are taken from and put into the timing cache.
+/// Compiles an ONNX file for the chosen device as the flags say; tactics are taken from and put into the timing cache.
 CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& global, const CompileOptions& compile);
 
 /// Loads an engine or compiles an ONNX file in memory. Prints the device that was chosen.

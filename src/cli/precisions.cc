@@ -4,12 +4,10 @@
 
 namespace tenon::cli {
 
-std::vector<PrecisionSupport> PrecisionsOf(const CpuDevice& device) {
-  const auto& features = device.features;
-  return {{"fp32", true, features.avx2_fma ? "" : "avx2 and fma: layers run on the slow reference"},
-          {"half", features.avx512_bf16, features.avx512_bf16 ? "" : "avx512_bf16"},
-          {"int8", features.avx512_vnni,
-           features.avx512_vnni ? "" : "avx512_vnni: sums are exact all the same, but slower"}};
+std::vector<PrecisionSupport> PrecisionsOf(const Device& device) {
+  return {{"fp32", true, device.Fp32Obstacle()},
+          {"half", device.half_type().has_value(), device.HalfObstacle()},
+          {"int8", device.Int8Obstacle().empty(), device.Int8Obstacle()}};
 }
 
 ModelOptions InPrecision(ModelOptions options, const std::string& name, const std::string& flag) {

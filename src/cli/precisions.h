@@ -14,7 +14,7 @@ struct PrecisionSupport {
 };
 
 /// Every precision that Tenon knows, most exact first.
-std::vector<PrecisionSupport> PrecisionsOf(const CpuDevice& device);
+std::vector<PrecisionSupport> PrecisionsOf(const Device& device);
 
 /// The options with --half, --int8 set for a precision by its name. Throws Error(kInvalidInput) for unknown names.
 /// @param flag where the name was given

@@ -72,20 +72,20 @@ std::map<std::string, std::string> LayersNotInInt8(const std::string& report) {
 }
 
 Profile MakeProfile(const ProfileOptions& options, const GlobalOptions& global) {
-  if (ChooseDevice(global.device) != "cpu")
-    ThrowInvalid("profile times the steps of an engine, and --device {} has none: use --device cpu", global.device);
   const LoadedModel model = LoadModel(options.model, global);
-  const CpuDevice device = ChosenCpu(global);
+  if (!model.device)
+    ThrowInvalid("profile times the steps of an engine, and --device {} has none: use cpu or cuda", global.device);
+  const Device& device = *model.device;
   Profile profile{.program = FindPlan(*model.file, device)};
   TENON_CHECK(profile.program != nullptr);
-  profile.peaks = MeasurePeaks(device);
-  Context context = model.engine.CreateContext({.threads = device.threads});
+  profile.peaks = device.MeasurePeaks();
+  Context context = model.engine.CreateContext({.threads = device.host_threads()});
   profile.threads = context.threads();
   const HostLoadMeter load;
   profile.times = Measure(model.engine, context, options, global);
   profile.load = load.Finish();
   profile.steps =
-      JudgeSteps(*profile.program, profile.times.step_us, profile.peaks, static_cast<double>(device.features.l2_bytes));
+      JudgeSteps(*profile.program, profile.times.step_us, profile.peaks, static_cast<double>(device.cache_bytes()));
   profile.ops = SumByOp(profile.steps);
   AdviceContext advice{.peaks = profile.peaks, .engine_precision = profile.program->precision, .warnings = {}};
   if (const auto found = model.file->reports.find("warnings"); found != model.file->reports.end())
@@ -141,7 +141,7 @@ Json ToJson(const Profile& profile, const ProfileOptions& options) {
                {"steps_over_whole", profile.times.Ratio()},
                {"peaks",
                 {{"fp32_gops", peaks.fp32_ops / 1e9},
-                 {"half_gops", peaks.bf16_ops / 1e9},
+                 {"half_gops", peaks.half_ops / 1e9},
                  {"int8_gops", peaks.int8_ops / 1e9},
                  {"memory_gbytes_per_s", peaks.memory_bytes / 1e9},
                  {"cache_gbytes_per_s", peaks.cache_bytes / 1e9},
@@ -176,7 +176,7 @@ std::string Summary(const Profile& profile, const ProfileOptions& options) {
       "us\n\n",
       options.model.model, profile.program->precision, profile.steps.size(), profile.threads, options.iterations,
       profile.load.ToString(), profile.times.whole_us / 1e3, profile.times.whole_median_us / 1e3,
-      profile.times.SumUs() / 1e3, profile.times.Ratio(), rate(peaks.fp32_ops), rate(peaks.bf16_ops),
+      profile.times.SumUs() / 1e3, profile.times.Ratio(), rate(peaks.fp32_ops), rate(peaks.half_ops),
       rate(peaks.int8_ops), peaks.memory_bytes / 1e9, peaks.cache_bytes / 1e9, peaks.launch_us);
 }
 
@@ -215,6 +215,7 @@ std::string Text(const Profile& profile, const ProfileOptions& options) {
 }
 
 CommandResult RunProfile(const ProfileOptions& options, const GlobalOptions& global) {
+  if (!options.trace.empty()) CheckWritable(options.trace);
   const Profile profile = MakeProfile(options, global);
   CommandResult result{.json = ToJson(profile, options), .text = Text(profile, options)};
   if (options.trace.empty()) return result;

@@ -40,7 +40,7 @@ bool SameFile(const std::string& a, const std::string& b) {
 /// and for files that could not be written at the end.
 ShipOptions Decide(ShipOptions options, const GlobalOptions& global) {
   const std::string& source = options.model.model;
-  if (ChooseDevice(global.device) != "cpu") ThrowInvalid("ship builds for --device cpu, not {}", global.device);
+  ChosenDevice(global);  // refused before the work
   if (IsEngineFile(source))
     ThrowInvalid("{} is an engine already: ship builds from the ONNX file; tenon verify judges an engine", source);
   if (options.model.build) ThrowInvalid("--build is for engines, and ship builds from the ONNX file");
@@ -73,7 +73,7 @@ Json ToJson(const ShipResult& result) {
 CommandResult Ship(const ShipOptions& given, const GlobalOptions& global) {
   const ShipOptions options = Decide(given, global);
   if (!global.quiet)
-    fmt::print(stderr, "device: {}, {} threads\n", ChosenCpu(global).Fingerprint(), ChosenCpu(global).threads);
+    PrintDevice(*ChosenDevice(global));
   const ShipResult result = SearchEngineToShip(options, global);
   CommandResult answer{.json = ToJson(result)};
   answer.text = AttemptsTable(answer.json["attempts"]);
@@ -104,7 +104,7 @@ void AddCalibrationFlags(CLI::App& command, ShipOptions& options) {
       command
           .add_option("--max-images", options.int8.max_images,
                       "calibrate the first INT8 engine on at most so many images")
-          ->check(CLI::PositiveNumber),
+          ->check(CLI::Range(int64_t{1}, int64_t{1'000'000})),
       command.add_option("--weight-rounding", options.int8.weight_rounding, "of the first INT8 engine: nearest")};
   for (CLI::Option* flag : flags) flag->each([&options](const std::string&) { options.calibration_given = true; });
 }

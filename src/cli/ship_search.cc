@@ -11,6 +11,7 @@
 #include "cli/precisions.h"
 #include "engine/engine_file.h"
 #include "ops/quantize.h"
+#include "quantize/findings.h"
 
 namespace tenon::cli {
 namespace {
@@ -56,7 +57,7 @@ class ShipSearch {
   ShipSearch(const ShipOptions& options, const GlobalOptions& global)
       : options_(options),
         global_(global),
-        device_(ChosenCpu(global)),
+        device_(ChosenDevice(global)),
         quantisation_(QuantisationOf(options.model)),
         session_(options.model.model, options.model, options.judge, global) {}
 
@@ -83,7 +84,7 @@ class ShipSearch {
     }
     if (!asked.empty()) return asked;
     std::vector<std::string> names;
-    std::vector<PrecisionSupport> supported = PrecisionsOf(device_);
+    std::vector<PrecisionSupport> supported = PrecisionsOf(*device_);
     for (auto precision = supported.rbegin(); precision != supported.rend(); ++precision) {  // fastest first
       if (precision->native)
         names.push_back(precision->name);
@@ -115,17 +116,40 @@ class ShipSearch {
 
   Verdict TryPrecision(const std::string& precision) {
     ShipPlan plan = PlanFor(precision);
-    while (true) {
+    size_t last = 0;  // attempt that was not skipped
+    for (bool goes_on = true; goes_on;) {
+      if (const std::string why = WhyNotWorthIt(plan.settings()); !why.empty()) {
+        const int64_t images = result_.attempts[last].outcome.calibration_images;
+        ShipAttempt& skipped = Add(plan);
+        skipped.not_built = why;
+        skipped.outcome.calibration_images = images;
+        SayLast();
+        goes_on = plan.Skip();
+        continue;
+      }
       const ShipAttempt& attempt = Try(plan);
       if (attempt.passed()) return Verdict::kShipped;
-      const bool goes_on = attempt.not_built.empty() && plan.Next(attempt.outcome);
-      if (goes_on) continue;
-      GiveUp(precision, ReasonOf(attempt));
-      // Another precision of an engine that isn't its source would prove nothing.
-      return KindOfFailure(attempt.outcome.checks) == FailureKind::kDefect && attempt.not_built.empty()
-                 ? Verdict::kStop
-                 : Verdict::kGaveUp;
+      last = result_.attempts.size() - 1;
+      goes_on = attempt.not_built.empty() && plan.Next(attempt.outcome);
     }
+    const ShipAttempt& attempt = result_.attempts[last];
+    GiveUp(precision, ReasonOf(attempt));
+    // Another precision of an engine that isn't its source would prove nothing.
+    return KindOfFailure(attempt.outcome.checks) == FailureKind::kDefect && attempt.not_built.empty()
+               ? Verdict::kStop
+               : Verdict::kGaveUp;
+  }
+
+  /// Why another calibrator is not worth a build and a verification, which take a hundred times as long as this: its
+  /// ranges make more noise than those that were not good enough. Empty: it may be.
+  std::string WhyNotWorthIt(const ShipSettings& settings) {
+    if (settings.precision != "int8" || settings.calibration == options_.int8.calibration) return "";
+    ShipSettings first = settings;
+    first.calibration = options_.int8.calibration;
+    const double noise = NoiseOf(settings), first_noise = NoiseOf(first);
+    if (noise < first_noise) return "";
+    return fmt::format("its ranges make a noise of {:.4f} in the final tensors, those of {} {:.4f}", noise,
+                       first.calibration, first_noise);
   }
 
   static std::string ReasonOf(const ShipAttempt& attempt) {
@@ -142,10 +166,17 @@ class ShipSearch {
     if (!global_.quiet) fmt::print(stderr, "{}\n", text);
   }
 
-  const ShipAttempt& Try(const ShipPlan& plan) {
+  ShipAttempt& Add(const ShipPlan& plan) {
     ShipAttempt& attempt = result_.attempts.emplace_back();
     attempt.settings = plan.settings();
     attempt.remedy = plan.remedy();
+    return attempt;
+  }
+
+  void SayLast() const { Say(AttemptsTable(Json::array({ToJson(result_.attempts.back())}))); }
+
+  const ShipAttempt& Try(const ShipPlan& plan) {
+    ShipAttempt& attempt = Add(plan);
     Say(fmt::format("attempt {}: {}{}", result_.attempts.size(), attempt.settings.precision,
                     attempt.remedy.empty() ? "" : ", " + attempt.remedy));
     auto start = Clock::now();
@@ -159,7 +190,7 @@ class ShipSearch {
     attempt.outcome.checks = std::move(verified.matrix.checks);
     result_.report = std::move(verified.report);
     if (attempt.passed()) result_.engine = engine;
-    Say(AttemptsTable(Json::array({ToJson(attempt)})));
+    SayLast();
     return attempt;
   }
 
@@ -186,9 +217,20 @@ class ShipSearch {
     model.effort = settings.effort;
     if (quantisation_ == Quantisation::kOwn) {
       model.int8 = false;
-      model.half = device_.features.avx512_bf16;
+      model.half = device_->half_type().has_value();
     }
     if (!model.int8) return CompileOnnx(model, global_, {});
+    const Int8Options int8 = ToInt8Options(settings);
+    return CompileInt8(model, global_, {}, int8, CalibrationFile(int8));
+  }
+
+  double NoiseOf(const ShipSettings& settings) {
+    const Int8Options int8 = ToInt8Options(settings);
+    return MeasureNoiseOfAllInt8(InPrecision(options_.model, settings.precision, "--precision"), global_, int8,
+                                 CalibrationFile(int8));
+  }
+
+  Int8Options ToInt8Options(const ShipSettings& settings) const {
     Int8Options int8 = options_.int8;
     int8.data = options_.judge.data.data;
     int8.images = options_.judge.data.images;
@@ -198,7 +240,8 @@ class ShipSearch {
     int8.weight_rounding = settings.weight_rounding;
     int8.max_images = settings.max_images;
     int8.map_drop = settings.search_drop;
-    return CompileInt8(model, global_, {}, int8, CalibrationFile(int8));
+    int8.findings = findings_;
+    return int8;
   }
 
   /// What is observed depends on model and images; calibrators only read it.
@@ -214,9 +257,10 @@ class ShipSearch {
 
   const ShipOptions& options_;
   const GlobalOptions& global_;
-  const CpuDevice device_;
+  const std::shared_ptr<const Device> device_;
   const Quantisation quantisation_;
   VerifySession session_;
+  const std::shared_ptr<Int8Findings> findings_ = std::make_shared<Int8Findings>();
   ShipResult result_;
 };
 

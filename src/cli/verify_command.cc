@@ -26,7 +26,7 @@ std::string SourcePath(const VerifyOptions& options) {
 }
 
 CommandResult Verify(const VerifyOptions& options, const GlobalOptions& global) {
-  if (ChooseDevice(global.device) != "cpu") ThrowInvalid("verify runs engines, on --device cpu, not {}", global.device);
+  ChosenDevice(global);  // refused before the work
   if (!options.report.empty()) CheckWritable(options.report);
   const std::string& path = options.model.model;
   const bool is_engine = IsEngineFile(path);

@@ -8,6 +8,7 @@
 #include "cli/json_fields.h"
 #include "cli/latency_options.h"
 #include "cli/layer_times.h"
+#include "cli/number_check.h"
 #include "cli/other_process.h"
 #include "cli/verify_report.h"
 #include "passes/fusable.h"
@@ -35,7 +36,7 @@ std::string ReportOf(const EngineModel& engine, const std::string& name) {
 /// What the steps that aren't in INT8 compute in, where they can.
 Precision FloatPrecision(const Program& plan) {
   const bool half = std::any_of(plan.steps.begin(), plan.steps.end(),
-                                [](const ProgramStep& step) { return step.compute == DType::kBFloat16; });
+                                [](const ProgramStep& step) { return step.compute == DType::kBFloat16 || step.compute == DType::kFloat16; });
   return half || plan.precision == "half" ? Precision::kHalf : Precision::kFp32;
 }
 
@@ -87,13 +88,13 @@ void AddJudgeFlags(CLI::App& command, JudgeOptions& options) {
   MatrixOptions& matrix = options.matrix;
   AddLatencyFlags(command, matrix.latency.latency);
   command.add_option("--p95-ms", matrix.latency.p95_ms, "budget: 95th percentile of one run of the engine")
-      ->check(CLI::PositiveNumber);
+      ->check(NumberBetween(1e-6, 1e9));
   command.add_option("--map-drop", matrix.map_drop, "mAP50-95 may be so many points below the source's")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(NumberBetween(0, 100))
       ->capture_default_str();
   command.add_option("--top-class", matrix.top_class, "class that matters most (default: the one with most labels)");
   command.add_option("--top-class-drop", matrix.top_class_drop, "its AP50-95 may be so many points lower")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(NumberBetween(0, 100))
       ->capture_default_str();
 }
 
@@ -102,7 +103,7 @@ VerifySession::VerifySession(const std::string& source, const ModelOptions& mode
     : source_path_(source),
       options_(options),
       global_(global),
-      device_(ChosenCpu(global)),
+      device_(ChosenDevice(global)),
       dataset_(LoadDatasetAndReport(options.data)),
       source_(source, model, global) {
   if (!options.matrix.top_class.empty()) ClassNumber(dataset_, options.matrix.top_class);  // refused before the work
@@ -132,7 +133,7 @@ Json VerifySession::ToJson(const MatrixResult& matrix, const Accuracy& accuracy,
           {"precision", plan.precision},
           {"fallbacks", Json::array()},
           {"device", plan.fingerprint},
-          {"threads", device_.threads},
+          {"threads", device_->host_threads()},
           {"source", source_path_},
           {"source_digest", source_.digest().ToString()},
           {"data", options_.data.data},
@@ -146,8 +147,8 @@ Json VerifySession::ToJson(const MatrixResult& matrix, const Accuracy& accuracy,
 Verification VerifySession::Verify(const std::shared_ptr<const EngineModel>& model, const std::string& name,
                                    const std::string& asked, LayerTimes times) {
   source_.Fit(*model);
-  const auto plan = FindPlan(*model, device_);
-  Detector detector(MakeCpuEngine(model, device_), options_.head.head, global_.threads);
+  const auto plan = FindPlan(*model, *device_);
+  Detector detector(MakeEngine(model, *device_), options_.head.head, global_.threads);
   CheckClasses(detector, dataset_);
   const Accuracy& source_accuracy = SourceAccuracy();
   const Accuracy accuracy = MeasureAccuracy(detector, dataset_, ToAccuracyOptions("engine"));
@@ -162,15 +163,15 @@ Verification VerifySession::Verify(const std::shared_ptr<const EngineModel>& mod
   result.matrix = RunMatrix(
       {.engine = &detector,
        .plan = plan.get(),
-       .device = &device_,
+       .device = device_.get(),
        .build_warnings = reasons,
        .accuracy = {dataset_, accuracy, source_accuracy},
        .source = {*graph, *fp32_graph},
        .half = plan->precision == "int8" ? Half() : nullptr,
-       .other_process = [&](const Tensor& input) { return RunInOtherProcess(*model, global_.threads, input); }},
+       .other_process = [&](const Tensor& input) { return RunInOtherProcess(*model, global_.device, global_.threads, input); }},
       matrix);
   result.report = ToJson(result.matrix, accuracy, *plan, name);
-  if (times == LayerTimes::kMeasure) result.report["layers"] = MeasureLayers(detector.engine(), *plan, device_.threads);
+  if (times == LayerTimes::kMeasure) result.report["layers"] = MeasureLayers(detector.engine(), *plan, device_->host_threads());
   return result;
 }
 

@@ -52,7 +52,7 @@ class VerifySession {
   const std::string source_path_;
   const JudgeOptions& options_;
   const GlobalOptions& global_;
-  const CpuDevice device_;
+  const std::shared_ptr<const Device> device_;
   const Dataset dataset_;
   VerifySource source_;
   std::optional<Accuracy> source_accuracy_;

@@ -2,8 +2,8 @@
 
 #include <filesystem>
 
-#include "backends/cpu/tactic_list.h"
 #include "base/log.h"
+#include "compile/compiler.h"
 #include "passes/pass_runner.h"
 #include "runtime/load.h"
 #include "verify/source_cache.h"
@@ -12,9 +12,9 @@ namespace tenon::cli {
 namespace {
 
 /// Everything of this program that a result may depend on.
-std::string ProgramKey(const CpuDevice& device) {
+std::string ProgramKey(const Device& device) {
   std::string key = TENON_VERSION + std::string(" ") + device.Fingerprint();
-  for (const KernelFamily* family : CpuKernelFamilies())
+  for (const KernelFamily* family : device.families())
     key += fmt::format(" {}:{}", family->name(), family->version());
   return key;
 }
@@ -65,14 +65,14 @@ Engine VerifySource::Compile(bool half, int effort) const {
   options.half = half;
   options.int8 = false;
   options.effort = effort;
-  return MakeCpuEngine(CompileOnnx(options, global_, {}).engine, ChosenCpu(global_));
+  return MakeEngine(CompileOnnx(options, global_, {}).engine, *ChosenDevice(global_));
 }
 
 Accuracy VerifySource::MeasureSource(const Dataset& dataset, const HeadOptions& head,
                                      const AccuracyOptions& options) const {
   const SourceCache cache((std::filesystem::path(CacheFolder()) / "verify").string());
   const Digest digest = DigestOf({.source = digest_,
-                                  .tenon = ProgramKey(ChosenCpu(global_)),
+                                  .tenon = ProgramKey(*ChosenDevice(global_)),
                                   .input = fmt::format("{}x{}", *options_.batch, options_.imgsz),
                                   .decoding = DecodingKey(head.head, options, dataset)},
                                  dataset);
@@ -89,7 +89,8 @@ Accuracy VerifySource::MeasureSource(const Dataset& dataset, const HeadOptions& 
 
 std::unique_ptr<Graph> VerifySource::FusedGraph(Precision precision) const {
   auto graph = ImportOnnx(options_.model, ToImportOptions(options_));
-  RunPasses(*graph, {.precision = precision});
+  const auto device = ChosenDevice(global_);
+  RunPasses(*graph, PassContextFor(*device, precision));
   return graph;
 }
 

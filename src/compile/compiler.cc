@@ -1,13 +1,12 @@
 #include "compile/compiler.h"
 
 #include <algorithm>
-#include <sstream>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
-#include "backends/cpu/cpu_program.h"
-#include "backends/cpu/tactic_list.h"
+#include "backends/list/backend_list.h"
+#include "backends/step.h"
 #include "compile/memory_plan.h"
 #include "compile/views.h"
 #include "ir/text.h"
@@ -22,12 +21,12 @@ namespace {
 
 std::string_view PrecisionName(Precision precision) { return precision == Precision::kHalf ? "half" : "fp32"; }
 
-void CheckPrecision(Precision precision, const CpuDevice& device) {
-  if (precision == Precision::kFp32 || device.features.avx512_bf16) return;
-  ThrowUnsupported({.what = "half is not possible on this CPU",
-                    .where = device.model,
-                    .got = device.features.ToString(),
-                    .expected = "avx512_bf16: without it, half would be slower than FP32",
+void CheckPrecision(Precision precision, const Device& device) {
+  if (precision == Precision::kFp32 || device.half_type()) return;
+  ThrowUnsupported({.what = device.kind() == "cpu" ? "half is not possible on this CPU" : "half is not possible on this GPU",
+                    .where = device.model(),
+                    .got = device.Fingerprint(),
+                    .expected = device.HalfObstacle() + ": without it, half would be slower than FP32",
                     .hint = "Build without --half."});
 }
 
@@ -54,9 +53,9 @@ DType ComputeType(const Op& op) {
 /// Builds one Program from a fused graph.
 class ProgramBuilder {
  public:
-  ProgramBuilder(Graph& graph, const CpuDevice& device, Precision precision)
+  ProgramBuilder(Graph& graph, const Device& device, Precision precision)
       : graph_(graph), device_(device), views_(PlanViews(graph)) {
-    program_.device = "cpu";
+    program_.device = device.kind();
     program_.fingerprint = device.Fingerprint();
     program_.precision = PrecisionName(precision);
   }
@@ -71,10 +70,9 @@ class ProgramBuilder {
     const bool has_int8 = std::any_of(program_.steps.begin(), program_.steps.end(),
                                       [](const ProgramStep& step) { return step.compute == DType::kInt8; });
     if (has_int8) program_.precision = "int8";
-    std::vector<TuneStep> tune;
-    for (size_t i = 0; i < nodes_.size(); ++i) tune.push_back({&program_.steps[i], &problems_[i]});
-    step_us_ = ChooseTactics(tune, program_, device_, options, cache);
+    step_us_ = ChooseTactics(program_, problems_, device_, options, cache);
     for (size_t i = 0; i < nodes_.size(); ++i) PackStep(i);
+    device_.AddCode(program_, problems_);
     return std::move(program_);
   }
 
@@ -159,7 +157,8 @@ class ProgramBuilder {
     KernelOperand result{.present = value != nullptr,
                          .dtype = operand.dtype,
                          .shape = operand.shape,
-                         .strides_bytes = operand.strides_bytes};
+                         .strides_bytes = operand.strides_bytes,
+                         .alignment_bytes = AlignmentAt(operand.offset_bytes)};
     if (value && value->is_constant()) {
       result.is_constant = true;
       result.constant = value->constant();
@@ -193,7 +192,7 @@ class ProgramBuilder {
   void PackStep(size_t index) {
     ProgramStep& step = program_.steps[index];
     const StepProblem& problem = problems_[index];
-    const KernelFamily& family = *FindCpuKernelFamily(step.family);
+    const KernelFamily& family = *FindFamily(device_.families(), step.family);
     for (size_t i = 0; i < problem.inputs.size(); ++i) {
       if (!problem.inputs[i].is_constant) continue;
       const Value* value = nodes_[index]->input(i);
@@ -214,7 +213,7 @@ class ProgramBuilder {
   }
 
   Graph& graph_;
-  const CpuDevice& device_;
+  const Device& device_;
   ViewPlan views_;
   Program program_;
   std::vector<const Node*> nodes_;
@@ -239,23 +238,6 @@ void FillPortablePart(const Graph& graph, const ProgramBuilder& builder, EngineM
   }
 }
 
-/// The device that a plan was made for, as far as its packed weights depend on it: the instruction sets in its
-/// fingerprint.
-CpuDevice MakerOf(const Program& program) {
-  CpuDevice device;
-  const std::string& text = program.fingerprint;
-  std::istringstream words(text.substr(std::min(text.size(), text.rfind('[') + 1)));
-  for (std::string word; words >> word;) {
-    if (word.ends_with(']')) word.pop_back();
-    if (word == "avx2") device.features.avx2_fma = true;
-    if (word == "avx512") device.features.avx512 = true;
-    if (word == "avx512_bf16") device.features.avx512_bf16 = true;
-    if (word == "avx512_vnni") device.features.avx512_vnni = true;
-    if (word == "amx_bf16") device.features.amx_bf16 = true;
-  }
-  return device;
-}
-
 [[noreturn]] void ThrowDamagedWeights(const ProgramStep& step, const std::string& got) {
   ThrowInvalid({.what = "the engine's packed weights are damaged", .where = "step " + step.name, .got = got});
 }
@@ -267,7 +249,8 @@ Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine) {
   const Program& program = *engine.plans.at(static_cast<size_t>(constant.plan));
   const ProgramStep& step = program.steps.at(static_cast<size_t>(constant.step));
   const auto input = static_cast<size_t>(constant.input);
-  const KernelFamily* family = FindCpuKernelFamily(step.family);
+  const std::shared_ptr<const Device> maker = DeviceOfPlan(program);
+  const KernelFamily* family = FindFamily(maker->families(), step.family);
   if (!family || family->version() != step.family_version || step.packed < 0) {
     ThrowInvalid({.what = "the engine's weights are packed as another version of Tenon does it",
                   .where = "step " + step.name,
@@ -275,19 +258,18 @@ Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine) {
                   .expected = family ? fmt::format("version {}", family->version()) : "a known family",
                   .hint = "Build the engine again with tenon export, from the ONNX file."});
   }
-  const CpuDevice maker = MakerOf(program);
   const StepDescription description = DescribeStep(program, step);
   const StepProblem& problem = description.problem;
-  if (const std::string reason = family->Supports(problem, maker); !reason.empty()) ThrowDamagedWeights(step, reason);
+  if (const std::string reason = family->Supports(problem, *maker); !reason.empty()) ThrowDamagedWeights(step, reason);
   if (step.inputs[input].memory != MemoryKind::kPacked || !family->PacksInput(problem, input) ||
       problem.inputs[input].shape != constant.shape) {
     ThrowDamagedWeights(step, fmt::format("operand {} for a constant of {}", input, ToString(constant.shape)));
   }
   const auto packed = program.packed.at(static_cast<size_t>(step.packed)).bytes();
-  const size_t wanted = family->Create(problem, step.tactic, maker)->packed_bytes();
+  const size_t wanted = family->PackedBytes(problem, step.tactic, *maker);
   if (packed.size() < wanted) ThrowDamagedWeights(step, fmt::format("{} bytes of {}", packed.size(), wanted));
   // Kernels take weights of other types as FP32: the graph's constant has its own type.
-  return family->Unpack(problem, step.tactic, maker, packed, input).CastTo(constant.dtype);
+  return family->Unpack(problem, step.tactic, *maker, packed, input).CastTo(constant.dtype);
 }
 
 std::vector<TensorInfo> Infos(const std::vector<Value*>& values, const std::vector<std::string>& names) {
@@ -296,21 +278,29 @@ std::vector<TensorInfo> Infos(const std::vector<Value*>& values, const std::vect
   return infos;
 }
 
-void WarnAboutReferenceSteps(const Program& program, std::vector<std::string>& warnings) {
+void WarnAboutReferenceSteps(const Program& program, const Device& device, std::vector<std::string>& warnings) {
   for (const ProgramStep& step : program.steps) {
-    if (step.family == "reference")
+    const KernelFamily* family = FindFamily(device.families(), step.family);
+    if (family && family->is_reference())
       warnings.push_back(fmt::format("{} ({}) has no fast kernel here and runs on the reference", step.name, step.op));
   }
 }
 
 }  // namespace
 
-CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& device, const CompileOptions& options,
+PassContext PassContextFor(const Device& device, Precision precision) {
+  return {.precision = precision,
+          .half_type = device.half_type().value_or(DType::kBFloat16),
+          .converts_images = device.converts_images()};
+}
+
+CompileResult CompileFor(std::unique_ptr<Graph> graph, const Device& device, const CompileOptions& options,
                             TimingCache& cache) {
   CheckPrecision(options.precision, device);
   PassReport report;
-  RunPasses(*graph, {.precision = options.precision, .half_type = DType::kBFloat16, .report = &report},
-            {.dump_dir = options.dump_ir_dir, .disabled = options.disabled_passes});
+  PassContext context = PassContextFor(device, options.precision);
+  context.report = &report;
+  RunPasses(*graph, context, {.dump_dir = options.dump_ir_dir, .disabled = options.disabled_passes});
   CheckShapesAreStatic(*graph);
   CompileResult result;
   result.engine = std::make_shared<EngineModel>();
@@ -330,13 +320,13 @@ CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& devic
   FillPortablePart(*graph, builder, engine);
   for (const auto& kept : report.kept_in_fp32)
     result.warnings.push_back(fmt::format("{} ({}) stays in FP32: {}", kept.node, kept.op, kept.reason));
-  WarnAboutReferenceSteps(*engine.plans[0], result.warnings);
+  WarnAboutReferenceSteps(*engine.plans[0], device, result.warnings);
   for (const auto& warning : result.warnings)
     engine.reports["warnings"] += warning + "\n";  // nothing is silent: inspect shows them
   return result;
 }
 
-void AddPlanForCpu(EngineModel& engine, const CpuDevice& device, const TuneOptions& options, TimingCache& cache) {
+void AddPlan(EngineModel& engine, const Device& device, const TuneOptions& options, TimingCache& cache) {
   TENON_CHECK(!engine.plans.empty());
   const Precision precision = engine.plans[0]->precision == "half" ? Precision::kHalf : Precision::kFp32;
   CheckPrecision(precision, device);

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/cpu_device.h"
+#include "backends/device.h"
 #include "compile/timing_cache.h"
 #include "compile/tuner.h"
 #include "engine/program.h"
@@ -30,13 +30,16 @@ struct CompileResult {
   std::vector<double> step_us;  ///< of the new plan's steps, as the timing cache has it; 0 where never timed
 };
 
+/// What passes do on this device.
+PassContext PassContextFor(const Device& device, Precision precision);
+
 /// Passes, layout, memory plan, tactics: graph in, engine with one plan for `device` out. Known tactics come from the
 /// cache and new ones go to it. Throws Error(kInvalidInput) for graphs with data-dependent shapes,
 /// Error(kUnsupportedDevice) when the device doesn't compute the precision natively.
-CompileResult CompileForCpu(std::unique_ptr<Graph> graph, const CpuDevice& device, const CompileOptions& options,
+CompileResult CompileFor(std::unique_ptr<Graph> graph, const Device& device, const CompileOptions& options,
                             TimingCache& cache);
 
 /// Adds a plan for `device` to an engine that has none, from its portable part, in the precision of its first plan.
-void AddPlanForCpu(EngineModel& engine, const CpuDevice& device, const TuneOptions& options, TimingCache& cache);
+void AddPlan(EngineModel& engine, const Device& device, const TuneOptions& options, TimingCache& cache);
 
 }  // namespace tenon

@@ -12,10 +12,10 @@ constexpr LayoutHint kPreferChannelsLast = {.axis = 1};
 
 int LastAxis(const Value& value) { return static_cast<int>(value.shape().size()) - 1; }
 
-/// The FP32 kernels broadcast one input element at a time, so any channel stride is right: a planar image is read as
-/// it is. BF16 reads channel pairs.
-LayoutHint ConvInputHint(DType compute, const Value& input) {
-  return {.axis = 1, .required = compute != DType::kFloat32 || input.shape()[1] > 8};
+/// Kernels take few channels of FP32 one element at a time, so any channel stride is right: a planar image is read as it
+/// is. Half and INT8 are read in pairs and more.
+LayoutHint ConvInputHint(const Value& input) {
+  return {.axis = 1, .required = input.dtype() != DType::kFloat32 || input.shape()[1] > 8};
 }
 
 }  // namespace
@@ -26,11 +26,11 @@ LayoutHint InputHint(const Node& node, size_t index) {
   const int rank = static_cast<int>(input->shape().size());
   if (const auto* conv = node.As<Conv>()) {
     if (rank != 4) return {};
-    return index == 0 ? ConvInputHint(conv->epilogue.compute, *input) : index == 3 ? kChannelsLast : LayoutHint{};
+    return index == 0 ? ConvInputHint(*input) : index == 3 ? kChannelsLast : LayoutHint{};
   }
   if (const auto* conv = node.As<ConvTranspose>()) {
     if (rank != 4) return {};
-    return index == 0 ? ConvInputHint(conv->epilogue.compute, *input) : index == 3 ? kChannelsLast : LayoutHint{};
+    return index == 0 ? ConvInputHint(*input) : index == 3 ? kChannelsLast : LayoutHint{};
   }
   if (node.As<MatMul>() || node.As<Attention>()) {
     return rank < 2 ? LayoutHint{} : LayoutHint{.axis = LastAxis(*input), .other_axis = LastAxis(*input) - 1};

@@ -1,12 +1,8 @@
 #pragma once
-#include <string>
 #include <vector>
 
-#include "backends/cpu/cpu_device.h"
-#include "backends/kernel.h"
-#include "base/progress.h"
+#include "backends/device.h"
 #include "compile/timing_cache.h"
-#include "engine/program.h"
 
 namespace tenon {
 
@@ -17,17 +13,11 @@ struct TuneOptions {
   Progress::Mode progress = Progress::Mode::kQuiet;
 };
 
-/// A step to choose a tactic for. `problem` has the constants' elements; `step` the operands' memory.
-struct TuneStep {
-  ProgramStep* step = nullptr;
-  const StepProblem* problem = nullptr;
-};
-
-/// Chooses family and tactic of every step. Candidates are timed inside the whole program, so each sees the caches as
-/// its neighbours leave them; all steps try their k-th candidate in the same run. Winners go to the cache, known
-/// problems are taken from it. Sets ProgramStep::family, family_version and tactic.
-/// Returns each step's time in microseconds as the cache has it; 0 where it was never timed (effort 0).
-std::vector<double> ChooseTactics(const std::vector<TuneStep>& steps, const Program& program, const CpuDevice& device,
-                   const TuneOptions& options, TimingCache& cache);
+/// Chooses family and tactic of every step. Candidates are timed as the device does it; winners go to the cache, known
+/// problems are taken from it. `problems` are the steps', with the constants' elements. Sets ProgramStep::family,
+/// family_version and tactic. Returns each step's time in microseconds as the cache has it; 0 where it was never timed
+/// (effort 0).
+std::vector<double> ChooseTactics(Program& program, const std::vector<StepProblem>& problems, const Device& device,
+                                  const TuneOptions& options, TimingCache& cache);
 
 }  // namespace tenon

@@ -193,6 +193,8 @@ class Reader {
       program.constants.push_back(ReadTensor(ReadInfo(*constant->info()), constant->section()));
     for (flatbuffers::uoffset_t i = 0; plan.packed() && i < plan.packed()->size(); ++i)
       program.packed.push_back(SectionBlob(plan.packed()->Get(i)));
+    for (const auto* code : List(plan.code()))
+      program.code.push_back({{code->source_high(), code->source_low()}, SectionBlob(code->section())});
     for (const auto* step : List(plan.steps())) program.steps.push_back(ReadStep(*step));
     return program;
   }

@@ -104,9 +104,12 @@ class IndexBuilder {
     });
     std::vector<uint32_t> packed;
     for (const Blob& blob : plan.packed) packed.push_back(sections_.Add(blob.bytes()));
+    const auto code = Many<fb::Code>(plan.code, [&](const ProgramCode& kernel) {
+      return fb::CreateCode(builder_, kernel.source.high, kernel.source.low, sections_.Add(kernel.code.bytes()));
+    });
     const auto text = [&](const std::string& value) { return builder_.CreateString(value); };
     return fb::CreatePlan(builder_, text(plan.device), text(plan.fingerprint), text(plan.precision), plan.arena_bytes,
-                          steps, constants, builder_.CreateVector(packed));
+                          steps, constants, builder_.CreateVector(packed), code);
   }
 
   Offset<fb::PortableConstant> AddPortable(const PortableConstant& constant) {

@@ -51,6 +51,12 @@ struct Blob {
   static Blob Copy(std::span<const std::byte> bytes);
 };
 
+/// A kernel's machine code. Which step runs it is told by what it was compiled from.
+struct ProgramCode {
+  Digest source;
+  Blob code;
+};
+
 /// A compiled network for one device: steps over one arena. Plain data: what the engine file holds as a plan.
 struct Program {
   std::string device;       ///< "cpu"
@@ -60,6 +66,7 @@ struct Program {
   std::vector<ProgramStep> steps;
   std::vector<Tensor> constants;
   std::vector<Blob> packed;
+  std::vector<ProgramCode> code;  ///< of GPUs; CPUs generate theirs at load
 };
 
 /// What the portable part keeps of a constant: its elements, or where a plan's packed weights hold them.

@@ -136,12 +136,13 @@ class PrecisionAssigner {
       epilogue.out = out;
       if (operands.size() > kResidualOperand) operands[kResidualOperand] = As(out, operands[kResidualOperand], node);
     }
-    if (IsImageConv(*node)) {
+    const bool is_image = IsImageConv(*node);
+    if (is_image && !context_.converts_images) {
       Keep(*node, "it reads the FP32 image itself");
       return;
     }
     epilogue.compute = half;
-    operands[0] = As(half, operands[0], node);
+    if (!is_image) operands[0] = As(half, operands[0], node);
     operands[kWeightsOperand] = As(half, operands[kWeightsOperand], node);
   }
 

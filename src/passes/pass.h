@@ -26,6 +26,8 @@ struct PassReport {
 struct PassContext {
   Precision precision = Precision::kFp32;
   DType half_type = DType::kBFloat16;  ///< what `half` is on the device
+  /// A convolution of an FP32 image computes in half: the device rounds while it reads. Else it stays in FP32.
+  bool converts_images = false;
   PassReport* report = nullptr;        ///< may be null; not owned
 };
 

@@ -65,11 +65,11 @@ Cheaper CheaperType(const StepReport& report, const AdviceContext& context) {
   if (!IsDense(*report.step)) return {};
   const double flops = report.step->flops;
   const MachinePeaks& peaks = context.peaks;
-  if (report.step->compute == DType::kFloat32 && peaks.bf16_ops > peaks.fp32_ops)
-    return {"half", flops / peaks.bf16_ops * 1e6};
+  if (report.step->compute == DType::kFloat32 && peaks.half_ops > peaks.fp32_ops)
+    return {"half", flops / peaks.half_ops * 1e6};
   // Depthwise convolutions are no dot products of INT8; run-time matrices aren't quantised.
   const bool is_half = report.step->compute == DType::kBFloat16 || report.step->compute == DType::kFloat16;
-  if (is_half && report.step->op == "Conv" && !ConvShapeOf(*report.step).depthwise() && peaks.int8_ops > peaks.bf16_ops)
+  if (is_half && report.step->op == "Conv" && !ConvShapeOf(*report.step).depthwise() && peaks.int8_ops > peaks.half_ops)
     return {"int8", flops / peaks.int8_ops * 1e6};
   return {};
 }
@@ -110,7 +110,7 @@ Advice OnMemory(const StepReport& report, const AdviceContext& context) {
         "; its bytes explain {} of {}, the rest is index arithmetic and functions such as exp: "
         "fewer boxes or classes shrink both",
         TimeText(report.limit_us), TimeText(report.us));
-  else if (context.engine_precision == "fp32" && context.peaks.bf16_ops > 0)
+  else if (context.engine_precision == "fp32" && context.peaks.half_ops > 0)
     advice.text += "; half halves the bytes";
   else
     advice.text += "; fewer bytes help: fewer channels or a smaller input";

@@ -55,7 +55,8 @@ double PeakOf(DType compute, const MachinePeaks& peaks) {
     case DType::kFloat32:
       return peaks.fp32_ops;
     case DType::kBFloat16:
-      return peaks.bf16_ops;
+    case DType::kFloat16:
+      return peaks.half_ops;
     case DType::kInt8:
     case DType::kUInt8:
       return peaks.int8_ops;

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/peaks.h"
+#include "backends/device.h"
 #include "engine/program.h"
 
 namespace tenon {

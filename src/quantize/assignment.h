@@ -52,8 +52,9 @@ struct AssignmentTools {
 /// Starts with every conv in INT8. First, convs that INT8 makes slower go back, if that makes the program faster. Then
 /// those that make much noise for the time that INT8 saves there, and more of them, best buys first, until the noise is
 /// below what `map_drop` points of mAP50-95 allow; noises only roughly add up, and a conv whose return doesn't help
-/// stays. Then the judge is asked, and as long as it rejects, the noise is halved. Each conv's own noise is measured
-/// only where the noise of all isn't small already. Noise and drop go together:
+/// stays. Then the judge is asked, and as long as it rejects, a quarter of the noise goes. At the end those compute in
+/// INT8 again whose return the others made needless, and the judge is asked once more. Each conv's own noise is
+/// measured only where the noise of all isn't small already. Noise and drop go together:
 /// docs/measurements/2026-11-24-int8-accuracy.md.
 Assignment ChooseAssignment(const Graph& fused, double map_drop, const AssignmentTools& tools);
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/cpu_device.h"
+#include "backends/device.h"
 #include "base/progress.h"
 #include "ir/graph.h"
 #include "quantize/float_model.h"
@@ -49,7 +49,7 @@ using AfterImage = std::function<void(const FloatModel& model, int64_t place, si
 /// single image both halves are the same.
 /// @param title of the progress bar
 /// @param after may be empty
-SplitStatistics ObserveConvInputs(const Graph& fused, const CalibrationImages& images, const CpuDevice& device,
+SplitStatistics ObserveConvInputs(const Graph& fused, const CalibrationImages& images, const Device& device,
                                   Progress::Mode mode, const std::string& title, const AfterImage& after = {});
 
 }  // namespace tenon

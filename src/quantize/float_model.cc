@@ -23,7 +23,7 @@ std::unordered_map<std::string, Value*> ValuesByName(const Graph& graph) {
 
 }  // namespace
 
-Engine FloatModel::Compile(const Graph& graph, const std::vector<std::string>& observed, const CpuDevice& device,
+Engine FloatModel::Compile(const Graph& graph, const std::vector<std::string>& observed, const Device& device,
                            std::vector<size_t>& places) {
   std::unique_ptr<Graph> copy = graph.Clone();
   const auto values = ValuesByName(*copy);
@@ -40,14 +40,14 @@ Engine FloatModel::Compile(const Graph& graph, const std::vector<std::string>& o
   TimingCache cache;
   CompileOptions options;
   options.tune.effort = 0;
-  return MakeCpuEngine(CompileForCpu(std::move(copy), device, options, cache).engine, device);
+  return MakeEngine(CompileFor(std::move(copy), device, options, cache).engine, device);
 }
 
-FloatModel::FloatModel(const Graph& graph, const std::vector<std::string>& observed, const CpuDevice& device)
+FloatModel::FloatModel(const Graph& graph, const std::vector<std::string>& observed, const Device& device)
     : observed_(observed),
       own_outputs_(graph.outputs().size()),
       engine_(Compile(graph, observed, device, places_)),
-      context_(engine_.CreateContext({.threads = device.threads})) {
+      context_(engine_.CreateContext({.threads = device.host_threads()})) {
   for (const TensorInfo& output : engine_.outputs()) {
     // Of whatever type: only observed values, which are FP32, are looked at.
     outputs_.emplace_back(static_cast<size_t>((ElemCount(output.shape) * SizeOf(output.dtype) + 3) / 4));

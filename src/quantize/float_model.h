@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/cpu_device.h"
+#include "backends/device.h"
 #include "ir/graph.h"
 #include "tenon/tenon.hpp"
 #include "vision/detect.h"
@@ -16,7 +16,7 @@ class FloatModel {
  public:
   /// @param observed names of float values of the graph; they become outputs, in this order
   /// Compiles a copy of the graph with the cost model's tactics: nothing is timed.
-  FloatModel(const Graph& graph, const std::vector<std::string>& observed, const CpuDevice& device);
+  FloatModel(const Graph& graph, const std::vector<std::string>& observed, const Device& device);
 
   /// The first input: a batch of images.
   const TensorInfo& input() const { return engine_.inputs()[0]; }
@@ -32,7 +32,7 @@ class FloatModel {
 
  private:
   static constexpr size_t kIsInput = static_cast<size_t>(-1);
-  static Engine Compile(const Graph& graph, const std::vector<std::string>& observed, const CpuDevice& device,
+  static Engine Compile(const Graph& graph, const std::vector<std::string>& observed, const Device& device,
                         std::vector<size_t>& places);
 
   std::vector<std::string> observed_;

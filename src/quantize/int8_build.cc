@@ -1,16 +1,21 @@
 #include "quantize/int8_build.h"
 
+#include <fmt/ranges.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "ops/quantize.h"
 #include "passes/pass_list.h"
 #include "passes/pass_runner.h"
 #include "quantize/assignment.h"
 #include "quantize/calibration_file.h"
+#include "quantize/equalize.h"
+#include "quantize/findings.h"
 #include "quantize/insert.h"
 #include "quantize/int8_report.h"
 #include "quantize/quality.h"
@@ -19,7 +24,7 @@
 namespace tenon {
 namespace {
 
-constexpr size_t kDriftImages = 32, kNoiseImages = 4;
+constexpr size_t kDriftImages = 32, kNoiseImages = 4, kEqualiseImages = 32, kRoundingImages = 32;
 
 /// At most `count` of the images, evenly spread.
 CalibrationImages ImagesOf(const Dataset& data, const Preprocess& preprocess, size_t count) {
@@ -63,31 +68,43 @@ bool Fits(const StatisticsTable& table, const Graph& fused) {
 /// One build: holds what its steps share.
 class Int8Builder {
  public:
-  Int8Builder(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
-              TimingCache& cache)
+  Int8Builder(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options, TimingCache& cache)
       : fused_(Fuse(std::move(model), options)),
-        device_(device),
+        device_(device.Share()),
         options_(options),
         cache_(cache),
         head_(HeadOf(*fused_, options.head)),
         images_(ImagesOf(options.images, DefaultPreprocess(head_), options.images.samples.size())),
-        judge_(*fused_, options.images, head_, device, RestPrecision(), options.progress) {}
+        judge_(*fused_, options.images, head_, device, RestPrecision(), options.progress),
+        findings_(options.findings ? options.findings : std::make_shared<Int8Findings>()),
+        images_key_(HashString(fmt::format("{}", fmt::join(images_.paths, "\n"))).ToString() + " ") {}
 
   QuantizedModel Quantize() {
-    calibration_ = Calibrate();
-    all_ = calibration_.observed.All();
+    Observe();
     Warn(JudgeCalibration(all_, calibration_.observed.images, options_.calibrator));
     CheckDrift();
+    if (options_.weight_rounding == WeightRounding::kAdaRound)
+      weights_ = RoundConvWeights(*fused_, Some(kRoundingImages), all_, *device_, options_.progress);
     const Assignment assignment = Choose();
-    if (assignment.verdict && assignment.verdict->Rejects(options_.map_drop)) {
-      Warn({fmt::format("INT8 costs {:.2f} points of mAP50-95 on the calibration images, more than --map-drop {}",
-                        assignment.verdict->map_float - assignment.verdict->map_int8, options_.map_drop)});
+    if (assignment.verdict && assignment.verdict->Rejects(options_.map_drop, assignment.noise)) {
+      Warn({fmt::format(
+          "INT8 is expected to cost {:.2f} points of mAP50-95 ({:.2f} on the calibration images), more than "
+          "--map-drop {}",
+          assignment.verdict->ExpectedDrop(assignment.noise),
+          assignment.verdict->map_float - assignment.verdict->map_int8, options_.map_drop)});
     }
-    const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_};
+    const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_, equalised_};
     return {.graph = Quantized(assignment.int8, all_),
             .report = DescribeInt8(facts),
             .json = Int8ToJson(facts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
             .warnings = warnings_};
+  }
+
+  double NoiseOfAll() {
+    Observe();
+    std::set<std::string> all;
+    for (const QuantizableConv& conv : FindQuantizableConvs(*fused_)) all.insert(conv.node->name());
+    return Noise(all);
   }
 
   CompileResult Build() {
@@ -106,7 +123,24 @@ class Int8Builder {
     return model;
   }
 
-  Precision RestPrecision() const { return device_.features.avx512_bf16 ? Precision::kHalf : Precision::kFp32; }
+  CalibrationImages Some(size_t count) const { return ImagesOf(options_.images, images_.preprocess, count); }
+
+  Precision RestPrecision() const { return device_->half_type() ? Precision::kHalf : Precision::kFp32; }
+
+  void Observe() {
+    Equalise();
+    judge_.TakeFloat(findings_->float_detections[images_key_]);
+    calibration_ = Calibrate();
+    all_ = calibration_.observed.All();
+  }
+
+  /// Before anything else is observed: what is stored in 8 bits are the tensors of the equalised graph.
+  void Equalise() {
+    if (device_->kind() != "cpu") return;  // other backends store one scale a tensor
+    const SplitStatistics seen =
+        ObserveConvInputs(*fused_, Some(kEqualiseImages), *device_, options_.progress, "equalise");
+    equalised_ = EqualizeChannels(*fused_, seen.All());
+  }
 
   /// From the file, where that fits; else from the images.
   Calibration Calibrate() {
@@ -114,17 +148,26 @@ class Int8Builder {
     if (auto known = ReadCalibration(key)) return *std::move(known);
     Calibration made{.key = key, .observed = {}};
     made.observed =
-        ObserveConvInputs(*fused_, images_, device_, options_.progress, "calibrate",
+        ObserveConvInputs(*fused_, images_, *device_, options_.progress, "calibrate",
                           [&](const FloatModel& model, int64_t place, size_t index, const LetterboxPlan& plan) {
                             judge_.ShowFloat(model.outputs(), place, index, plan);
                           });
-    WriteTextFileAtomically(options_.calib_file, PrintCalibration(made));
+    Keep(made);
     return made;
+  }
+
+  void Keep(const Calibration& made) const {
+    try {
+      WriteTextFileAtomically(options_.calib_file, PrintCalibration(made));
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kInterrupted) throw;
+      Log().warn("the calibration is not kept and will be made again: {}", error.what());
+    }
   }
 
   std::optional<Calibration> ReadCalibration(const CalibrationKey& key) const {
     const std::string& file = options_.calib_file;
-    if (!std::filesystem::exists(file)) return {};
+    if (std::error_code ignored; !std::filesystem::exists(file, ignored)) return {};
     try {
       Calibration known = ParseCalibration(ReadTextFile(file));
       std::string difference = DescribeDifference(known.key, key);
@@ -142,43 +185,64 @@ class Int8Builder {
 
   void CheckDrift() {
     if (!options_.val) return;
-    const SplitStatistics seen = ObserveConvInputs(*fused_, ImagesOf(*options_.val, images_.preprocess, kDriftImages),
-                                                   device_, options_.progress, "drift");
-    drift_ = JudgeDrift(calibration_.observed, seen.All(), seen.images);
+    drift_ = findings_->drift.Get(images_key_, [&] {
+      const SplitStatistics seen = ObserveConvInputs(*fused_, ImagesOf(*options_.val, images_.preprocess, kDriftImages),
+                                                     *device_, options_.progress, "drift");
+      return JudgeDrift(calibration_.observed, seen.All(), seen.images);
+    });
     if (!drift_->warning.empty()) Warn({drift_->warning});
   }
 
   Assignment Choose() {
-    const NoiseMeter meter(*fused_, all_, ImagesOf(options_.images, images_.preprocess, kNoiseImages), device_);
     AssignmentTools tools{.progress = options_.progress};
-    tools.noise = [&](const std::set<std::string>& int8) {
-      return meter.Measure({.calibrator = options_.calibrator, .int8 = int8});
-    };
+    tools.noise = [this](const std::set<std::string>& int8) { return Noise(int8); };
     if (options_.compile.tune.effort > 0)
       tools.times = [this](const std::set<std::string>& int8) { return Time(int8); };
     if (judge_.CanJudge()) tools.judge = [this](const std::set<std::string>& int8) { return Ask(int8); };
     return ChooseAssignment(*fused_, options_.map_drop, tools);
   }
 
+  InsertOptions ToInsertOptions(const std::set<std::string>& int8) const {
+    return {.calibrator = options_.calibrator, .int8 = int8, .weights = &weights_};
+  }
+
+  double Noise(const std::set<std::string>& int8) {
+    const InsertOptions insert = ToInsertOptions(int8);
+    return findings_->noise.Get(images_key_ + KeyOf(insert), [&] {
+      if (!meter_) meter_.emplace(*fused_, all_, Some(kNoiseImages), *device_);
+      return meter_->Measure(insert);
+    });
+  }
+
   std::unique_ptr<Graph> Quantized(const std::set<std::string>& int8, const StatisticsTable& statistics) const {
     std::unique_ptr<Graph> graph = fused_->Clone();
-    InsertQuantization(*graph, {.calibrator = options_.calibrator, .int8 = int8}, statistics);
+    InsertQuantization(*graph, ToInsertOptions(int8), statistics);
     return graph;
   }
 
   Verdict Ask(const std::set<std::string>& int8) {
-    return judge_.Ask(
-        {Quantized(int8, calibration_.observed.halves[0]), Quantized(int8, calibration_.observed.halves[1])});
+    return findings_->verdicts.Get(images_key_ + KeyOf(ToInsertOptions(int8)), [&] {
+      const Verdict verdict = judge_.Ask(
+          {Quantized(int8, calibration_.observed.halves[0]), Quantized(int8, calibration_.observed.halves[1])});
+      findings_->float_detections[images_key_] = judge_.FloatDetections();
+      return verdict;
+    });
   }
 
   CompileResult Compile(std::unique_ptr<Graph> quantized, const TuneOptions& tune) {
     CompileOptions compile = options_.compile;
     compile.precision = RestPrecision();
     compile.tune = tune;
-    return CompileForCpu(std::move(quantized), device_, compile, cache_);
+    return CompileFor(std::move(quantized), *device_, compile, cache_);
   }
 
+  /// Ranges don't change what a program takes.
   ProgramTimes Time(const std::set<std::string>& int8) {
+    return findings_->times.Get(fmt::format("effort {} {}", options_.compile.tune.effort, fmt::join(int8, " ")),
+                                [&] { return TimeProgram(int8); });
+  }
+
+  ProgramTimes TimeProgram(const std::set<std::string>& int8) {
     TuneOptions tune = options_.compile.tune;
     tune.progress = Progress::Mode::kQuiet;
     const CompileResult result = Compile(Quantized(int8, all_), tune);
@@ -196,7 +260,7 @@ class Int8Builder {
   }
 
   const std::unique_ptr<Graph> fused_;
-  const CpuDevice device_;
+  const std::shared_ptr<const Device> device_;
   const Int8BuildOptions& options_;
   TimingCache& cache_;
   const Head head_;
@@ -204,18 +268,28 @@ class Int8Builder {
   Judge judge_;
   Calibration calibration_;
   StatisticsTable all_;  ///< of both halves
+  WeightTable weights_;  ///< rounded together, where that was asked for
+  int equalised_ = 0;    ///< tensors
+  std::optional<NoiseMeter> meter_;
+  const std::shared_ptr<Int8Findings> findings_;
+  const std::string images_key_;
   std::optional<Drift> drift_;
   std::vector<std::string> warnings_;
 };
 
 }  // namespace
 
-QuantizedModel QuantizeInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+QuantizedModel QuantizeInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
                             TimingCache& cache) {
   return Int8Builder(std::move(model), device, options, cache).Quantize();
 }
 
-CompileResult BuildInt8(std::unique_ptr<Graph> model, const CpuDevice& device, const Int8BuildOptions& options,
+double NoiseOfAllInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
+                      TimingCache& cache) {
+  return Int8Builder(std::move(model), device, options, cache).NoiseOfAll();
+}
+
+CompileResult BuildInt8(std::unique_ptr<Graph> model, const Device& device, const Int8BuildOptions& options,
                         TimingCache& cache) {
   return Int8Builder(std::move(model), device, options, cache).Build();
 }

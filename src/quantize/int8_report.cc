@@ -31,10 +31,11 @@ std::string DescribeInt8(const Int8Facts& facts) {
   const Assignment& chosen = facts.assignment;
   std::string text = fmt::format(
       "  {} convs in INT8, {:.1f}% of the FLOPs; noise {:.4f} of the final tensors' variance ({:.4f} with all convs)\n"
-      "  calibrated on {} images of {} {} with {}",
+      "  calibrated on {} images of {} {} with {}; weights rounded: {}; {} tensors equalised",
       chosen.int8.size(), 100 * chosen.flops_share, chosen.noise, chosen.noise_of_all, facts.images,
       facts.options.images.source, facts.options.images.split,
-      kCalibratorNames[static_cast<size_t>(facts.options.calibrator)]);
+      kCalibratorNames[static_cast<size_t>(facts.options.calibrator)],
+      kWeightRoundingNames[static_cast<size_t>(facts.options.weight_rounding)], facts.equalised);
   if (facts.drift)
     text +=
         fmt::format("; drift from val {:.4f} nats (KL, {:.4f} expected)", facts.drift->median, facts.drift->expected);
@@ -42,9 +43,9 @@ std::string DescribeInt8(const Int8Facts& facts) {
   if (const auto& verdict = chosen.verdict) {
     text += fmt::format(
         "  mAP50-95 on them, each half judged with the ranges of the other: {:.2f}, FP32 {:.2f}; drop {:.2f} (95% "
-        "interval {:.2f} to {:.2f})\n",
+        "interval {:.2f} to {:.2f}); {:.2f} expected by them and the noise\n",
         verdict->map_int8, verdict->map_float, verdict->map_float - verdict->map_int8, verdict->drop.low,
-        verdict->drop.high);
+        verdict->drop.high, verdict->ExpectedDrop(chosen.noise));
   }
   if (chosen.chosen_us) {
     text += fmt::format("  sum of the steps' times: {:.2f} ms; {:.2f} with all convs in INT8, {:.2f} with none\n",
@@ -63,6 +64,8 @@ nlohmann::ordered_json Int8ToJson(const Int8Facts& facts) {
         {"data", facts.options.images.source},
         {"split", facts.options.images.split},
         {"calibrator", kCalibratorNames[static_cast<size_t>(facts.options.calibrator)]},
+        {"weight_rounding", kWeightRoundingNames[static_cast<size_t>(facts.options.weight_rounding)]},
+        {"equalised", facts.equalised},
         {"drift", nullptr},
         {"drift_expected", nullptr}}},
       {"layers", chosen.int8},
@@ -72,6 +75,7 @@ nlohmann::ordered_json Int8ToJson(const Int8Facts& facts) {
       {"map_float", nullptr},
       {"map_int8", nullptr},
       {"map_drop_interval", nullptr},
+      {"map_drop_expected", nullptr},
       {"steps_us",
        {{"chosen", OrNull(chosen.chosen_us)}, {"all", OrNull(chosen.all_us)}, {"none", OrNull(chosen.half_us)}}},
       {"kept", nlohmann::ordered_json::array()}};
@@ -83,6 +87,7 @@ nlohmann::ordered_json Int8ToJson(const Int8Facts& facts) {
     json["map_float"] = verdict->map_float / 100;
     json["map_int8"] = verdict->map_int8 / 100;
     json["map_drop_interval"] = {verdict->drop.low, verdict->drop.high};
+    json["map_drop_expected"] = verdict->ExpectedDrop(chosen.noise);
   }
   for (const KeptLayer& layer : chosen.kept) {
     json["kept"].push_back({{"layer", layer.node},

@@ -40,12 +40,23 @@ double MapOf(const ResampledMap& map) { return 100 * map.MeanAp(std::vector<int>
 
 }  // namespace
 
-Judge::Judge(const Graph& fused, const Dataset& data, const Head& head, const CpuDevice& device, Precision precision,
+double Verdict::ExpectedDrop(double noise) const {
+  constexpr double kWithoutNoise = 0.15, kPerNoise = 15, kSpread = 0.2;
+  const double seen = map_float - map_int8, foretold = kWithoutNoise + kPerNoise * noise;
+  const double seen_variance = StandardError() * StandardError(), foretold_variance = kSpread * kSpread;
+  return (seen * foretold_variance + foretold * seen_variance) / (seen_variance + foretold_variance);
+}
+
+bool Verdict::Rejects(double map_drop, double noise) const {
+  return map_float - map_int8 > std::max(map_drop, StandardError()) || ExpectedDrop(noise) > map_drop;
+}
+
+Judge::Judge(const Graph& fused, const Dataset& data, const Head& head, const Device& device, Precision precision,
              Progress::Mode mode)
     : fused_(fused),
       data_(data),
       head_(head),
-      device_(device),
+      device_(device.Share()),
       precision_(precision),
       mode_(mode),
       can_judge_(HasLabels(data) && static_cast<int>(data.names.size()) == head.num_classes),
@@ -68,14 +79,20 @@ void Judge::ShowFloat(std::span<const TensorView> outputs, int64_t place, size_t
   Keep(float_, sample, plan, Detect(head_, outputs, place, Options()));
 }
 
+void Judge::TakeFloat(Scored detections) {
+  if (detections.size() != float_.size()) return;
+  float_ = std::move(detections);
+  shown_ = static_cast<size_t>(std::count_if(float_.begin(), float_.end(), [](const auto& image) { return !!image; }));
+}
+
 void Judge::RunHalf(std::unique_ptr<Graph> graph, Precision precision, size_t half, Scored& scored) const {
   const Dataset images = EverySecond(data_, half);
   if (images.samples.empty()) return;
   TimingCache cache;
   CompileOptions options{.precision = precision};
   options.tune.effort = 0;  // the accuracy of a kernel doesn't depend on its tactic
-  Detector detector(MakeCpuEngine(CompileForCpu(std::move(graph), device_, options, cache).engine, device_),
-                    std::string(HeadFlag(head_.kind)), device_.threads);
+  Detector detector(MakeEngine(CompileFor(std::move(graph), *device_, options, cache).engine, *device_),
+                    std::string(HeadFlag(head_.kind)), device_->host_threads());
   AccuracyOptions accuracy{.title = half == 0 ? "judge, first half" : "judge, second half", .progress = mode_};
   accuracy.nms = Options().nms;
   EvaluateImages(detector, images, accuracy, [&](ImageDetections image) {
@@ -86,7 +103,9 @@ void Judge::RunHalf(std::unique_ptr<Graph> graph, Precision precision, size_t ha
 Verdict Judge::Ask(std::array<std::unique_ptr<Graph>, 2> quantized) {
   TENON_CHECK(can_judge_);
   if (shown_ == 0) {  // the calibration was taken from its file
-    for (size_t half = 0; half < 2; ++half) RunHalf(fused_.Clone(), Precision::kFp32, half, float_);
+    Scored detections(data_.samples.size());
+    for (size_t half = 0; half < 2; ++half) RunHalf(fused_.Clone(), Precision::kFp32, half, detections);
+    TakeFloat(std::move(detections));
   }
   Scored int8(data_.samples.size());
   for (size_t half = 0; half < 2; ++half) RunHalf(std::move(quantized[1 - half]), precision_, half, int8);

@@ -51,8 +51,8 @@ std::vector<std::string> FinalTensors(const Graph& graph) {
 }
 
 NoiseMeter::NoiseMeter(const Graph& fused, const StatisticsTable& statistics, const CalibrationImages& images,
-                       const CpuDevice& device)
-    : fused_(fused), statistics_(statistics), device_(device), finals_(FinalTensors(fused)) {
+                       const Device& device)
+    : fused_(fused), statistics_(statistics), device_(device.Share()), finals_(FinalTensors(fused)) {
   FloatModel model(fused, finals_, device);
   Progress progress("", "images", static_cast<int64_t>(images.paths.size()), Progress::Mode::kQuiet);
   ForEachBatch(images, model.input().shape, progress, [&](const ImageBatch& batch) {
@@ -67,7 +67,7 @@ NoiseMeter::NoiseMeter(const Graph& fused, const StatisticsTable& statistics, co
 double NoiseMeter::Measure(const InsertOptions& options) const {
   const std::unique_ptr<Graph> quantized = fused_.Clone();
   InsertQuantization(*quantized, options, statistics_);
-  FloatModel model(*quantized, finals_, device_);
+  FloatModel model(*quantized, finals_, *device_);
   double noise = 0;
   for (size_t b = 0; b < batches_.size(); ++b) {
     CheckInterrupt();

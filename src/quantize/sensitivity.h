@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/cpu_device.h"
+#include "backends/device.h"
 #include "ir/graph.h"
 #include "quantize/calibrate.h"
 #include "quantize/insert.h"
@@ -20,7 +20,7 @@ class NoiseMeter {
  public:
   /// Runs the float graph on the images once and keeps its final tensors. All must outlive the meter.
   NoiseMeter(const Graph& fused, const StatisticsTable& statistics, const CalibrationImages& images,
-             const CpuDevice& device);
+             const Device& device);
 
   /// Mean over the final tensors of quantisation noise power / variance of the tensor. Small noises of different layers
   /// roughly add up.
@@ -29,7 +29,7 @@ class NoiseMeter {
  private:
   const Graph& fused_;
   const StatisticsTable& statistics_;
-  const CpuDevice device_;
+  const std::shared_ptr<const Device> device_;
   std::vector<std::string> finals_;
   std::vector<std::vector<float>> batches_;
   std::vector<std::vector<std::vector<float>>> expected_;  ///< by batch, then tensor

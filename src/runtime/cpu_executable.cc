@@ -1,7 +1,5 @@
 #include "backends/cpu/cpu_program.h"
-#include "base/error.h"
-#include "runtime/executable.h"
-#include "runtime/load.h"
+#include "runtime/device_executables.h"
 
 namespace tenon {
 namespace {
@@ -40,56 +38,12 @@ class CpuExecutable final : public internal::Executable {
   std::shared_ptr<const CpuProgram> program_;
 };
 
-std::string PlanList(const EngineModel& model) {
-  std::string text;
-  for (const auto& plan : model.plans) text += (text.empty() ? "" : ", ") + fmt::format("\"{}\"", plan->fingerprint);
-  return text;
-}
-
 }  // namespace
 
-int64_t WeightsBytes(const Program& program) {
-  int64_t bytes = 0;
-  for (const Tensor& constant : program.constants) bytes += constant.size_bytes();
-  for (const Blob& blob : program.packed) bytes += static_cast<int64_t>(blob.size_bytes);
-  return bytes;
-}
-
-namespace {
-
-/// The plans built for machines of this kind, by whatever version.
-std::vector<std::shared_ptr<const Program>> PlansFor(const EngineModel& model, const CpuDevice& device) {
-  const std::string fingerprint = device.Fingerprint();
-  std::vector<std::shared_ptr<const Program>> plans;
-  for (const auto& plan : model.plans) {
-    if (plan->device == "cpu" && plan->fingerprint == fingerprint) plans.push_back(plan);
-  }
-  return plans;
-}
-
-}  // namespace
-
-std::shared_ptr<const Program> FindPlan(const EngineModel& model, const CpuDevice& device) {
-  for (const auto& plan : PlansFor(model, device)) {
-    if (ForeignFamilies(*plan).empty()) return plan;
-  }
-  return nullptr;
-}
-
-std::shared_ptr<const internal::Executable> NewCpuExecutable(const EngineModel& model, const CpuDevice& device) {
-  std::shared_ptr<const Program> plan = FindPlan(model, device);
-  if (const auto plans = PlansFor(model, device); !plan && !plans.empty()) plan = plans[0];  // says what is foreign
-  if (!plan) {
-    ThrowUnsupported({.what = "the engine has no plan for this machine",
-                      .where = device.Fingerprint(),
-                      .got = "plans for " + PlanList(model),
-                      .hint = "Use --build to make one here, or tenon export --add-device on a machine of this kind."});
-  }
-  return std::make_shared<CpuExecutable>(model, plan, device);
-}
-
-Engine MakeCpuEngine(const std::shared_ptr<const EngineModel>& model, const CpuDevice& device) {
-  return Engine::Adopt(internal::NewHandle(NewCpuExecutable(*model, device)));
+std::shared_ptr<const internal::Executable> NewCpuExecutable(const EngineModel& model,
+                                                             std::shared_ptr<const Program> plan,
+                                                             const CpuDevice& device) {
+  return std::make_shared<CpuExecutable>(model, std::move(plan), device);
 }
 
 }  // namespace tenon

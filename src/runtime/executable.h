@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@ class Execution {
   /// `step_us`: where given, gets each step's time in microseconds.
   virtual void Run(std::span<const void* const> inputs, std::span<void* const> outputs,
                    std::vector<double>* step_us) = 0;
+  /// Of the last run on a device of its own, in microseconds, without copies to and from it; nothing on the CPU.
+  virtual std::optional<double> device_us() const { return std::nullopt; }
   virtual int64_t memory_bytes() const = 0;
   virtual int threads() const = 0;
 };

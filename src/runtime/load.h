@@ -1,7 +1,7 @@
 #pragma once
 #include <memory>
 
-#include "backends/cpu/cpu_device.h"
+#include "backends/device.h"
 #include "engine/program.h"
 #include "ir/graph.h"
 #include "runtime/executable.h"
@@ -10,15 +10,18 @@
 namespace tenon {
 
 /// The plan that fits the device and this version's kernels; null when the engine has none.
-std::shared_ptr<const Program> FindPlan(const EngineModel& model, const CpuDevice& device);
+std::shared_ptr<const Program> FindPlan(const EngineModel& model, const Device& device);
 
 /// Bytes of the program's constants, packed ones included.
 int64_t WeightsBytes(const Program& program);
 
 /// Makes the model's plan for `device` ready to run. Throws Error(kUnsupportedDevice) when there is none,
 /// Error(kInvalidInput) when the only one is of a version of Tenon with other kernels.
-std::shared_ptr<const internal::Executable> NewCpuExecutable(const EngineModel& model, const CpuDevice& device);
-Engine MakeCpuEngine(const std::shared_ptr<const EngineModel>& model, const CpuDevice& device);
+std::shared_ptr<const internal::Executable> NewExecutable(const EngineModel& model, const Device& device);
+/// The same for the device of that name: "cpu", "cuda" or "cuda:1"; "": a GPU that the model has a plan for where there
+/// is one, else the CPU. Throws Error(kInvalidInput) for another name.
+std::shared_ptr<const internal::Executable> NewExecutableOn(const EngineModel& model, const std::string& device);
+Engine MakeEngine(const std::shared_ptr<const EngineModel>& model, const Device& device);
 
 /// Runs a graph on the reference evaluator: slow, the definition of right.
 Engine MakeReferenceEngine(std::shared_ptr<const Graph> graph);

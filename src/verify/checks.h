@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/cpu_device.h"
+#include "backends/device.h"
 #include "engine/program.h"
 #include "ir/graph.h"
 #include "verify/accuracy.h"
@@ -55,7 +55,7 @@ struct SourceGraphs {
 /// A layer that was scaled by 1.05, or altered anywhere by more than rounding, fails although mAP may not show it.
 /// `value`: the largest difference over what rounding explains. Steps are found by name. Not judged when a step with
 /// constants can't be compared: engines built by another version of Tenon.
-Check CheckWeights(const Program& plan, const CpuDevice& device, const SourceGraphs& source);
+Check CheckWeights(const Program& plan, const Device& device, const SourceGraphs& source);
 
 /// An input tensor of the engine that holds the image in every place of the batch.
 Tensor BatchOf(const LoadedImage& image, const TensorInfo& input);

@@ -20,7 +20,7 @@ struct MatrixOptions {
 struct MatrixSubject {
   Detector* engine;
   const Program* plan;  ///< that `engine` runs
-  const CpuDevice* device;
+  const Device* device;
   std::string build_warnings;  ///< EngineModel::reports["warnings"]
   AccuracyPair accuracy;
   SourceGraphs source;

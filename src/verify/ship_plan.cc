@@ -79,7 +79,12 @@ bool ShipPlan::TryAccuracyRemedy(const ShipOutcome& outcome) {
     best_badness_ = badness;
     best_ = current_;
   }
-  auto remedy = NextAccuracyRemedy();
+  return Take(NextAccuracyRemedy());
+}
+
+bool ShipPlan::Skip() { return Take(NextAccuracyRemedy()); }
+
+bool ShipPlan::Take(std::optional<Remedy> remedy) {
   if (!remedy) return false;
   current_ = std::move(remedy->settings);
   remedy_ = std::move(remedy->name);

@@ -58,6 +58,8 @@ class ShipPlan {
   const std::string& remedy() const { return remedy_; }
   /// After an attempt with settings() that didn't pass: chooses the next. False when nothing is left to try.
   bool Next(const ShipOutcome& outcome);
+  /// The same where settings() proved not worth an attempt.
+  bool Skip();
 
  private:
   struct Remedy {
@@ -75,6 +77,7 @@ class ShipPlan {
   bool TryHarderTuning(const std::vector<Check>& checks);
   bool TryAccuracyRemedy(const ShipOutcome& outcome);
   std::optional<Remedy> NextAccuracyRemedy();
+  bool Take(std::optional<Remedy> remedy);
 
   const ShipSettings first_;
   const ShipLimits limits_;

@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/file.h"
 #include "engine/engine_file.h"
 #include "ir/text.h"
@@ -76,7 +77,7 @@ Tensor RunEngine(const Engine& engine, const Tensor& image, int threads = 2) {
 }
 
 CompileResult CompileNet(int batch, CompileOptions options, TimingCache& cache) {
-  return CompileForCpu(MakeNet(batch), CpuDevice::Detect(), options, cache);
+  return CompileFor(MakeNet(batch), CpuDevice::Detect(), options, cache);
 }
 
 class EngineFileTest : public testing::Test {
@@ -97,7 +98,7 @@ TEST(CompilerTest, AgreesWithTheReference) {
   const auto result = CompileNet(1, {.tune = {.effort = 1}}, cache);
   EXPECT_TRUE(result.warnings.empty()) << result.warnings[0];
   EXPECT_GT(cache.size(), 0u);
-  const Tensor output = RunEngine(MakeCpuEngine(result.engine, CpuDevice::Detect()), image);
+  const Tensor output = RunEngine(MakeEngine(result.engine, CpuDevice::Detect()), image);
   // Logits reach about 100 here, from sums of up to 432 terms: FP32 rounding leaves 1e-4 of them, sigmoid's slope a
   // quarter.
   for (int64_t i = 0; i < output.elems(); ++i)
@@ -111,7 +112,7 @@ TEST(CompilerTest, HalfIsCloseAndSaysSo) {
   const Tensor expected = EvaluateGraph(*graph, std::vector{image})[0];
   TimingCache cache;
   const auto result = CompileNet(1, {.precision = Precision::kHalf, .tune = {.effort = 0}}, cache);
-  const Engine engine = MakeCpuEngine(result.engine, CpuDevice::Detect());
+  const Engine engine = MakeEngine(result.engine, CpuDevice::Detect());
   EXPECT_EQ(engine.precision(), "half");
   const Tensor output = RunEngine(engine, image);
   double sum_squares = 0, worst = 0;
@@ -131,7 +132,7 @@ TEST(CompilerTest, HalfIsRefusedWhereTheCpuHasNoBf16) {
   device.features.avx512_bf16 = false;
   TimingCache cache;
   try {
-    CompileForCpu(MakeNet(), device, {.precision = Precision::kHalf}, cache);
+    CompileFor(MakeNet(), device, {.precision = Precision::kHalf}, cache);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUnsupportedDevice);
@@ -140,8 +141,8 @@ TEST(CompilerTest, HalfIsRefusedWhereTheCpuHasNoBf16) {
 
 TEST(CompilerTest, SameBitsOverThreadsRunsAndPlacesInABatch) {
   TimingCache cache;
-  const Engine one = MakeCpuEngine(CompileNet(1, {.tune = {.effort = 0}}, cache).engine, CpuDevice::Detect());
-  const Engine four = MakeCpuEngine(CompileNet(4, {.tune = {.effort = 1}}, cache).engine, CpuDevice::Detect());
+  const Engine one = MakeEngine(CompileNet(1, {.tune = {.effort = 0}}, cache).engine, CpuDevice::Detect());
+  const Engine four = MakeEngine(CompileNet(4, {.tune = {.effort = 1}}, cache).engine, CpuDevice::Detect());
   const Tensor image = RandomImage(1, 9);
   const Tensor expected = RunEngine(one, image, 1);
   EXPECT_TRUE(Identical(RunEngine(one, image, 2), expected));
@@ -157,7 +158,7 @@ TEST(CompilerTest, SameBitsOverThreadsRunsAndPlacesInABatch) {
 
 TEST(CompilerTest, ContextsOfOneEngineRunSideBySide) {
   TimingCache cache;
-  const Engine engine = MakeCpuEngine(CompileNet(1, {.tune = {.effort = 0}}, cache).engine, CpuDevice::Detect());
+  const Engine engine = MakeEngine(CompileNet(1, {.tune = {.effort = 0}}, cache).engine, CpuDevice::Detect());
   const Tensor image = RandomImage(1, 11), expected = RunEngine(engine, image);
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
@@ -182,7 +183,7 @@ TEST_F(EngineFileTest, RoundTripsAndRebuildsToTheSameBytes) {
   EXPECT_EQ(loaded.metadata().at("task"), "detect");
   EXPECT_EQ(loaded.outputs()[0].shape, (Shape{1, 7, 80}));
   const Tensor image = RandomImage(1, 12);
-  EXPECT_TRUE(Identical(RunEngine(loaded, image), RunEngine(MakeCpuEngine(first.engine, CpuDevice::Detect()), image)));
+  EXPECT_TRUE(Identical(RunEngine(loaded, image), RunEngine(MakeEngine(first.engine, CpuDevice::Detect()), image)));
 }
 
 TEST_F(EngineFileTest, ThePortablePartRebuildsThePlan) {
@@ -190,29 +191,29 @@ TEST_F(EngineFileTest, ThePortablePartRebuildsThePlan) {
   WriteEngine(*CompileNet(1, {.tune = {.effort = 0}}, cache).engine, Path("a.tenon"));
   const auto model = ReadEngine(Path("a.tenon"));
   CpuDevice other = CpuDevice::Detect();
-  other.model = "another CPU";
+  other.brand = "another CPU";
   EXPECT_EQ(FindPlan(*model, other), nullptr);
-  EXPECT_THROW(MakeCpuEngine(model, other), Error);
-  AddPlanForCpu(*model, other, {.effort = 0}, cache);
+  EXPECT_THROW(MakeEngine(model, other), Error);
+  AddPlan(*model, other, {.effort = 0}, cache);
   const Tensor image = RandomImage(1, 13);
-  EXPECT_TRUE(Identical(RunEngine(MakeCpuEngine(model, other), image),
-                        RunEngine(MakeCpuEngine(model, CpuDevice::Detect()), image)));
+  EXPECT_TRUE(
+      Identical(RunEngine(MakeEngine(model, other), image), RunEngine(MakeEngine(model, CpuDevice::Detect()), image)));
 }
 
 TEST_F(EngineFileTest, PlansAreRebuiltFromWeightsThatAnotherInstructionSetPacked) {
   const CpuDevice here = CpuDevice::Detect();
   CpuDevice narrow = here;
-  narrow.model = "a CPU with AVX2 alone";
+  narrow.brand = "a CPU with AVX2 alone";
   narrow.features = {.avx2_fma = true};
   if (here.features.ToString() == narrow.features.ToString()) GTEST_SKIP() << "this CPU has AVX2 alone";
   TimingCache cache;
   const Tensor image = RandomImage(1, 14);
   for (const auto& [maker, user] : {std::pair(here, narrow), std::pair(narrow, here)}) {
-    const auto engine = CompileForCpu(MakeNet(1), maker, {.tune = {.effort = 0}}, cache).engine;
-    const auto direct = CompileForCpu(MakeNet(1), user, {.tune = {.effort = 0}}, cache).engine;
-    const Tensor expected = RunEngine(MakeCpuEngine(direct, user), image);
-    AddPlanForCpu(*engine, user, {.effort = 0}, cache);
-    EXPECT_TRUE(Identical(RunEngine(MakeCpuEngine(engine, user), image), expected)) << maker.model;
+    const auto engine = CompileFor(MakeNet(1), maker, {.tune = {.effort = 0}}, cache).engine;
+    const auto direct = CompileFor(MakeNet(1), user, {.tune = {.effort = 0}}, cache).engine;
+    const Tensor expected = RunEngine(MakeEngine(direct, user), image);
+    AddPlan(*engine, user, {.effort = 0}, cache);
+    EXPECT_TRUE(Identical(RunEngine(MakeEngine(engine, user), image), expected)) << maker.brand;
   }
 }
 

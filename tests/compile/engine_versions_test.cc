@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/file.h"
 #include "compile/compiler.h"
 #include "engine/engine_file.h"
@@ -41,7 +42,7 @@ constexpr const char* kGraph = R"(graph "kept" {
 CpuDevice PlainDevice() {
   CpuDevice device;
   device.features.avx2_fma = true;
-  device.model = "a plain CPU of the tests";
+  device.brand = "a plain CPU of the tests";
   device.threads = 1;
   return device;
 }
@@ -55,7 +56,7 @@ Tensor Input() {
 }
 
 Tensor RunEngine(const std::shared_ptr<EngineModel>& model, const CpuDevice& device) {
-  const Engine engine = MakeCpuEngine(model, device);
+  const Engine engine = MakeEngine(model, device);
   Tensor y(DType::kFloat32, {1, 8, 4, 4});
   engine.CreateContext({.threads = 1}).Run({Input().raw()}, {y.raw()});
   return y;
@@ -70,7 +71,7 @@ void ExpectRight(const Tensor& y, const Tensor& expected = Expected()) {
 
 std::shared_ptr<EngineModel> Build() {
   TimingCache cache;
-  return CompileForCpu(Parse(kGraph, &MakeOp), PlainDevice(), {.tune = {.effort = 0}}, cache).engine;
+  return CompileFor(Parse(kGraph, &MakeOp), PlainDevice(), {.tune = {.effort = 0}}, cache).engine;
 }
 
 std::string MessageOf(const std::function<void()>& run) {
@@ -125,7 +126,7 @@ TEST_F(EngineVersionsTest, TheKeptEngineRunsOrIsRefusedClearly) {
   EXPECT_THAT(MessageOf([&] { RunEngine(model, PlainDevice()); }),
               AllOf(HasSubstr("another version of Tenon"), HasSubstr("kernel famil"), HasSubstr("tenon export")));
   TimingCache cache;
-  const std::string message = MessageOf([&] { AddPlanForCpu(*model, PlainDevice(), {.effort = 0}, cache); });
+  const std::string message = MessageOf([&] { AddPlan(*model, PlainDevice(), {.effort = 0}, cache); });
   if (message == "no error") return ExpectRight(RunEngine(model, PlainDevice()), expected);
   EXPECT_THAT(message, AllOf(HasSubstr("another version of Tenon"), HasSubstr("tenon export")));
 }
@@ -151,7 +152,7 @@ TEST_F(EngineVersionsTest, ForeignKernelsWithoutWeightsAreBuiltAgain) {
   EXPECT_THAT(MessageOf([&] { RunEngine(model, PlainDevice()); }),
               AllOf(HasSubstr("another version of Tenon"), HasSubstr("region 10"), HasSubstr("--build")));
   TimingCache cache;
-  AddPlanForCpu(*model, PlainDevice(), {.effort = 0}, cache);
+  AddPlan(*model, PlainDevice(), {.effort = 0}, cache);
   ASSERT_NE(FindPlan(*model, PlainDevice()), nullptr);
   ExpectRight(RunEngine(model, PlainDevice()));
   // Both plans are in the file; the one that fits is found again.
@@ -163,13 +164,13 @@ TEST_F(EngineVersionsTest, ForeignPackingIsRefusedWithItsFamily) {
   const auto model = WithForeign("conv_direct");
   EXPECT_THAT(MessageOf([&] { RunEngine(model, PlainDevice()); }), HasSubstr("conv_direct"));
   TimingCache cache;
-  EXPECT_THAT(MessageOf([&] { AddPlanForCpu(*model, PlainDevice(), {.effort = 0}, cache); }),
+  EXPECT_THAT(MessageOf([&] { AddPlan(*model, PlainDevice(), {.effort = 0}, cache); }),
               AllOf(HasSubstr("packed as another version"), HasSubstr("conv_direct"), HasSubstr("tenon export")));
 }
 
 TEST_F(EngineVersionsTest, OtherMachinesAreToldWhichOnesItHas) {
   CpuDevice other = PlainDevice();
-  other.model = "another vendor's CPU";
+  other.brand = "another vendor's CPU";
   const std::string message = MessageOf([&] { RunEngine(Build(), other); });
   EXPECT_THAT(message, AllOf(HasSubstr("another vendor's CPU"), HasSubstr("a plain CPU of the tests"),
                              HasSubstr("avx2"), HasSubstr("--build")));

@@ -76,7 +76,7 @@ TEST(AdviceTest, AHalfStepInsideAnInt8EngineIsNamedWithItsReason) {
 TEST(AdviceTest, NoHalfIsProposedWhereTheMachineHasNone) {
   AdviceContext context{.engine_precision = "fp32"};
   context.peaks = TestPeaks();
-  context.peaks.bf16_ops = 0;
+  context.peaks.half_ops = 0;
   EXPECT_THAT(Advise(ReportOf(PlainConv(180e6), 1000), context).text, Not(HasSubstr("half")));
 }
 

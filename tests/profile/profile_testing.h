@@ -7,7 +7,7 @@ namespace tenon {
 inline MachinePeaks TestPeaks() {
   return {.threads = 2,
           .fp32_ops = 200e9,
-          .bf16_ops = 400e9,
+          .half_ops = 400e9,
           .int8_ops = 800e9,
           .memory_bytes = 20e9,
           .cache_bytes = 100e9,

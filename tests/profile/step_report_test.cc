@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "backends/cpu/peaks.h"
 #include "base/error.h"
 #include "profile_testing.h"
 
@@ -75,7 +76,7 @@ TEST(PeaksTest, MeasuredPeaksAreSane) {
     EXPECT_GT(peaks.fp32_ops, 1e9);
     EXPECT_LT(peaks.fp32_ops, 1e12 * device.threads);
   }
-  EXPECT_EQ(peaks.bf16_ops > 0, device.features.avx512_bf16);
+  EXPECT_EQ(peaks.half_ops > 0, device.features.avx512_bf16);
   EXPECT_EQ(peaks.int8_ops > 0, device.features.avx512_vnni);
   EXPECT_GT(peaks.memory_bytes, 1e8);
   EXPECT_GT(peaks.launch_us, 0);

@@ -9,6 +9,8 @@
 
 #include "backends/cpu/cpu_program.h"
 #include "backends/cpu/tactic_list.h"
+#include "backends/cuda/cuda_device.h"
+#include "backends/step.h"
 #include "base/file.h"
 #include "compile/compiler.h"
 #include "engine/engine_file.h"
@@ -84,7 +86,7 @@ std::shared_ptr<EngineModel> WithOtherTactics(const EngineModel& engine, const C
   Program program = *engine.plans[0];
   for (size_t i = 0; i < program.steps.size(); ++i) {
     ProgramStep& step = program.steps[i];
-    const KernelFamily& family = *FindCpuKernelFamily(step.family);
+    const CpuKernelFamily& family = *FindCpuKernelFamily(step.family);
     StepDescription description = DescribeStep(program, step);
     const auto packed = step.packed < 0 ? std::span<const std::byte>() : program.packed[step.packed].bytes();
     for (size_t k = 0; k < description.problem.inputs.size(); ++k) {
@@ -136,7 +138,8 @@ class Checks {
       return error.code() == ErrorCode::kInvalidInput ? "" : fmt::format("reference: {}", error.what());
     }
     for (const auto check : {&Checks::TextIsTheGraph, &Checks::PassesKeepTheMeaning, &Checks::CpuAgrees,
-                             &Checks::BitsDoNotDependOnTactics, &Checks::FileKeepsTheEngine, &Checks::HalfIsClose}) {
+                             &Checks::BitsDoNotDependOnTactics, &Checks::FileKeepsTheEngine, &Checks::HalfIsClose,
+                             &Checks::GpuAgrees}) {
       std::string failure;
       try {
         failure = (this->*check)();
@@ -207,17 +210,17 @@ class Checks {
     stage_ = "compile";
     TimingCache cache;
     try {
-      compiled_ = CompileForCpu(graph_.Clone(), variant_.device, {.tune = {.effort = 0}}, cache);
+      compiled_ = CompileFor(graph_.Clone(), variant_.device, {.tune = {.effort = 0}}, cache);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kInvalidInput && !HasStaticShapes(*fused_)) return {};
       throw;
     }
     stage_ = "run";
-    outputs_ = RunEngine(MakeCpuEngine(compiled_.engine, variant_.device), inputs_, 1);
+    outputs_ = RunEngine(MakeEngine(compiled_.engine, variant_.device), inputs_, 1);
     const std::string difference = Compare(outputs_, fused_outputs_);
     if (!difference.empty()) return fmt::format("cpu: {}\nsteps:{}\nfused:\n{}", difference, Steps(), Print(*fused_));
     for (const int threads : {2, 3}) {
-      if (!SameBytes(RunEngine(MakeCpuEngine(compiled_.engine, variant_.device), inputs_, threads), outputs_))
+      if (!SameBytes(RunEngine(MakeEngine(compiled_.engine, variant_.device), inputs_, threads), outputs_))
         return fmt::format("cpu: other bits with {} threads; steps:{}", threads, Steps());
     }
     return {};
@@ -227,7 +230,7 @@ class Checks {
     if (!compiled_.engine || variant_.tactics == 0) return {};
     stage_ = "tactics";
     const auto other = WithOtherTactics(*compiled_.engine, variant_.device, variant_.tactics);
-    if (SameBytes(RunEngine(MakeCpuEngine(other, variant_.device), inputs_, 2), outputs_)) return {};
+    if (SameBytes(RunEngine(MakeEngine(other, variant_.device), inputs_, 2), outputs_)) return {};
     std::string tactics;
     for (size_t i = 0; i < other->plans[0]->steps.size(); ++i)
       tactics += fmt::format("\n  {}: {} -> {}", other->plans[0]->steps[i].family,
@@ -242,7 +245,7 @@ class Checks {
     WriteEngine(*compiled_.engine, path.string());
     const auto read = ReadEngine(path.string());
     const std::string bytes = ReadTextFile(path.string());
-    const auto outputs = RunEngine(MakeCpuEngine(read, variant_.device), inputs_, 1);
+    const auto outputs = RunEngine(MakeEngine(read, variant_.device), inputs_, 1);
     WriteEngine(*read, path.string());
     const bool same_file = ReadTextFile(path.string()) == bytes;
     std::filesystem::remove(path);
@@ -250,9 +253,9 @@ class Checks {
     if (!same_file) return "engine file: written again it is another file";
     TimingCache cache;
     CpuDevice other = variant_.device;
-    other.model = "another CPU";
-    AddPlanForCpu(*read, other, {.effort = 0}, cache);
-    if (!SameBytes(RunEngine(MakeCpuEngine(read, other), inputs_, 1), outputs_))
+    other.brand = "another CPU";
+    AddPlan(*read, other, {.effort = 0}, cache);
+    if (!SameBytes(RunEngine(MakeEngine(read, other), inputs_, 1), outputs_))
       return "engine file: the plan built from the portable part gives other bytes";
     return {};
   }
@@ -262,8 +265,8 @@ class Checks {
     stage_ = "half";
     TimingCache cache;
     const auto half =
-        CompileForCpu(graph_.Clone(), variant_.device, {.precision = Precision::kHalf, .tune = {.effort = 0}}, cache);
-    const auto outputs = RunEngine(MakeCpuEngine(half.engine, variant_.device), inputs_, 2);
+        CompileFor(graph_.Clone(), variant_.device, {.precision = Precision::kHalf, .tune = {.effort = 0}}, cache);
+    const auto outputs = RunEngine(MakeEngine(half.engine, variant_.device), inputs_, 2);
     // BF16 rounds operands and results of products by 2^-9 of their size, and what lies between may be stored in it.
     const NoiseLevel level{.float32 = 0x1p-8, .products = 0x1p-8, .stored = true};
     std::vector<Tolerance> tolerances;
@@ -271,9 +274,43 @@ class Checks {
     return difference.empty() ? "" : "half: " + difference;
   }
 
-  std::string Steps() const {
+  /// Where a GPU is: its engine agrees, in FP32 and half, gives the same bits again, and so does its file.
+  std::string GpuAgrees() {
+    static const std::shared_ptr<const Device> gpu = FindGpu();
+    if (!gpu || !compiled_.engine) return {};
+    stage_ = "gpu";
+    TimingCache cache;
+    const auto compiled = CompileFor(graph_.Clone(), *gpu, {.tune = {.effort = 0}}, cache);
+    const Engine engine = MakeEngine(compiled.engine, *gpu);
+    const auto outputs = RunEngine(engine, inputs_, 1);
+    const std::string difference = Compare(outputs, fused_outputs_);
+    if (!difference.empty())
+      return fmt::format("gpu: {}\nsteps:{}\nfused:\n{}", difference, Steps(*compiled.engine), Print(*fused_));
+    if (!SameBytes(RunEngine(engine, inputs_, 1), outputs)) return "gpu: other bits in another context";
+    if (unjudgeable_ || !HasProducts(graph_)) return {};
+    stage_ = "gpu, half";
+    const auto half =
+        CompileFor(graph_.Clone(), *gpu, {.precision = Precision::kHalf, .tune = {.effort = 0}}, cache);
+    // FP16 rounds as BF16 does, eight times finer; its range is smaller.
+    const NoiseLevel level{.float32 = 0x1p-8, .products = 0x1p-8, .stored = true};
+    std::vector<Tolerance> tolerances;
+    const std::string half_difference =
+        CompareWith(level, RunEngine(MakeEngine(half.engine, *gpu), inputs_, 1), expected_, tolerances);
+    return half_difference.empty() ? "" : "gpu, half: " + half_difference + Steps(*half.engine);
+  }
+
+  static std::shared_ptr<const Device> FindGpu() {
+    try {
+      return CudaDevice::Open(0).Share();
+    } catch (const Error&) {
+      return nullptr;
+    }
+  }
+
+  std::string Steps() const { return Steps(*compiled_.engine); }
+  static std::string Steps(const EngineModel& engine) {
     std::string text;
-    for (const auto& step : compiled_.engine->plans[0]->steps) {
+    for (const auto& step : engine.plans[0]->steps) {
       text += fmt::format("\n  {} {}{} by {} {}:", step.name, step.op, step.attrs, step.family, step.tactic);
       for (const auto* list : {&step.inputs, &step.outputs}) {
         text += list == &step.outputs ? " ->" : "";

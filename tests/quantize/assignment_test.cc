@@ -139,6 +139,41 @@ TEST(AssignmentTest, TwoThatSpoilTheSameSignalGoBackTogether) {
   EXPECT_EQ(ChooseAssignment(*graph, 0.5, tools).int8, (Convs{"a", "d"}));
 }
 
+/// What returned with others and turns out to change nothing.
+double NoiseOfC(const Convs& int8) {
+  if (int8 == Convs{"b"}) return 0.11;
+  return int8.contains("c") ? 0.1 : 1e-4;
+}
+
+TEST(AssignmentTest, NeedlessReturnsAreInt8Again) {
+  World world = Even();
+  for (const char* name : {"b", "c"}) world.half_us[name] = 101;
+  const auto graph = Parse(kChain, &MakeOp);
+  AssignmentTools tools = world.Tools();
+  tools.noise = NoiseOfC;
+  const Assignment chosen = ChooseAssignment(*graph, 0.5, tools);
+  EXPECT_EQ(chosen.int8, (Convs{"a", "b", "d"}));
+  ASSERT_EQ(chosen.kept.size(), 1u);
+  EXPECT_EQ(chosen.kept[0].node, "c");
+  EXPECT_NEAR(chosen.flops_share, 0.75, 1e-9);
+  EXPECT_EQ(chosen.chosen_us, 401);
+}
+
+TEST(AssignmentTest, NeedlessReturnsStayWhereTheJudgeMissesThem) {
+  World world = Even();
+  for (const char* name : {"b", "c"}) world.half_us[name] = 101;
+  const auto graph = Parse(kChain, &MakeOp);
+  AssignmentTools tools = world.Tools();
+  tools.noise = NoiseOfC;
+  tools.judge = [](const Convs& int8) {
+    return Verdict{.map_float = 50, .map_int8 = int8.contains("b") ? 48.0 : 50.0, .drop = {-0.5, 2.5}};
+  };
+  const Assignment chosen = ChooseAssignment(*graph, 0.5, tools);
+  EXPECT_EQ(chosen.int8, (Convs{"a", "d"}));
+  EXPECT_EQ(chosen.kept.size(), 2u);
+  EXPECT_EQ(chosen.verdict->map_int8, 50);
+}
+
 TEST(AssignmentTest, ADropWithinWhatTheImagesCanTellIsNoReason) {
   World world = Even();
   const Assignment chosen = Choose(world, [](const Convs&) {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/error.h"
 #include "robustness/engines.h"
 
@@ -110,7 +111,7 @@ void ExpectRefusedOrRead(const FileBytes& file, int cases) {
     try {
       TimingCache cache;
       auto graph = ImportOnnx(damaged);
-      if (file.size() < 20000) CompileForCpu(std::move(graph), CpuDevice::Detect(), {.tune = {.effort = 0}}, cache);
+      if (file.size() < 20000) CompileFor(std::move(graph), CpuDevice::Detect(), {.tune = {.effort = 0}}, cache);
     } catch (const Error& error) {
       ++refused;
       ASSERT_TRUE(error.code() == ErrorCode::kInvalidInput || error.code() == ErrorCode::kUnsupportedDevice)

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/file.h"
 #include "compile/compiler.h"
 #include "engine/engine_file.h"
@@ -56,7 +57,7 @@ inline FileBytes BuildEngine(const std::string& model, const ScratchFolder& fold
       if (output && !output->has_shape()) return {};
     }
   }
-  const auto result = CompileForCpu(std::move(graph), CpuDevice::Detect(), {.tune = {.effort = 0}}, cache);
+  const auto result = CompileFor(std::move(graph), CpuDevice::Detect(), {.tune = {.effort = 0}}, cache);
   WriteEngine(*result.engine, folder / "built.tenon");
   return ReadBytes(folder / "built.tenon");
 }

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/error.h"
 #include "engine/validate.h"
 #include "robustness/engines.h"
@@ -23,7 +24,7 @@ int Try(const FileBytes& file, const std::string& path) {
     reached = 1;
     if (testing_support::RunGuarded(*engine) > 0) reached = 2;
     TimingCache cache;
-    AddPlanForCpu(*engine, CpuDevice::Detect(), {.effort = 0}, cache);
+    AddPlan(*engine, CpuDevice::Detect(), {.effort = 0}, cache);
   } catch (const Error& error) {
     EXPECT_TRUE(error.code() == ErrorCode::kInvalidInput || error.code() == ErrorCode::kUnsupportedDevice)
         << error.what();

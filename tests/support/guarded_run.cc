@@ -2,6 +2,7 @@
 
 #include "backends/cpu/cpu_program.h"
 #include "backends/cpu/guarded_buffer.h"
+#include "backends/step.h"
 #include "base/error.h"
 
 namespace tenon::testing_support {

@@ -60,7 +60,7 @@ size_t ConvCount() {
 
 CompileResult Compile(std::unique_ptr<Graph> graph, Precision precision) {
   TimingCache cache;
-  return CompileForCpu(std::move(graph), CpuDevice::Detect(),
+  return CompileFor(std::move(graph), CpuDevice::Detect(),
                        {.precision = precision, .tune = {.effort = 0}, .source_digest = HashFile(kOnnx)}, cache);
 }
 

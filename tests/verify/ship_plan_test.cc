@@ -75,6 +75,19 @@ TEST(ShipPlan, WhatHelpsIsKeptAndWhatDoesNotIsTakenBack) {
   EXPECT_FALSE(plan.Next({MapDrop(0.8), 512}));
 }
 
+TEST(ShipPlan, WhatIsSkippedIsFollowedByTheNextOfTheBestSettings) {
+  ShipPlan plan(kInt8, kLimits);
+  ASSERT_TRUE(plan.Next({MapDrop(2), 300}));
+  ASSERT_TRUE(plan.Next({MapDrop(1), 300}));
+  EXPECT_EQ(plan.settings().calibration, "entropy");
+  ASSERT_TRUE(plan.Skip());
+  EXPECT_EQ(plan.settings().calibration, "percentile");
+  ASSERT_TRUE(plan.Skip());
+  EXPECT_EQ(plan.settings(), (ShipSettings{.precision = "int8", .weight_rounding = "adaptive", .search_drop = 0.25}));
+  ASSERT_TRUE(plan.Skip());
+  EXPECT_FALSE(plan.Skip());
+}
+
 TEST(ShipPlan, LatencyCallsForTuningWithinReach) {
   ShipLimits limits = kLimits;
   limits.p95_ms = 10;

@@ -1,10 +1,10 @@
 #pragma once
-#include "backends/kernel.h"
+#include "backends/cpu/cpu_kernel.h"
 
 namespace tenon {
 
 /// Attention without a mask (backends/cpu/attention.h).
-class AttentionFamily final : public KernelFamily {
+class AttentionFamily final : public CpuKernelFamily {
  public:
   std::string_view name() const override { return "attention"; }
   std::string Supports(const StepProblem& step, const CpuDevice& device) const override;

@@ -1,10 +1,10 @@
 #pragma once
-#include "backends/kernel.h"
+#include "backends/cpu/cpu_kernel.h"
 
 namespace tenon {
 
 /// Conv with constant weights by the direct convolution (backends/cpu/conv_direct.h).
-class DirectConvFamily final : public KernelFamily {
+class DirectConvFamily final : public CpuKernelFamily {
  public:
   std::string_view name() const override { return "conv_direct"; }
   int version() const override { return 2; }  // SiLU in words
@@ -20,7 +20,7 @@ class DirectConvFamily final : public KernelFamily {
 };
 
 /// Conv with one channel a group (backends/cpu/depthwise_conv.h).
-class DepthwiseConvFamily final : public KernelFamily {
+class DepthwiseConvFamily final : public CpuKernelFamily {
  public:
   std::string_view name() const override { return "conv_depthwise"; }
   int version() const override { return 4; }  // dots of u8
@@ -36,7 +36,7 @@ class DepthwiseConvFamily final : public KernelFamily {
 };
 
 /// ConvTranspose with constant weights (backends/cpu/transposed_conv.h).
-class TransposedConvFamily final : public KernelFamily {
+class TransposedConvFamily final : public CpuKernelFamily {
  public:
   std::string_view name() const override { return "conv_transposed"; }
   std::string Supports(const StepProblem& step, const CpuDevice& device) const override;

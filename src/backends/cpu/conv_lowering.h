@@ -2,22 +2,10 @@
 #include <string>
 
 #include "backends/cpu/conv_problem.h"
-#include "backends/kernel.h"
+#include "backends/operands.h"
 #include "ops/epilogue.h"
 
 namespace tenon::cpu {
-
-/// Operands of Conv, ConvTranspose and MatMul, in this order.
-enum ConvOperand : size_t {
-  kInputOperand = 0,
-  kWeightsOperand = 1,
-  kBiasOperand = 2,
-  kResidualOperand = 3,
-  kWeightScaleOperand = 4,
-};
-
-/// Operand i, or an absent one.
-const KernelOperand& OperandAt(const StepProblem& problem, size_t i);
 
 /// The geometry of a 1-D or 2-D Conv over views; the reason why not when it has none, else empty.
 std::string LowerConv(const StepProblem& step, ConvProblem& problem);
@@ -29,12 +17,5 @@ std::string LowerConvTranspose(const StepProblem& step, ConvProblem& problem);
 View ViewOf(const KernelOperand& operand);
 /// Activations and residual type; empty when the generators can do them.
 std::string LowerEpilogue(const StepProblem& step, const Epilogue& op, ConvProblem& problem);
-/// Sizes that have to be positive and fit in 31 bits.
-bool FitsInt(const Shape& shape);
-
-/// Constant operand i as floats; empty when it is absent.
-std::vector<float> ConstantFloats(const StepProblem& step, size_t i);
-/// Floats that were constant operand i, as a tensor: s8 where the operand was s8, else f32.
-Tensor FloatsAsOperand(const StepProblem& step, size_t i, const std::vector<float>& values);
 
 }  // namespace tenon::cpu

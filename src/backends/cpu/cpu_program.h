@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu_device.h"
-#include "backends/kernel.h"
+#include "backends/cpu/cpu_kernel.h"
 #include "base/thread_pool.h"
 #include "engine/program.h"
 
@@ -26,18 +26,6 @@ class AlignedBuffer {
   std::unique_ptr<std::byte, Free> data_;
   int64_t size_bytes_ = 0, allocated_bytes_ = 0;
 };
-
-/// A step's op and operands as kernels take them, its plain constants too. The op is made anew from its text. Throws
-/// Error(kInvalidInput) when the op wouldn't take the operands. `program` must have passed ValidateProgram.
-struct StepDescription {
-  std::unique_ptr<Op> op;
-  StepProblem problem;
-};
-StepDescription DescribeStep(const Program& program, const ProgramStep& step);
-
-/// The program's kernel families that this version of Tenon doesn't have as they were when it was built, as text
-/// ("conv_direct 3 (here 2), fft 1 (unknown here)"); empty when the program is current.
-std::string ForeignFamilies(const Program& program);
 
 /// A program made ready to run on this CPU: kernels generated, weights in place. Immutable: contexts share it.
 class CpuProgram {

@@ -1,11 +1,11 @@
 #pragma once
-#include "backends/kernel.h"
+#include "backends/cpu/cpu_kernel.h"
 
 namespace tenon {
 
 /// Gather and GatherElements, every type and layout: only the elements that are asked for are read. Run throws
 /// Error(kInvalidInput) for an index outside the axis.
-class GatherFamily final : public KernelFamily {
+class GatherFamily final : public CpuKernelFamily {
  public:
   std::string_view name() const override { return "gather"; }
   std::string Supports(const StepProblem& problem, const CpuDevice& device) const override;

@@ -1,11 +1,11 @@
 #pragma once
-#include "backends/kernel.h"
+#include "backends/cpu/cpu_kernel.h"
 
 namespace tenon {
 
 /// MatMul (backends/cpu/batched_gemm.h): B constant or made at run time, any strides of A and B; rows or columns of the
 /// output have to be dense.
-class MatMulFamily final : public KernelFamily {
+class MatMulFamily final : public CpuKernelFamily {
  public:
   std::string_view name() const override { return "matmul"; }
   int version() const override { return 2; }  // SiLU in words

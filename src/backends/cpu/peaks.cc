@@ -94,6 +94,8 @@ double LaunchMicroseconds(ThreadPool& pool, const PeakOptions& options) {
 
 }  // namespace
 
+MachinePeaks CpuDevice::MeasurePeaks() const { return tenon::MeasurePeaks(*this); }
+
 MachinePeaks MeasurePeaks(const CpuDevice& device, const PeakOptions& options) {
   ThreadPool pool(device.threads);
   MachinePeaks peaks{.threads = pool.threads()};
@@ -106,7 +108,7 @@ MachinePeaks MeasurePeaks(const CpuDevice& device, const PeakOptions& options) {
                      });
   }
   if (features.avx512_bf16)
-    peaks.bf16_ops = 4.0 * 16 * InstructionRate(pool, options, Isa::kAvx512, [](JitCode& c, int i) {
+    peaks.half_ops = 4.0 * 16 * InstructionRate(pool, options, Isa::kAvx512, [](JitCode& c, int i) {
                        c.vdpbf16ps(c.Vec(i), c.Vec(30), c.Vec(31));
                      });
   if (features.avx512_vnni)

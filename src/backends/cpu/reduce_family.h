@@ -1,11 +1,11 @@
 #pragma once
-#include "backends/kernel.h"
+#include "backends/cpu/cpu_kernel.h"
 
 namespace tenon {
 
 /// Reduce over any axes, f32 and bf16, accumulated in FP32 in one fixed order (blocks of 64 along the reduced
 /// elements). The tactic holds the axes, because the operand with them is not there at load.
-class ReduceFamily final : public KernelFamily {
+class ReduceFamily final : public CpuKernelFamily {
  public:
   std::string_view name() const override { return "reduce"; }
   int version() const override { return 2; }

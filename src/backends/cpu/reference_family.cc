@@ -1,6 +1,6 @@
 #include "backends/cpu/reference_family.h"
 
-#include "backends/cpu/strided.h"
+#include "backends/strided.h"
 
 namespace tenon {
 namespace {

@@ -2,9 +2,18 @@
 #include <memory>
 #include <string>
 
-#include "backends/cpu/region_program.h"
+#include "backends/region/region_program.h"
 
 namespace tenon::cpu {
+using region::Access;
+using region::Affine;
+using region::Instr;
+using region::Nest;
+using region::Opcode;
+using region::Program;
+using region::RegionPlan;
+using region::RegionUnsupported;
+using region::Store;
 
 /// A program made ready to run over many lanes at once.
 class RegionBody {

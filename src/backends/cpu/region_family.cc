@@ -4,10 +4,8 @@
 
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/region_jit.h"
-#include "backends/cpu/region_pieces.h"
+#include "backends/region/region_pieces.h"
 #include "backends/cpu/region_runner.h"
-#include "ops/reduce.h"
-#include "ops/region.h"
 
 namespace tenon {
 namespace {
@@ -16,42 +14,6 @@ using namespace cpu;
 
 /// One work item takes about this long: many enough to balance, few enough to hand out.
 constexpr double kItemNs = 50'000;
-
-/// The body to generate: the region's own, or the single op as a body of one node.
-std::shared_ptr<Graph> BodyOf(const StepProblem& problem) {
-  if (const auto* region = dynamic_cast<const Region*>(problem.op)) return region->body;
-  auto body = std::make_shared<Graph>();
-  std::vector<Value*> inputs;
-  for (size_t i = 0; i < problem.inputs.size(); ++i) {
-    inputs.push_back(body->AddInput(fmt::format("x{}", i), {problem.inputs[i].dtype, problem.inputs[i].shape}));
-  }
-  Node* node = body->Add(problem.op->Clone(), inputs);
-  for (Value* output : node->outputs()) body->AddOutput(output, output->name());
-  return body;
-}
-
-bool IsKnownOp(const Op& op) {
-  return dynamic_cast<const Region*>(&op) || dynamic_cast<const Softmax*>(&op) || op.op_class() == OpClass::kPointwise;
-}
-
-void CheckProblem(const StepProblem& problem) {
-  if (!IsKnownOp(*problem.op))
-    throw RegionUnsupported{fmt::format("{} is no region or pointwise op", problem.op->name())};
-  for (const auto* operands : {&problem.inputs, &problem.outputs}) {
-    for (const KernelOperand& operand : *operands) {
-      if (!operand.present) throw RegionUnsupported{"an absent operand"};
-    }
-  }
-}
-
-RegionPlan PlanOf(const Graph& body, const StepProblem& problem) {
-  CheckProblem(problem);
-  for (size_t i = 0; i < problem.outputs.size(); ++i) {
-    if (body.outputs().at(i)->shape() != problem.outputs[i].shape)
-      throw RegionUnsupported{"outputs other than the body's"};
-  }
-  return MakeRegionNests(body, problem);
-}
 
 NestRunner MakeRunner(const Nest& nest, const CpuDevice& device) {
   const bool is_generated = GeneratorObstacle(nest.program).empty();
@@ -67,8 +29,7 @@ NestRunner MakeRunner(const Nest& nest, const CpuDevice& device) {
 class RegionKernel final : public Kernel {
  public:
   RegionKernel(const StepProblem& problem, const CpuDevice& device) : input_count_(problem.inputs.size()) {
-    const std::shared_ptr<Graph> body = BodyOf(problem);
-    RegionPlan plan = PlanOf(*body, problem);
+    RegionPlan plan = region::PlanRegion(problem);
     constants_ = std::move(plan.constants);
     for (const Nest& nest : plan.nests) {
       Part part{.runner = MakeRunner(nest, device)};
@@ -116,8 +77,7 @@ class RegionKernel final : public Kernel {
 
 std::string RegionFamily::Supports(const StepProblem& problem, const CpuDevice&) const {
   try {
-    CheckProblem(problem);
-    PlanOf(*BodyOf(problem), problem);
+    region::PlanRegion(problem);
     return {};
   } catch (const RegionUnsupported& unsupported) {
     return unsupported.reason;
@@ -131,7 +91,6 @@ std::unique_ptr<Kernel> RegionFamily::Create(const StepProblem& problem, const s
   if (!tactic.empty())
     ThrowInvalid({.what = "damaged plan", .where = "region", .got = tactic, .expected = "no parameters"});
   try {
-    CheckProblem(problem);
     return std::make_unique<RegionKernel>(problem, device);
   } catch (const RegionUnsupported& unsupported) {
     ThrowInvalid({.what = "damaged plan",

@@ -1,5 +1,5 @@
 #pragma once
-#include "backends/cpu/region_program.h"
+#include "backends/cpu/region_body.h"
 
 namespace tenon::cpu {
 

@@ -1,12 +1,12 @@
 #pragma once
-#include "backends/kernel.h"
+#include "backends/cpu/cpu_kernel.h"
 
 namespace tenon {
 
 /// Resize over 1 to 3 spatial axes, channels-last: nearest for every type; linear and cubic, antialiased or not, for
 /// f32 and bf16 (sums in FP32). Index and weight tables are made once per axis. The tactic holds the axes' scales,
 /// because the operand with them is not there at load.
-class ResizeFamily final : public KernelFamily {
+class ResizeFamily final : public CpuKernelFamily {
  public:
   std::string_view name() const override { return "resize"; }
   std::string Supports(const StepProblem& problem, const CpuDevice& device) const override;

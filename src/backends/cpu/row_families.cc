@@ -59,7 +59,7 @@ struct Rows {
 
 /// exp(x - shift) for whole vectors.
 std::unique_ptr<RegionBody> MakeShiftedExp(const CpuDevice& device) {
-  Program program;
+  cpu::Program program;
   program.loads = {{.operand = 0}, {.operand = 1}};
   program.instrs = {{.opcode = Opcode::kLoad, .load = 0},
                     {.opcode = Opcode::kLoad, .load = 1},

@@ -14,7 +14,7 @@
 
 namespace tenon {
 
-std::span<const KernelFamily* const> CpuKernelFamilies() {
+std::span<const CpuKernelFamily* const> CpuKernelFamilies() {
   static const DepthwiseConvFamily conv_depthwise;
   static const DirectConvFamily conv_direct;
   static const TransposedConvFamily conv_transposed;
@@ -29,7 +29,7 @@ std::span<const KernelFamily* const> CpuKernelFamilies() {
   static const LayerNormFamily layer_norm;
   static const GatherFamily gather;
   static const ReferenceFamily reference;
-  static const KernelFamily* const families[] = {
+  static const CpuKernelFamily* const families[] = {
       &conv_depthwise, &conv_direct, &conv_transposed,
       &matmul,         &attention,  //
       &quantize_image, &region,      &pool,
@@ -40,8 +40,8 @@ std::span<const KernelFamily* const> CpuKernelFamilies() {
   return families;
 }
 
-const KernelFamily* FindCpuKernelFamily(std::string_view name) {
-  for (const KernelFamily* family : CpuKernelFamilies()) {
+const CpuKernelFamily* FindCpuKernelFamily(std::string_view name) {
+  for (const CpuKernelFamily* family : CpuKernelFamilies()) {
     if (family->name() == name) return family;
   }
   return nullptr;

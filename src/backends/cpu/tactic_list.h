@@ -2,13 +2,13 @@
 #include <span>
 #include <string_view>
 
-#include "backends/kernel.h"
+#include "backends/cpu/cpu_kernel.h"
 
 namespace tenon {
 
 /// All kernel families of the CPU backend, preferred first. The list is in tactic_list.cc.
-std::span<const KernelFamily* const> CpuKernelFamilies();
+std::span<const CpuKernelFamily* const> CpuKernelFamilies();
 /// By name; null when there is none.
-const KernelFamily* FindCpuKernelFamily(std::string_view name);
+const CpuKernelFamily* FindCpuKernelFamily(std::string_view name);
 
 }  // namespace tenon

@@ -20,6 +20,16 @@ void PutElement(std::byte* to, DType dtype, float value) {
   dtype == DType::kFloat16 ? put(Float16(value).bits) : put(BFloat16(value).bits);
 }
 
+float GetElement(const std::byte* from, DType dtype) {
+  const auto get = [&](auto element) {
+    std::memcpy(&element, from, sizeof(element));
+    return static_cast<float>(element);
+  };
+  if (dtype == DType::kFloat32) return get(float{});
+  if (dtype == DType::kInt8) return get(int8_t{});
+  return dtype == DType::kFloat16 ? get(Float16(0.0f)) : get(BFloat16(0.0f));
+}
+
 DType WeightType(const ConvProblem& p, ConvKernel kernel) {
   return kernel == ConvKernel::kDepthwise && !p.is_int8() ? DType::kFloat32 : p.compute;
 }
@@ -68,13 +78,14 @@ class WeightPlaces {
   ConvLine line_;
 };
 
-void PackWeights(const ConvProblem& p, ConvKernel kernel, std::span<const float> weights, std::byte* to) {
+/// Calls visit(index of the weight, its place in the packed bytes) for each.
+template <class F>
+void ForEachWeight(const ConvProblem& p, ConvKernel kernel, const F& visit) {
   const WeightPlaces places(p, kernel);
   size_t source = 0;
   for (int oc = 0; oc < p.oc; ++oc)
     for (int ic = 0; ic < p.group_ic(); ++ic)
-      for (int tap = 0; tap < p.taps(); ++tap, ++source)
-        PutElement(to + places.Of(oc, ic, tap), WeightType(p, kernel), Rounded(p, weights[source]));
+      for (int tap = 0; tap < p.taps(); ++tap, ++source) visit(source, places.Of(oc, ic, tap));
 }
 
 void PackSumConstants(const ConvProblem& p, const ConvConstants& constants, std::byte* to) {
@@ -129,11 +140,28 @@ std::vector<std::byte> PackConv(const ConvProblem& p, const ConvTactic& tactic, 
   TENON_CHECK(!p.is_int8() || constants.weight_scales.size() == channels);
   const ConvLayout layout = ConvLayout::Of(p, tactic.kernel);
   std::vector<std::byte> packed(static_cast<size_t>(layout.total_bytes));
-  PackWeights(p, tactic.kernel, constants.weights, packed.data());
+  ForEachWeight(p, tactic.kernel, [&](size_t i, int64_t place) {
+    PutElement(packed.data() + place, WeightType(p, tactic.kernel), Rounded(p, constants.weights[i]));
+  });
   std::byte* const biases = packed.data() + layout.bias_offset;
   if (!constants.bias.empty()) std::memcpy(biases, constants.bias.data(), channels * 4);
   if (p.is_int8()) PackSumConstants(p, constants, biases + channels * 4);
   return packed;
+}
+
+std::vector<float> UnpackConvWeights(const ConvProblem& p, const ConvTactic& tactic,
+                                     std::span<const std::byte> packed) {
+  std::vector<float> weights(static_cast<size_t>(p.oc) * static_cast<size_t>(p.group_ic() * p.taps()));
+  ForEachWeight(p, tactic.kernel, [&](size_t i, int64_t place) {
+    weights[i] = GetElement(packed.data() + place, WeightType(p, tactic.kernel));
+  });
+  return weights;
+}
+
+std::vector<float> UnpackConvBias(const ConvProblem& p, const ConvTactic& tactic, std::span<const std::byte> packed) {
+  std::vector<float> bias(static_cast<size_t>(p.oc));
+  std::memcpy(bias.data(), packed.data() + ConvLayout::Of(p, tactic.kernel).bias_offset, bias.size() * 4);
+  return bias;
 }
 
 }  // namespace tenon::cuda

@@ -7,27 +7,11 @@
 
 #include "backends/cuda/conv_layout.h"
 #include "backends/cuda/conv_line.h"
+#include "backends/cuda/type_names.h"
 #include "base/error.h"
 
 namespace tenon::cuda {
 namespace {
-
-std::string_view TypeName(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return "Type::kFloat32";
-    case DType::kFloat16:
-      return "Type::kFloat16";
-    case DType::kBFloat16:
-      return "Type::kBFloat16";
-    case DType::kUInt8:
-    case DType::kInt8:  // as `compute`
-      return "Type::kUInt8";
-    default:
-      TENON_CHECK(false, "no kernel for {}", ToString(dtype));
-      return {};
-  }
-}
 
 std::string ViewMembers(const View& view) {
   return fmt::format(
@@ -64,7 +48,7 @@ std::string Geometry(const ConvProblem& p) {
       "constexpr int kStrideH = {}, kStrideW = {}, kDilationH = {}, kDilationW = {}, kPadTop = {}, kPadLeft = {}, "
       "kGroups = {};\n",
       p.stride_h, p.stride_w, p.dilation_h, p.dilation_w, p.pad_top, p.pad_left, p.groups);
-  text += fmt::format("constexpr Type kCompute = {};\nusing Offset = {};\n", TypeName(p.compute),
+  text += fmt::format("constexpr Type kCompute = {};\nusing Offset = {};\n", TypeName(p.is_int8() ? DType::kUInt8 : p.compute),
                       HasSmallOffsets(p) ? "int" : "int64");
   return text;
 }

@@ -23,4 +23,10 @@ struct ConvConstants {
 /// (-zero point * sum of the channel's weights). Depends on the kernel of the tactic, not on its tiles.
 std::vector<std::byte> PackConv(const ConvProblem& problem, const ConvTactic& tactic, const ConvConstants& constants);
 
+/// The inverse, rounded as they were packed: weights [OC][IC / groups][KH][KW], biases [OC].
+std::vector<float> UnpackConvWeights(const ConvProblem& problem, const ConvTactic& tactic,
+                                     std::span<const std::byte> packed);
+std::vector<float> UnpackConvBias(const ConvProblem& problem, const ConvTactic& tactic,
+                                  std::span<const std::byte> packed);
+
 }  // namespace tenon::cuda

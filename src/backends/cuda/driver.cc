@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -139,6 +140,17 @@ void DeviceBuffer::Fill(unsigned char value) const {
   driver_->Check(driver_->api().fill_bytes(address_, value, bytes_), "fill its memory");
 }
 
+HostBuffer::HostBuffer(const Driver& driver, size_t bytes) : driver_(&driver) {
+  void* memory = nullptr;
+  driver.Check(driver.api().host_alloc(&memory, std::max<size_t>(1, bytes), 0), fmt::format("pin {} of host memory", Mib(bytes)));
+  data_ = static_cast<std::byte*>(memory);
+}
+HostBuffer::~HostBuffer() {
+  if (data_ != nullptr) driver_->api().host_free(data_);
+}
+HostBuffer::HostBuffer(HostBuffer&& other) noexcept
+    : driver_(other.driver_), data_(std::exchange(other.data_, nullptr)) {}
+
 GpuKernel::GpuKernel(const Driver& driver, std::span<const std::byte> cubin, const std::string& entry, int shared_bytes)
     : driver_(&driver) {
   const DriverApi& api = driver.api();
@@ -172,6 +184,33 @@ Stream::Stream(const Driver& driver) : driver_(driver) {
 Stream::~Stream() { driver_.api().stream_destroy(stream_); }
 
 void Stream::Synchronize() const { driver_.Check(driver_.api().stream_synchronize(stream_), "finish its work"); }
+
+void Stream::Copy(DevicePtr to, DevicePtr from, size_t bytes) const {
+  if (bytes > 0) driver_.Check(driver_.api().copy_async(to, from, bytes, stream_), "copy a tensor");
+}
+void Stream::CopyFromHost(DevicePtr to, const void* from, size_t bytes) const {
+  Copy(to, reinterpret_cast<DevicePtr>(from), bytes);
+}
+void Stream::CopyToHost(void* to, DevicePtr from, size_t bytes) const {
+  Copy(reinterpret_cast<DevicePtr>(to), from, bytes);
+}
+void Stream::CallHost(void (*function)(void*), void* argument) const {
+  driver_.Check(driver_.api().call_host(stream_, function, argument), "call the host");
+}
+
+Event::Event(const Driver& driver) : driver_(driver) {
+  driver.Check(driver.api().event_create(&event_, 0), "make an event");
+}
+Event::~Event() { driver_.api().event_destroy(event_); }
+void Event::Record(const Stream& stream) const {
+  driver_.Check(driver_.api().event_record(event_, stream.handle()), "record an event");
+}
+double Event::MicrosecondsSince(const Event& earlier) const {
+  float ms = 0;
+  driver_.Check(driver_.api().event_synchronize(event_), "finish its work");
+  driver_.Check(driver_.api().event_elapsed_ms(&ms, earlier.event_, event_), "tell the time");
+  return 1e3 * static_cast<double>(ms);
+}
 
 void Stream::Launch(const GpuKernel& kernel, LaunchConfig config, LaunchOrder order, void* arguments) const {
   LaunchAttribute early{.id = kProgrammaticStreamSerialization, .value = 1};

@@ -87,6 +87,21 @@ class DeviceBuffer {
   size_t bytes_ = 0;
 };
 
+/// Pinned host memory: copies to and from it run beside the host.
+class HostBuffer {
+ public:
+  /// Throws Error(kUnsupportedDevice) when the system doesn't pin so much.
+  HostBuffer(const Driver& driver, size_t bytes);
+  ~HostBuffer();
+  HostBuffer(HostBuffer&& other) noexcept;
+  HostBuffer& operator=(HostBuffer&&) = delete;
+  std::byte* data() const { return data_; }
+
+ private:
+  const Driver* driver_;
+  std::byte* data_ = nullptr;
+};
+
 /// A loaded cubin and its one kernel.
 class GpuKernel {
  public:
@@ -122,12 +137,34 @@ class Stream {
 
   StreamHandle handle() const { return stream_; }
   void Synchronize() const;
+  /// Between any two of host and device memory.
+  void Copy(DevicePtr to, DevicePtr from, size_t bytes) const;
+  void CopyFromHost(DevicePtr to, const void* from, size_t bytes) const;
+  void CopyToHost(void* to, DevicePtr from, size_t bytes) const;
+  /// Calls `function(argument)` on a thread of the driver's when all before it is done. It must not call the driver.
+  void CallHost(void (*function)(void*), void* argument) const;
   /// `arguments`: the kernel's one parameter, a struct passed by value.
   void Launch(const GpuKernel& kernel, LaunchConfig config, LaunchOrder order, void* arguments) const;
 
  private:
   const Driver& driver_;
   StreamHandle stream_ = nullptr;
+};
+
+/// A moment in a stream.
+class Event {
+ public:
+  explicit Event(const Driver& driver);
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  void Record(const Stream& stream) const;
+  /// Waits for both. @return microseconds from the other event to this one
+  double MicrosecondsSince(const Event& earlier) const;
+
+ private:
+  const Driver& driver_;
+  EventHandle event_ = nullptr;
 };
 
 /// What `record` launches into the stream, as one graph.

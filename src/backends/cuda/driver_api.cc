@@ -26,6 +26,10 @@ std::string DriverApi::LoadFrom(const SharedLibrary& library) {
   load("cuMemcpyHtoD_v2", copy_to_device);
   load("cuMemcpyDtoH_v2", copy_to_host);
   load("cuMemsetD8_v2", fill_bytes);
+  load("cuMemHostAlloc", host_alloc);
+  load("cuMemFreeHost", host_free);
+  load("cuMemcpyAsync", copy_async);
+  load("cuLaunchHostFunc", call_host);
   load("cuModuleLoadData", module_load);
   load("cuModuleUnload", module_unload);
   load("cuModuleGetFunction", module_function);

@@ -80,6 +80,11 @@ struct DriverApi {
   Result (*copy_to_device)(DevicePtr to, const void* from, size_t bytes) = nullptr;
   Result (*copy_to_host)(void* to, DevicePtr from, size_t bytes) = nullptr;
   Result (*fill_bytes)(DevicePtr to, unsigned char value, size_t bytes) = nullptr;
+  Result (*host_alloc)(void** memory, size_t bytes, unsigned flags) = nullptr;
+  Result (*host_free)(void* memory) = nullptr;
+  /// Any direction: addresses of host and device are told apart by the driver.
+  Result (*copy_async)(DevicePtr to, DevicePtr from, size_t bytes, StreamHandle stream) = nullptr;
+  Result (*call_host)(StreamHandle stream, void (*function)(void*), void* argument) = nullptr;
   Result (*module_load)(ModuleHandle* module, const void* image) = nullptr;
   Result (*module_unload)(ModuleHandle module) = nullptr;
   Result (*module_function)(FunctionHandle* function, ModuleHandle module, const char* name) = nullptr;

@@ -1,10 +1,12 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "backends/cuda/kernel_source.h"
 #include "backends/cuda/shared_library.h"
+#include "base/hash.h"
 
 namespace tenon::cuda {
 
@@ -32,9 +34,10 @@ class Nvrtc {
 
   /// One kernel, through the cache. Throws Error(kInternal) with the compiler's words where it refuses the text.
   Cubin Compile(const KernelSource& source, const CompileOptions& options) const;
-  /// All of them on `threads` threads, in the order of `sources`; the first failure is thrown.
-  std::vector<Cubin> CompileAll(const std::vector<KernelSource>& sources, const CompileOptions& options,
-                                int threads) const;
+  /// All of them on `threads` threads, in the order of `sources`; the first failure is thrown. Equal sources are compiled
+  /// once. `done` is called after each, from one thread at a time.
+  std::vector<Cubin> CompileAll(const std::vector<KernelSource>& sources, const CompileOptions& options, int threads,
+                                const std::function<void()>& done = {}) const;
 
  private:
   struct Api;
@@ -46,6 +49,9 @@ class Nvrtc {
 
 /// "sm_90a" for 90, "sm_86" for 86: features of exactly this GPU where it has such.
 std::string ArchitectureOf(int capability);
+/// Digest of everything that a kernel is made of but GPU and compiler: its text, all texts it may include, options.
+/// Code in an engine is found by it, so that no other version's kernels run by mistake.
+Digest SourceDigest(const KernelSource& source);
 /// The cache's key: a digest of the text, all texts it may include, options and compiler version.
 std::string CacheKey(const KernelSource& source, int capability, int nvrtc_version);
 

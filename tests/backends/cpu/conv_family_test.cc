@@ -37,7 +37,7 @@ std::vector<FamilyCase> Cases() {
 
 enum class Stored { kFloats, kBytes };
 
-void Check(const KernelFamily& family, const FamilyCase& c, Features features, DType dtype, Layout input_layout,
+void Check(const CpuKernelFamily& family, const FamilyCase& c, Features features, DType dtype, Layout input_layout,
            Stored stored = Stored::kFloats) {
   std::mt19937 random(3);
   Conv op = c.op;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "backends/cpu/cpu_device.h"
-#include "backends/cpu/strided.h"
-#include "backends/kernel.h"
+#include "backends/strided.h"
+#include "backends/cpu/cpu_kernel.h"
 #include "guarded_buffer.h"
 
 namespace tenon::cpu {
@@ -84,7 +84,7 @@ class StepHarness {
   const StepProblem& step() const { return step_; }
 
   /// Packs, forgets the constants, creates and runs; the result must be within `tolerance` (absolute) of the reference.
-  std::vector<std::byte> RunAndCheck(const KernelFamily& family, const std::string& tactic, const CpuDevice& device,
+  std::vector<std::byte> RunAndCheck(const CpuKernelFamily& family, const std::string& tactic, const CpuDevice& device,
                                      double tolerance) {
     const std::vector<std::byte> packed = family.Pack(step_, tactic, device);
     std::vector<std::byte> storage(packed.size() + 64);
@@ -110,7 +110,7 @@ class StepHarness {
   }
 
   /// Every candidate of a supported step, which must agree to the bit.
-  void CheckAllCandidates(const KernelFamily& family, const CpuDevice& device, double tolerance) {
+  void CheckAllCandidates(const CpuKernelFamily& family, const CpuDevice& device, double tolerance) {
     ASSERT_EQ(family.Supports(step_, device), "");
     std::vector<std::byte> first;
     for (const std::string& tactic : family.Candidates(step_, device)) {
@@ -130,7 +130,7 @@ class StepHarness {
     inputs_.push_back(std::move(operand));
   }
 
-  void CheckUnpack(const KernelFamily& family, const std::string& tactic, const CpuDevice& device,
+  void CheckUnpack(const CpuKernelFamily& family, const std::string& tactic, const CpuDevice& device,
                    std::span<const std::byte> packed) {
     for (size_t i = 0; i < step_.inputs.size(); ++i) {
       if (!family.PacksInput(step_, i)) continue;

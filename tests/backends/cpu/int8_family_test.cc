@@ -28,7 +28,7 @@ double ToleranceOf(const Epilogue& epilogue) {
   return epilogue.out == DType::kUInt8 ? 1 : 1e-5;
 }
 
-void CheckConv(const KernelFamily& family, const Conv& op, const Shape& x, const Shape& weights, Features features) {
+void CheckConv(const CpuKernelFamily& family, const Conv& op, const Shape& x, const Shape& weights, Features features) {
   std::mt19937 random(3);
   StepHarness harness(op);
   harness.AddInput(RandomBytes(DType::kUInt8, x, random), Layout::kChannelsLast, 3);

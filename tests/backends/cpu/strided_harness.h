@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu_device.h"
-#include "backends/cpu/strided.h"
+#include "backends/strided.h"
 #include "guarded_buffer.h"
 
 namespace tenon::strided {
@@ -169,7 +169,7 @@ inline void ExpectClose(const Tensor& got, const Tensor& want, const Tolerance& 
 }
 
 /// Runs the family's every candidate and compares with Op::Evaluate; candidates must give the same bytes.
-inline void ExpectFamilyMatches(const KernelFamily& family, const FamilyCase& test, const Tolerance& tolerance) {
+inline void ExpectFamilyMatches(const CpuKernelFamily& family, const FamilyCase& test, const Tolerance& tolerance) {
   std::vector<Tensor> want = test.op->Evaluate(test.inputs);
   want.resize(std::min(want.size(), test.output_count));
   std::vector<TensorType> types;

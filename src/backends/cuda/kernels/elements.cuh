@@ -28,6 +28,22 @@ DEVICE float2 UnpackHalves(uint32 v) {
   return f;
 }
 
+/// The greater ones of two pairs, leaving NaN out where the other is a number.
+template <Type kType>
+DEVICE uint32 MaxHalves(uint32 a, uint32 b) {
+#if __CUDA_ARCH__ >= 800
+  uint32 v;
+  if constexpr (kType == Type::kFloat16)
+    asm("max.f16x2 %0, %1, %2;" : "=r"(v) : "r"(a), "r"(b));
+  else
+    asm("max.bf16x2 %0, %1, %2;" : "=r"(v) : "r"(a), "r"(b));
+  return v;
+#else
+  const float2 x = UnpackHalves<kType>(a), y = UnpackHalves<kType>(b);
+  return PackHalves<kType>(fmaxf(x.x, y.x), fmaxf(x.y, y.y));
+#endif
+}
+
 /// One element as a float; bytes as the integer that they are.
 template <Type kType>
 DEVICE float LoadElement(const char* from) {

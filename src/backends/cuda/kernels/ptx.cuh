@@ -82,6 +82,14 @@ DEVICE void LoadMatrices(uint32 (&r)[4], uint32 from) {
                : "memory");
 }
 
+/// The same with each matrix transposed.
+DEVICE void LoadMatricesTransposed(uint32 (&r)[4], uint32 from) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(from)
+               : "memory");
+}
+
 /// c[16][8] += a[16][16] * b[16][8], products of half floats summed in FP32.
 DEVICE void MmaF16(float (&c)[4], const uint32 (&a)[4], uint32 b0, uint32 b1) {
 #if __CUDA_ARCH__ >= 800

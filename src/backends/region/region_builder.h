@@ -2,11 +2,11 @@
 #include <map>
 #include <span>
 
-#include "backends/cpu/region_program.h"
+#include "backends/region/region_program.h"
 #include "ir/graph.h"
 #include "ops/matmul.h"
 
-namespace tenon::cpu {
+namespace tenon::region {
 
 /// Thrown while building when the loops don't fit the body; the caller changes them and builds again.
 struct LoopChange {
@@ -89,4 +89,4 @@ class RegionBuilder {
   std::map<std::vector<int64_t>, int> memo_;
 };
 
-}  // namespace tenon::cpu
+}  // namespace tenon::region

@@ -1,10 +1,10 @@
-#include "backends/cpu/region_pieces.h"
+#include "backends/region/region_pieces.h"
 
 #include <algorithm>
 #include <deque>
 #include <optional>
 
-namespace tenon::cpu {
+namespace tenon::region {
 namespace {
 
 constexpr size_t kMostPieces = 256;
@@ -192,4 +192,4 @@ class PieceMaker {
 
 RegionPlan MakeRegionNests(const Graph& body, const StepProblem& problem) { return PieceMaker(body, problem).Run(); }
 
-}  // namespace tenon::cpu
+}  // namespace tenon::region

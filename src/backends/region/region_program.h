@@ -7,7 +7,7 @@
 #include "backends/kernel.h"
 #include "ops/pointwise.h"
 
-namespace tenon::cpu {
+namespace tenon::region {
 
 /// An index or a byte offset: constant + sum(terms[i] * loop variable i). One term per loop, in the loops' order.
 struct Affine {
@@ -79,4 +79,4 @@ struct RegionUnsupported {
   std::string reason;
 };
 
-}  // namespace tenon::cpu
+}  // namespace tenon::region

@@ -1,11 +1,11 @@
 #include <algorithm>
 
-#include "backends/cpu/region_builder.h"
+#include "backends/region/region_builder.h"
 #include "ops/index.h"
 
 // Index ops of a region's body: they only change the index at which their input is built.
 
-namespace tenon::cpu {
+namespace tenon::region {
 namespace {
 
 [[noreturn]] void Unsupported(std::string reason) { throw RegionUnsupported{std::move(reason)}; }
@@ -165,4 +165,4 @@ int RegionBuilder::BuildReshape(const Node& node, const Index& index) {
   return Build(node.input(0), result);
 }
 
-}  // namespace tenon::cpu
+}  // namespace tenon::region

@@ -1,4 +1,4 @@
-#include "backends/cpu/strided.h"
+#include "backends/strided.h"
 
 #include <cstring>
 

@@ -1,4 +1,4 @@
-#include "backends/cpu/region_builder.h"
+#include "backends/region/region_builder.h"
 
 #include <algorithm>
 #include <bit>
@@ -8,7 +8,7 @@
 #include "ops/quantize.h"
 #include "ops/reduce.h"
 
-namespace tenon::cpu {
+namespace tenon::region {
 namespace {
 
 constexpr size_t kMostInstrs = 1 << 13;
@@ -383,4 +383,4 @@ int RegionBuilder::BuildConv(const Node& node, const Index& index) {
   return sum;
 }
 
-}  // namespace tenon::cpu
+}  // namespace tenon::region

@@ -1,0 +1,259 @@
+#include "backends/cuda/cuda_program.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "backends/strided.h"
+#include "base/error.h"
+#include "engine/validate.h"
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kAlignment = 256;
+
+int64_t RoundUp(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+CudaProgram::CudaProgram(std::shared_ptr<const Program> program, const CudaDevice& device)
+    : program_(std::move(program)), gpu_(device.context) {
+  device.gpu().Use();
+  CheckForeignFamilies(*program_, device.families());
+  UploadConstants();
+  for (const ProgramStep& step : program_->steps) steps_.push_back(MakeStep(step, device));
+}
+
+CudaProgram::~CudaProgram() { gpu_->Use(); }
+
+void CudaProgram::UploadConstants() {
+  int64_t bytes = 0;
+  const auto place = [&](std::vector<cuda::DevicePtr>& list, int64_t size) {
+    list.push_back(static_cast<cuda::DevicePtr>(bytes));
+    bytes += RoundUp(size);
+  };
+  for (const Blob& blob : program_->packed) place(packed_, static_cast<int64_t>(blob.size_bytes));
+  for (const Tensor& constant : program_->constants) place(constants_, constant.size_bytes());
+  std::vector<std::byte> image(static_cast<size_t>(bytes));
+  const auto fill = [&](cuda::DevicePtr at, std::span<const std::byte> from) {
+    if (!from.empty()) std::memcpy(image.data() + at, from.data(), from.size());
+  };
+  for (size_t i = 0; i < packed_.size(); ++i) fill(packed_[i], program_->packed[i].bytes());
+  for (size_t i = 0; i < constants_.size(); ++i) fill(constants_[i], program_->constants[i].bytes());
+  weights_ = std::make_unique<cuda::DeviceBuffer>(gpu_->driver(), image.size(), "weights");
+  weights_->CopyFrom(image);
+  for (auto* list : {&packed_, &constants_}) {
+    for (cuda::DevicePtr& address : *list) address += weights_->address();
+  }
+}
+
+CudaStep CudaProgram::MakeStep(const ProgramStep& step, const CudaDevice& device) {
+  CudaStep ready{.description = DescribeStep(*program_, step)};
+  const CudaKernelFamily& family = *FindCudaKernelFamily(step.family);
+  CheckStep(step, ready.description.problem, family, device);
+  CheckPackedBytes(*program_, step, family.PackedBytes(ready.description.problem, step.tactic, device));
+  if (step.packed >= 0) ready.packed = packed_.at(static_cast<size_t>(step.packed));
+  for (const ProgramOperand& input : step.inputs)
+    ready.constants.push_back(input.memory == MemoryKind::kConstant ? constants_.at(static_cast<size_t>(input.index)) : 0);
+  ready.on_host = family.is_reference();
+  for (const KernelLaunch& launch : family.Lower(ready.description.problem, step.tactic, device)) {
+    ready.launches.push_back({.kernel = &Kernel(step, launch),
+                              .config = {.grid_x = launch.grid_x,
+                                         .grid_y = launch.grid_y,
+                                         .grid_z = launch.grid_z,
+                                         .block_x = launch.threads,
+                                         .shared_bytes = static_cast<unsigned>(launch.shared_bytes)},
+                              .pointers = launch.pointers});
+  }
+  scratch_bytes_ = std::max(scratch_bytes_, family.ScratchBytes(ready.description.problem, step.tactic, device));
+  return ready;
+}
+
+const cuda::GpuKernel& CudaProgram::Kernel(const ProgramStep& step, const KernelLaunch& launch) {
+  const Digest source = cuda::SourceDigest(launch.source);
+  auto& kernel = kernels_[{source, launch.shared_bytes}];
+  if (kernel) return *kernel;
+  const auto found = std::find_if(program_->code.begin(), program_->code.end(),
+                                  [&](const ProgramCode& code) { return code.source == source; });
+  if (found == program_->code.end())
+    ThrowInvalid({.what = "the engine's plan was built by another version of Tenon, whose kernels differ",
+                  .where = "step " + step.name,
+                  .hint = "Build it again with tenon export, or with --build from the engine itself."});
+  kernel = std::make_unique<cuda::GpuKernel>(gpu_->driver(), found->code.bytes(), launch.source.entry,
+                                             launch.shared_bytes);
+  return *kernel;
+}
+
+CudaExecution::CudaExecution(std::shared_ptr<const CudaProgram> program, const std::vector<int64_t>& input_bytes,
+                             const std::vector<int64_t>& output_bytes)
+    : program_((program->gpu().Use(), std::move(program))),
+      stream_(program_->gpu().driver()),
+      begin_(program_->gpu().driver()),
+      end_(program_->gpu().driver()),
+      input_bytes_(input_bytes),
+      output_bytes_(output_bytes) {
+  const cuda::Driver& driver = program_->gpu().driver();
+  const auto count = [&](int64_t bytes) {
+    memory_bytes_ += bytes;
+    return static_cast<size_t>(bytes);
+  };
+  for (const int64_t bytes : input_bytes) inputs_.emplace_back(driver, count(bytes), "an input");
+  for (const int64_t bytes : output_bytes) outputs_.emplace_back(driver, count(bytes), "an output");
+  arena_ = std::make_unique<cuda::DeviceBuffer>(driver, count(program_->program().arena_bytes), "activations");
+  scratch_ = std::make_unique<cuda::DeviceBuffer>(driver, count(program_->scratch_bytes()), "scratch memory");
+  arena_->Fill(0);
+  for (size_t i = 0; i < program_->size(); ++i) {
+    if (program_->step(i).on_host) MakeHostStep(i);
+  }
+}
+
+CudaExecution::~CudaExecution() { program_->gpu().Use(); }
+
+cuda::DevicePtr CudaExecution::AddressOf(const ProgramOperand& operand) const {
+  const auto offset = static_cast<cuda::DevicePtr>(operand.offset_bytes);
+  switch (operand.memory) {
+    case MemoryKind::kArena:
+      return arena_->address() + offset;
+    case MemoryKind::kInput:
+      return inputs_.at(static_cast<size_t>(operand.index)).address() + offset;
+    case MemoryKind::kOutput:
+      return outputs_.at(static_cast<size_t>(operand.index)).address() + offset;
+    case MemoryKind::kConstant:
+    case MemoryKind::kAbsent:
+    case MemoryKind::kPacked:
+      break;
+  }
+  return 0;
+}
+
+void CudaExecution::HostStep::Evaluate() {
+  try {
+    const StepProblem& problem = step->description.problem;
+    std::vector<Tensor> operands;
+    for (size_t i = 0; i < problem.inputs.size(); ++i) {
+      const KernelOperand& operand = problem.inputs[i];
+      if (!operand.present)
+        operands.emplace_back();
+      else
+        operands.push_back(operand.is_constant ? operand.constant : GatherOperand(operand, inputs[i].data()));
+    }
+    const std::vector<Tensor> results = problem.op->Evaluate(operands);
+    for (size_t i = 0; i < problem.outputs.size(); ++i) {
+      if (problem.outputs[i].present) ScatterOperand(results.at(i), problem.outputs[i], outputs[i].data());
+    }
+  } catch (...) {  // this is a thread of the driver's
+    failure = std::current_exception();
+  }
+}
+
+void CudaExecution::MakeHostStep(size_t index) {
+  const ProgramStep& step = program_->program().steps[index];
+  auto host = std::make_unique<HostStep>();
+  host->step = &program_->step(index);
+  const auto add = [&](const ProgramOperand& operand, std::vector<cuda::HostBuffer>& buffers, std::vector<int64_t>& sizes) {
+    const bool is_copied = operand.memory != MemoryKind::kAbsent && operand.memory != MemoryKind::kConstant;
+    sizes.push_back(is_copied ? ExtentBytes(operand) : 0);
+    buffers.emplace_back(program_->gpu().driver(), static_cast<size_t>(sizes.back()));
+  };
+  for (const ProgramOperand& input : step.inputs) add(input, host->inputs, host->input_bytes);
+  for (const ProgramOperand& output : step.outputs) add(output, host->outputs, host->output_bytes);
+  host_steps_[index] = std::move(host);
+}
+
+void CudaExecution::LaunchHostStep(size_t index) {
+  const ProgramStep& step = program_->program().steps[index];
+  HostStep& host = *host_steps_.at(index);
+  for (size_t i = 0; i < step.inputs.size(); ++i)
+    stream_.CopyToHost(host.inputs[i].data(), AddressOf(step.inputs[i]), static_cast<size_t>(host.input_bytes[i]));
+  // An output may be a view: what lies between its elements comes along and goes back as it was.
+  for (size_t i = 0; i < step.outputs.size(); ++i)
+    stream_.CopyToHost(host.outputs[i].data(), AddressOf(step.outputs[i]), static_cast<size_t>(host.output_bytes[i]));
+  stream_.CallHost([](void* argument) { static_cast<HostStep*>(argument)->Evaluate(); }, &host);
+  for (size_t i = 0; i < step.outputs.size(); ++i)
+    stream_.CopyFromHost(AddressOf(step.outputs[i]), host.outputs[i].data(), static_cast<size_t>(host.output_bytes[i]));
+  after_kernel_ = false;
+}
+
+void CudaExecution::LaunchKernels(size_t index) {
+  const ProgramStep& step = program_->program().steps[index];
+  const CudaStep& ready = program_->step(index);
+  for (const CudaStep::Launch& launch : ready.launches) {
+    std::vector<cuda::DevicePtr> arguments;
+    for (const KernelPointer& pointer : launch.pointers) {
+      using Memory = KernelPointer::Memory;
+      const auto operand = static_cast<size_t>(pointer.index);
+      cuda::DevicePtr base = 0;
+      if (pointer.memory == Memory::kInput)
+        base = ready.constants.at(operand) != 0 ? ready.constants[operand] : AddressOf(step.inputs.at(operand));
+      if (pointer.memory == Memory::kOutput) base = AddressOf(step.outputs.at(operand));
+      if (pointer.memory == Memory::kPacked) base = ready.packed;
+      if (pointer.memory == Memory::kScratch) base = scratch_->address();
+      arguments.push_back(base == 0 ? 0 : base + static_cast<cuda::DevicePtr>(pointer.offset_bytes));
+    }
+    // Behind a copy or a call of the host's a kernel can't start early.
+    stream_.Launch(*launch.kernel, launch.config,
+                   after_kernel_ ? cuda::LaunchOrder::kProgrammatic : cuda::LaunchOrder::kSerial, arguments.data());
+    after_kernel_ = true;
+  }
+}
+
+void CudaExecution::LaunchStep(size_t index) {
+  if (program_->step(index).on_host)
+    LaunchHostStep(index);
+  else
+    LaunchKernels(index);
+}
+
+const cuda::Graph& CudaExecution::GraphOf(size_t count) {
+  std::unique_ptr<cuda::Graph>& graph = graphs_[count];
+  if (graph) return *graph;
+  after_kernel_ = false;
+  graph = std::make_unique<cuda::Graph>(program_->gpu().driver(), stream_, [&] {
+    for (size_t i = 0; i < count; ++i) LaunchStep(i);
+  });
+  return *graph;
+}
+
+double CudaExecution::TimeGraph(size_t count) {
+  const cuda::Graph& graph = GraphOf(count);
+  begin_.Record(stream_);
+  graph.Launch(stream_);
+  end_.Record(stream_);
+  return end_.MicrosecondsSince(begin_);
+}
+
+void CudaExecution::ThrowHostFailures() {
+  for (auto& [index, host] : host_steps_) {
+    if (host->failure) std::rethrow_exception(std::exchange(host->failure, nullptr));
+  }
+}
+
+void CudaExecution::Run(std::span<const void* const> inputs, std::span<void* const> outputs,
+                        std::vector<double>* step_us) {
+  program_->gpu().Use();
+  const size_t steps = program_->size();
+  for (size_t i = 0; i < inputs.size(); ++i)
+    stream_.CopyFromHost(inputs_[i].address(), inputs[i], static_cast<size_t>(input_bytes_[i]));
+  if (step_us) {
+    step_us->assign(steps, 0);
+    double before = 0;
+    for (size_t i = 0; i < steps; ++i) {
+      const double until = TimeGraph(i + 1);
+      (*step_us)[i] = std::max(0.0, until - before);
+      before = std::max(before, until);
+    }
+    last_graph_us_ = before;
+  } else {
+    const cuda::Graph& graph = GraphOf(steps);
+    begin_.Record(stream_);
+    graph.Launch(stream_);
+    end_.Record(stream_);
+  }
+  for (size_t i = 0; i < outputs.size(); ++i)
+    stream_.CopyToHost(outputs[i], outputs_[i].address(), static_cast<size_t>(output_bytes_[i]));
+  stream_.Synchronize();
+  if (!step_us) last_graph_us_ = end_.MicrosecondsSince(begin_);
+  ThrowHostFailures();
+}
+
+}  // namespace tenon
