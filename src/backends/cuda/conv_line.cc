@@ -12,12 +12,14 @@ int PitchOf(int in, int out, int kernel, int stride, int dilation, int pad) {
   return stride == 1 ? span - std::clamp(span - (in + pad), 0, pad) : span;
 }
 
-/// Steps of a piece: all of few channels, else such that the pieces are whole.
-int StepsOfPiece(int steps) {
-  if (steps <= 6) return steps;
-  for (const int piece : {6, 5, 4, 3})
+/// Steps of a piece: all of few channels, else such that the pieces are whole. The patches of several phases are large:
+/// smaller pieces leave room for several of them.
+int StepsOfPiece(int steps, bool has_phases) {
+  const int most = has_phases ? 3 : 6;
+  if (steps <= most) return steps;
+  for (int piece = most; piece > 1; --piece)
     if (steps % piece == 0) return piece;
-  return 4;
+  return has_phases ? 2 : 4;
 }
 
 }  // namespace
@@ -41,7 +43,7 @@ ConvLine ConvLine::Of(const ConvProblem& p) {
       reach = std::max(reach, shift);
     }
   const int steps = (p.group_ic() * p.element_bytes() + 31) / 32;
-  line.steps = StepsOfPiece(steps);
+  line.steps = StepsOfPiece(steps, line.phases.size() > 1);
   line.pieces = (steps + line.steps - 1) / line.steps;
   line.packed_oc = (p.oc + 15) / 16 * 16;
   return line;
@@ -49,14 +51,8 @@ ConvLine ConvLine::Of(const ConvProblem& p) {
 
 int ConvLine::PatchPixels(int bm) const {
   int pixels = 0;
-  for (const Phase& phase : phases) pixels += bm + phase.reach;
+  for (const Phase& phase : phases) pixels += PatchPixels(phase, bm);
   return pixels;
-}
-
-int ConvLine::PlaneBytes(int bm) const {
-  const int apart = 8 % columns() == 0 ? 128 / columns() : 16;
-  const int bytes = PatchPixels(bm) * 16;
-  return bytes + (apart - bytes % 128 + 128) % 128;
 }
 
 }  // namespace tenon::cuda

@@ -25,10 +25,9 @@ struct ConvLine {
 
   static ConvLine Of(const ConvProblem& problem);
 
-  /// Pixels that the taps of `bm` neighbouring positions read, and the bytes from one 16-byte column of them to the
-  /// next in shared memory: such that the threads that fill a pixel's columns meet few of the same banks.
+  /// Pixels of a phase that the taps of `bm` neighbouring positions read, in whole eights, and of all phases.
+  static int PatchPixels(const Phase& phase, int bm) { return (bm + phase.reach + 7) / 8 * 8; }
   int PatchPixels(int bm) const;
-  int PlaneBytes(int bm) const;
   int columns() const { return 2 * steps; }
   int slabs() const { return pieces * static_cast<int>(taps.size()); }
 };

@@ -68,7 +68,8 @@ class WeightPlaces {
   int64_t OfLine(int oc, int64_t byte, int tap) const {
     const int64_t piece_bytes = line_.steps * 32, in_piece = byte % piece_bytes;
     const int64_t slab = byte / piece_bytes * p_.taps() + tap;
-    return ((slab * line_.columns() + in_piece / 16) * line_.packed_oc + oc) * 16 + in_piece % 16;
+    return ((slab * (line_.packed_oc / 8) + oc / 8) * line_.columns() + in_piece / 16) * 128 + oc % 8 * 16 +
+           in_piece % 16;
   }
 
   const ConvProblem& p_;

@@ -104,13 +104,14 @@ std::string LineConstants(const ConvProblem& p, const ConvTactic& t) {
       "constexpr int kPitchW = {}, kPitchH = {}, kPositions = {}, kPieces = {}, kSteps = {}, kPackedOC = {}, kPhases = "
       "{}, kPatchPixels = {}, kPlaneBytes = {};\n",
       line.pitch_w, line.pitch_h, line.positions, line.pieces, line.steps, line.packed_oc, line.phases.size(),
-      line.PatchPixels(t.bm), line.PlaneBytes(t.bm));
+      line.PatchPixels(t.bm), line.PatchPixels(t.bm) * 16);
   std::vector<int> firsts;
-  for (int first = 0; const Phase& phase : line.phases) firsts.push_back(first), first += t.bm + phase.reach;
+  for (int first = 0; const Phase& phase : line.phases)
+    firsts.push_back(first), first += ConvLine::PatchPixels(phase, t.bm);
   text += ArrayText("kPhaseY", line.phases, [](const Phase& phase) { return phase.y; });
   text += ArrayText("kPhaseX", line.phases, [](const Phase& phase) { return phase.x; });
   text += ArrayText("kPhaseFirst", firsts, [](int first) { return first; });
-  text += ArrayText("kPhaseCount", line.phases, [&](const Phase& phase) { return t.bm + phase.reach; });
+  text += ArrayText("kPhaseCount", line.phases, [&](const Phase& phase) { return ConvLine::PatchPixels(phase, t.bm); });
   text += ArrayText("kTapPlace", line.taps,
                     [&](const ConvLine::Tap& tap) { return firsts[static_cast<size_t>(tap.phase)] + tap.shift; });
   return text;

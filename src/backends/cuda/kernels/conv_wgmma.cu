@@ -3,6 +3,9 @@
 // the input of a tap is the same line, shifted: a patch of the line in shared memory serves all taps of a tile by
 // descriptors that begin at different pixels. With strides the line is kept once for every phase of rows and columns.
 //
+// No proxy fence stands between cp.async and the wgmma that reads what it wrote: CUTLASS's kernels with such loads have
+// none either, and a fence of the readers would wait for their stores of the tile before.
+//
 // Warpgroup 0 fills a ring of patches (three or four warps, cp.async: views, tails and zero points as everywhere) and
 // the weights (bulk copies; all of them once, or through a ring of their own, tap by tap). The other warpgroups take
 // the block's tiles in turns, so that one multiplies while another finishes its tile: each begins when the one before
@@ -24,8 +27,7 @@ constexpr int kColumns = 2 * kSteps;     ///< of 16 bytes of channels in a piece
 constexpr int kSlabs = kPieces * kTaps;  ///< of weights: a tap of a piece
 constexpr bool kStaysLoaded = kWeightStages == 0;
 constexpr int kWeightSlots = kStaysLoaded ? kSlabs : kWeightStages;
-constexpr int kWeightPlane = kBN * 16;  ///< bytes of a column of weights
-constexpr int kWeightSlotBytes = kColumns * kWeightPlane, kPatchBytes = kColumns * kPlaneBytes;
+constexpr int kWeightSlotBytes = kColumns * kBN * 16, kPatchBytes = kColumns * kPlaneBytes;
 constexpr int kConstantsBytes = 3 * kBN * 4, kBarrierBytes = 16 * (kStages + kWeightSlots + 2);
 constexpr int kLoaders = kStaysLoaded ? 128 : 96;  ///< threads that fill patches; else a warp streams weights
 constexpr int kTilesM = (kPositions + kBM - 1) / kBM, kTilesN = (kGroupOC + kBN - 1) / kBN;
@@ -87,10 +89,13 @@ struct LinePlace {
   }
 };
 
+/// Eight neighbouring threads write the same column of eight neighbouring pixels, 128 bytes in a row: written across
+/// columns, each 16 bytes took a cycle of shared memory of its own, and the loads were what most layers waited for.
 class PatchLoader {
  public:
-  DEVICE PatchLoader(const char* input, int thread)
-      : row_(thread / kColumns < kRowStep ? thread / kColumns : kPatchPixels), column_(thread % kColumns) {
+  DEVICE PatchLoader(const char* input, int thread) : column_(thread / 8 % kColumns) {
+    const int row = thread / 8 / kColumns * 8;
+    row_ = row < kRowStep ? row + thread % 8 : kPatchPixels;
     base_ = input + column_ * 16;
   }
 
@@ -110,7 +115,8 @@ class PatchLoader {
   }
 
  private:
-  static constexpr int kRowStep = kLoaders / kColumns;
+  static constexpr int kRowStep = kLoaders / 8 / kColumns * 8;
+  static_assert(kRowStep > 0, "a quarter of a warp for each column");
 
   DEVICE static void LoadPixel(uint32 to, const char* base, int position, int phase_y, int phase_x, int valid) {
     using I = problem::Input;
@@ -133,14 +139,13 @@ class PatchLoader {
   int row_, column_;
 };
 
-/// Slab `slab` of the weights, [piece][tap][column][OC] of 16 bytes in memory, to a slot: by one warp.
+/// Slab `slab` of the weights, [piece][tap][OC / 8][column][8] of 16 bytes in memory, to a slot, by one thread.
 DEVICE void LoadWeights(const Places& at, int slot, const char* packed, int slab, int channel) {
-  const int lane = threadIdx.x % 32, rows = min(kBN, kPackedOC - channel);
-  if (lane == 0) ptx::ArriveExpecting(at.WeightFull(slot), kColumns * rows * 16);
-  __syncwarp();
-  if (lane < kColumns)
-    ptx::CopyBulk(at.Weights(slot) + lane * kWeightPlane,
-                  packed + (int64(slab * kColumns + lane) * kPackedOC + channel) * 16, rows * 16, at.WeightFull(slot));
+  if (threadIdx.x % 32 != 0) return;
+  const int bytes = min(kBN, kPackedOC - channel) * kColumns * 16;
+  ptx::ArriveExpecting(at.WeightFull(slot), bytes);
+  ptx::CopyBulk(at.Weights(slot), packed + (int64(slab) * kPackedOC + channel) * kColumns * 16, bytes,
+                at.WeightFull(slot));
 }
 
 DEVICE int TilesOf(const Walk& walk) { return (kTilesM - walk.first + walk.stride - 1) / walk.stride; }
@@ -163,7 +168,10 @@ DEVICE void FillPatches(const ConvArgs& args, const Places& at, const Walk& walk
       ptx::WaitBarrier(at.PatchEmpty(slot), i / kStages & 1 ^ 1);
       loader.Load(at.Patch(slot), tile * kBM, piece);
       ptx::ArriveWhenCopied(at.PatchFull(slot));
-      if constexpr (kHasZeroPoint) ptx::Arrive(at.PatchFull(slot));
+      if constexpr (kHasZeroPoint) {
+        ptx::FenceAsyncReads();
+        ptx::Arrive(at.PatchFull(slot));
+      }
     }
   ptx::CommitCopies();
   ptx::WaitCopies<0>();
@@ -186,12 +194,13 @@ class WgmmaTile {
  public:
   /// One tap of a piece: patch and weights of the slots.
   DEVICE void Multiply(uint32 patch, uint32 weights, int place, int accumulate) {
-    const uint64 a = ptx::OperandAt(patch, kPlaneBytes, 128) + place, b = ptx::OperandAt(weights, kWeightPlane, 128);
+    const uint64 a = ptx::OperandAt(patch, kPlaneBytes, 128) + place;
+    const uint64 b = ptx::OperandAt(weights, 128, kColumns * 128);
 #pragma unroll
     for (int step = 0; step < kSteps; ++step)
 #pragma unroll
       for (int i = 0; i < kTall; ++i)
-        ptx::MultiplyAsync(sums_[i], a + (step * 2 * kPlaneBytes / 16 + 64 * i), b + step * 2 * kWeightPlane / 16,
+        ptx::MultiplyAsync(sums_[i], a + (step * 2 * kPlaneBytes / 16 + 64 * i), b + step * 2 * 128 / 16,
                            accumulate | step);
   }
   DEVICE void Pin() {
@@ -239,7 +248,6 @@ DEVICE void MultiplyPieces(WgmmaTile& tile, const Places& at, int index) {
   for (int piece = 0; piece < kPieces; ++piece) {
     const int i = index * kPieces + piece, slot = i % kStages;
     ptx::WaitBarrier(at.PatchFull(slot), i / kStages & 1);
-    ptx::FenceAsyncReads();
     ptx::BeginMultiplies();
 #pragma unroll(kTaps <= 9 ? kTaps : 1)
     for (int tap = 0; tap < kTaps; ++tap)
@@ -262,7 +270,6 @@ DEVICE void MultiplyTaps(WgmmaTile& tile, const Places& at, int index) {
   for (int piece = 0; piece < kPieces; ++piece) {
     const int i = index * kPieces + piece, slot = i % kStages;
     ptx::WaitBarrier(at.PatchFull(slot), i / kStages & 1);
-    ptx::FenceAsyncReads();
 #pragma unroll(kTaps <= 9 ? kTaps : 1)
     for (int tap = 0; tap < kTaps; ++tap, ++b) {
       const int b_slot = b % kWeightSlots;

@@ -184,7 +184,7 @@ DEVICE void CopyBulk(uint32 to, const void* from, int bytes, uint32 barrier) {
                : "memory");
 }
 
-/// What other threads wrote to shared memory, and this one has waited for, is seen by its matrix instructions.
+/// What this thread stored to shared memory is seen by matrix instructions after the barrier that it arrives at next.
 DEVICE void FenceAsyncReads() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 /// Gives registers of a warpgroup's threads back, or takes them: kCount a thread afterwards.
