@@ -18,7 +18,7 @@ namespace {
 
 /// Shared memory that any GPU gives without being asked.
 constexpr int64_t kRowsBytes = 48 << 10;
-constexpr int kQueries = 16, kKeys = 32;  ///< of kernels/attention_mma.cu: of a block; of a warp's tile
+constexpr int kQueries = 16;  ///< of a block of kernels/attention_mma.cu
 
 struct AttentionDims {
   int64_t m = 0, l = 0, d = 0, e = 0;
@@ -66,22 +66,29 @@ AttentionDims Lowered(const StepProblem& step) {
 
 int64_t RowsBytes(const AttentionDims& dims, int rows) { return 4 * rows * (dims.d + dims.l + 1); }
 
-int64_t MmaBytes(const AttentionDims& dims, int warps) {
-  const int64_t tiles = int64_t{2} * warps * kKeys * (dims.d + 8 + dims.e + 8);
-  const int64_t joined = int64_t{4} * warps * kQueries * (dims.e + 2);
+/// A tactic of kernels/attention_mma.cu.
+struct MmaTactic {
+  int warps = 0, keys = 0;  ///< of a block; of a warp's tile
+  std::string ToString() const { return fmt::format("mma w{} k{}", warps, keys); }
+};
+constexpr MmaTactic kMmaTactics[] = {{8, 64}, {16, 32}, {8, 32}, {4, 64}, {4, 32}, {2, 64}, {2, 32}, {1, 32}};
+
+int64_t MmaBytes(const AttentionDims& dims, const MmaTactic& tactic) {
+  const int64_t tiles = int64_t{2} * tactic.warps * tactic.keys * (dims.d + 8 + dims.e + 8);
+  const int64_t joined = int64_t{4} * tactic.warps * kQueries * (dims.e + 2);
   return std::max(tiles, joined);
 }
 
 /// Why the tactic can't compute the step.
-std::string WhyNoMma(const StepProblem& step, const AttentionDims& dims, int warps, const CudaDevice& device) {
+std::string WhyNoMma(const StepProblem& step, const AttentionDims& dims, const MmaTactic& tactic,
+                     const CudaDevice& device) {
   const DType compute = dynamic_cast<const Attention&>(*step.op).compute;
   if (compute != DType::kFloat16 && compute != DType::kBFloat16) return "FP32";
   if (compute == DType::kBFloat16 && device.limits.capability < 80) return "BF16 needs compute capability 8.0";
   if (OperandAt(step, 3).present) return "a mask";
   if (dims.d % 16 != 0 || dims.e % 16 != 0 || dims.d > 128 || dims.e > 128)
     return "sizes that are no multiple of 16 up to 128";
-  if (warps != 1 && warps != 2 && warps != 4 && warps != 8) return "1, 2, 4 or 8 warps";
-  return MmaBytes(dims, warps) > device.limits.shared_bytes_per_block ? "too little shared memory" : "";
+  return MmaBytes(dims, tactic) > device.limits.shared_bytes_per_block ? "too little shared memory" : "";
 }
 
 std::string WhyNoRows(const AttentionDims& dims, int rows) {
@@ -135,15 +142,15 @@ std::string AttentionFamily::Supports(const StepProblem& step, const CudaDevice&
   if (std::string why_not = LowerAttention(step, dims); !why_not.empty()) return why_not;
   if (TypeName(dynamic_cast<const Attention&>(*step.op).compute).empty()) return "a precision without a kernel";
   if (ElemCount(dims.batch) > 65535) return "more than 65535 matrices";
-  return WhyNoMma(step, dims, 1, device).empty() ? "" : WhyNoRows(dims, 1);
+  return WhyNoMma(step, dims, {1, 32}, device).empty() ? "" : WhyNoRows(dims, 1);
 }
 
 std::vector<std::string> AttentionFamily::Candidates(const StepProblem& step, const CudaDevice& device) const {
   const AttentionDims dims = Lowered(step);
   std::vector<std::string> texts;
-  for (const int warps : {8, 4, 2, 1}) {
-    if ((warps - 1) * kKeys < dims.l && WhyNoMma(step, dims, warps, device).empty())
-      texts.push_back(fmt::format("mma w{}", warps));
+  for (const MmaTactic& tactic : kMmaTactics) {
+    const bool has_work = (tactic.warps - 1) * tactic.keys < dims.l;
+    if (has_work && WhyNoMma(step, dims, tactic, device).empty()) texts.push_back(tactic.ToString());
   }
   if (!texts.empty()) return texts;
   for (const int rows : {4, 1}) {
@@ -155,24 +162,27 @@ std::vector<std::string> AttentionFamily::Candidates(const StepProblem& step, co
 std::vector<KernelLaunch> AttentionFamily::Lower(const StepProblem& step, const std::string& tactic,
                                                  const CudaDevice& device) const {
   const AttentionDims dims = Lowered(step);
-  int warps = 0, rows = 0;
-  std::sscanf(tactic.c_str(), "mma w%d", &warps);
+  const auto* mma = std::find_if(std::begin(kMmaTactics), std::end(kMmaTactics),
+                                 [&](const MmaTactic& known) { return known.ToString() == tactic; });
+  const bool is_mma = mma != std::end(kMmaTactics);
+  int rows = 0;
   std::sscanf(tactic.c_str(), "rows r%d", &rows);
-  const bool is_mma = tactic == fmt::format("mma w{}", warps), is_rows = tactic == fmt::format("rows r{}", rows);
-  const std::string why_not = is_mma    ? WhyNoMma(step, dims, warps, device)
+  const bool is_rows = tactic == fmt::format("rows r{}", rows);
+  const std::string why_not = is_mma    ? WhyNoMma(step, dims, *mma, device)
                               : is_rows ? WhyNoRows(dims, rows)
-                                        : "not a tactic of the CUDA attention";
-  if (!why_not.empty()) ThrowInvalid({.what = "attention", .got = "'" + tactic + "'", .expected = why_not});
+                                        : "a tactic of the CUDA attention";
+  if (!why_not.empty())
+    ThrowInvalid({.what = "a tactic that doesn't fit its attention", .got = "'" + tactic + "'", .expected = why_not});
   std::string text = ProblemText(step, dims);
-  text +=
-      is_mma ? fmt::format("constexpr int kWarps = {};\n", warps) : fmt::format("constexpr int kRows = {};\n", rows);
+  text += is_mma ? fmt::format("constexpr int kWarps = {}, kKeys = {};\n", mma->warps, mma->keys)
+                 : fmt::format("constexpr int kRows = {};\n", rows);
   text += fmt::format("}}  // namespace problem\n#include \"{}.cu\"\n", is_mma ? "attention_mma" : "attention");
   return {
       {.source = {.entry = is_mma ? "attention_mma" : "attention_kernel", .text = std::move(text)},
        .grid_x = BlocksOf(dims.m, is_mma ? kQueries : rows),
        .grid_y = static_cast<unsigned>(ElemCount(dims.batch)),
-       .threads = static_cast<unsigned>(is_mma ? 32 * warps : 128),
-       .shared_bytes = static_cast<int>(is_mma ? MmaBytes(dims, warps) : RowsBytes(dims, rows)),
+       .threads = static_cast<unsigned>(is_mma ? 32 * mma->warps : 128),
+       .shared_bytes = static_cast<int>(is_mma ? MmaBytes(dims, *mma) : RowsBytes(dims, rows)),
        .pointers = {KernelPointer::Input(0), KernelPointer::Input(1), KernelPointer::Input(2),
                     OperandAt(step, 3).present ? KernelPointer::Input(3) : KernelPointer{}, KernelPointer::Output(0)}}};
 }

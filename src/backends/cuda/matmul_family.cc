@@ -166,7 +166,7 @@ std::vector<KernelLaunch> MatMulFamily::Lower(const StepProblem& step, const std
   return {LaunchConv(Lowered(step, device), ConvTactic::Parse(tactic), device.limits)};
 }
 
-std::string BatchedMatMulFamily::Supports(const StepProblem& step, const CudaDevice& device) const {
+std::string BatchedMatMulFamily::Supports(const StepProblem& step, const CudaDevice&) const {
   MatMulDims dims;
   if (std::string why_not = LowerMatMulDims(step, dims); !why_not.empty()) return why_not;
   const Epilogue& epilogue = dynamic_cast<const MatMul&>(*step.op).epilogue;
@@ -175,12 +175,9 @@ std::string BatchedMatMulFamily::Supports(const StepProblem& step, const CudaDev
     for (const KernelOperand& operand : *operands) {
       if (!operand.present) continue;
       if (TypeName(operand.dtype).empty()) return fmt::format("elements are {}", ToString(operand.dtype));
-      if (operand.dtype == DType::kBFloat16 && device.limits.capability < 80)
-        return "BF16 needs compute capability 8.0";
     }
   }
   if (TypeName(epilogue.compute).empty()) return "a precision without a kernel";
-  if (epilogue.compute == DType::kBFloat16 && device.limits.capability < 80) return "BF16 needs compute capability 8.0";
   if (ElemCount(dims.batch) > 65535) return "more than 65535 matrices";
   return (dims.m + kTile - 1) / kTile > 65535 ? "too many rows" : "";
 }

@@ -7,6 +7,7 @@ namespace tenon::cuda {
 class TopKFamily final : public CudaKernelFamily {
  public:
   std::string_view name() const override { return "top_k"; }
+  bool skips_outputs() const override { return true; }
   std::string Supports(const StepProblem& problem, const CudaDevice& device) const override;
   std::vector<std::string> Candidates(const StepProblem&, const CudaDevice&) const override { return {""}; }
   std::vector<KernelLaunch> Lower(const StepProblem& problem, const std::string& tactic,

@@ -1,7 +1,12 @@
 // Real models compiled for a described GPU: every step has a kernel there, the host computes none.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "backends/cuda/cuda_kernel.h"
+#include "backends/step.h"
+#include "base/error.h"
 #include "compile/compiler.h"
 #include "onnx/importer.h"
 #include "support/fixtures.h"
@@ -18,7 +23,13 @@ struct DescribedHopper final : CudaDevice {
               .shared_bytes_per_block = 227 << 10,
               .shared_bytes_per_multiprocessor = 228 << 10};
   }
-  void AddCode(Program&, const std::vector<StepProblem>&) const override {}
+  void AddCode(Program& program, const std::vector<StepProblem>& problems) const override {
+    for (size_t i = 0; i < problems.size(); ++i) {
+      const ProgramStep& step = program.steps[i];
+      for (const KernelLaunch& launch : FindCudaKernelFamily(step.family)->Lower(problems[i], step.tactic, *this))
+        program.code.push_back({SourceDigest(launch.source), {}});
+    }
+  }
 };
 
 /// The steps that run on the host, a line each.
@@ -38,6 +49,28 @@ std::string HostSteps(const EngineModel& engine) {
   return lines;
 }
 
+/// The steps that a loader refuses, or whose kernels it would miss among those that were compiled.
+std::string StepsThatDoNotLoad(const EngineModel& engine, const CudaDevice& device) {
+  const Program& program = *engine.plans.at(0);
+  std::set<Digest> known;
+  for (const ProgramCode& code : program.code) known.insert(code.source);
+  std::string lines;
+  for (const ProgramStep& step : program.steps) {
+    const StepDescription description = DescribeStep(program, step);
+    const CudaKernelFamily& family = *FindCudaKernelFamily(step.family);
+    try {
+      CheckStep(step, description.problem, family, device);
+      CheckPackedBytes(program, step, family.PackedBytes(description.problem, step.tactic, device));
+      for (const KernelLaunch& launch : family.Lower(description.problem, step.tactic, device)) {
+        if (!known.contains(SourceDigest(launch.source))) lines += step.name + ": another kernel\n";
+      }
+    } catch (const Error& error) {
+      lines += fmt::format("{}: {}\n", step.name, error.what());
+    }
+  }
+  return lines;
+}
+
 class CudaModels : public testing::TestWithParam<const char*> {};
 
 TEST_P(CudaModels, RunsOnTheGpuAlone) {
@@ -50,6 +83,7 @@ TEST_P(CudaModels, RunsOnTheGpuAlone) {
     const CompileResult compiled =
         CompileFor(ImportOnnx(path), DescribedHopper(), {.precision = precision, .tune = {.effort = 0}}, cache);
     EXPECT_EQ(HostSteps(*compiled.engine), "") << (precision == Precision::kHalf ? "half" : "FP32");
+    EXPECT_EQ(StepsThatDoNotLoad(*compiled.engine, DescribedHopper()), "");
   }
 }
 

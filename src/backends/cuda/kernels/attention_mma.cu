@@ -6,7 +6,7 @@
 
 namespace attention {
 
-constexpr int kQueries = 16, kKeys = 32, kThreads = 32 * kWarps;
+constexpr int kQueries = 16, kThreads = 32 * kWarps;
 constexpr int kPitchK = kD + 8, kPitchV = kE + 8;  ///< elements; rows of eight chunks lie in all banks
 constexpr int kTiles = (kL + kKeys - 1) / kKeys;
 constexpr int kSteps = kD / 16, kKeyTiles = kKeys / 8, kValueTiles = kE / 8;
@@ -28,9 +28,9 @@ DEVICE void LoadRows(uint16* to, const char* from, int first, int lane) {
 #pragma unroll
     for (int i = lane; i < kKeys * kChunks; i += 32) {
       const int row = i / kChunks, column = i % kChunks * 8;
-      uint4 chunk = make_uint4(0, 0, 0, 0);
-      if (first + row < kL) chunk = *reinterpret_cast<const uint4*>(from + (first + row) * kRowStride + column * 2);
-      *reinterpret_cast<uint4*>(to + row * kPitch + column) = chunk;
+      const bool inside = first + row < kL;
+      ptx::CopyAsync<16>(ptx::SharedAddress(to + row * kPitch + column),
+                         inside ? from + (first + row) * kRowStride + column * 2 : from, inside ? 16 : 0);
     }
   } else {
     for (int i = lane; i < kKeys * kLength; i += 32) {
@@ -159,6 +159,12 @@ extern "C" __global__ void __launch_bounds__(attention::kThreads) attention_mma(
   ptx::WaitForProducers();
   ptx::ReleaseConsumers();
   const char *q = args.q + QBatch(blockIdx.y), *k = args.k + KBatch(blockIdx.y), *v = args.v + VBatch(blockIdx.y);
+  const auto load = [&](int tile) {
+    LoadRows<K, kD, kPitchK, K::kColumn, K::kRow, kVectorK>(keys, k, tile * kKeys, lane);
+    LoadRows<V, kE, kPitchV, V::kRow, V::kColumn, kVectorV>(values, v, tile * kKeys, lane);
+    ptx::CommitCopies();
+  };
+  load(warp);
   uint32 queries[kSteps][4];
 #pragma unroll
   for (int s = 0; s < kSteps; ++s)
@@ -169,9 +175,7 @@ extern "C" __global__ void __launch_bounds__(attention::kThreads) attention_mma(
   Partial partial;
   for (int tile = warp; tile < kTiles; tile += kWarps) {
     const int first = tile * kKeys;
-    __syncwarp();
-    LoadRows<K, kD, kPitchK, K::kColumn, K::kRow, kVectorK>(keys, k, first, lane);
-    LoadRows<V, kE, kPitchV, V::kRow, V::kColumn, kVectorV>(values, v, first, lane);
+    ptx::WaitCopies<0>();
     __syncwarp();
     float scores[kKeyTiles][4] = {};
     Score(scores, queries, ptx::SharedAddress(keys), lane);
@@ -184,7 +188,10 @@ extern "C" __global__ void __launch_bounds__(attention::kThreads) attention_mma(
       }
     partial.TakeScores(scores);
     AddValues(partial, scores, ptx::SharedAddress(values), lane);
+    __syncwarp();
+    if (tile + kWarps < kTiles) load(tile + kWarps);
   }
+  ptx::WaitCopies<0>();  // of a warp without a tile
   __syncthreads();
   float* shared = reinterpret_cast<float*>(shared_memory);
   Stage(shared, partial, warp, lane);

@@ -6,6 +6,20 @@ enum class Type { kFloat32, kFloat16, kBFloat16, kUInt8 };
 
 DEVICE constexpr int SizeOf(Type type) { return type == Type::kFloat32 ? 4 : type == Type::kUInt8 ? 1 : 2; }
 
+DEVICE uint32 PackBFloat16s(float low, float high) {
+#if __CUDA_ARCH__ >= 800
+  uint32 v;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(v) : "f"(high), "f"(low));
+  return v;
+#else
+  const auto bits = [](float f) {  // to the nearest, ties to even
+    const uint32 b = __float_as_uint(f);
+    return f != f ? 0x7fffu : (b + 0x7fffu + (b >> 16 & 1u)) >> 16;
+  };
+  return bits(low) | bits(high) << 16;
+#endif
+}
+
 /// Two half floats (or bfloat16s), the first in the low bits.
 template <Type kType>
 DEVICE uint32 PackHalves(float low, float high) {
@@ -15,7 +29,7 @@ DEVICE uint32 PackHalves(float low, float high) {
         : "=r"(v)
         : "f"(low), "f"(high));
   else
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(v) : "f"(high), "f"(low));
+    v = PackBFloat16s(low, high);
   return v;
 }
 
