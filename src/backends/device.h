@@ -25,7 +25,7 @@ struct TuneTask {
   std::vector<TacticCandidate> candidates;
   std::vector<double> times_us;  ///< by candidate
   size_t best = 0;               ///< a candidate
-  bool known = false;  ///< candidates[best] is chosen; nothing is timed
+  bool known = false;            ///< candidates[best] is chosen; nothing is timed
 };
 
 /// A program whose tactics are being chosen: its steps have operands, but neither packed constants nor code yet.
@@ -69,6 +69,8 @@ class Device {
   virtual int host_threads() const = 0;
   /// What `half` is here: computed natively; nothing where it isn't.
   virtual std::optional<DType> half_type() const = 0;
+  /// Whether products of this float type are computed natively.
+  virtual bool Computes(DType dtype) const { return dtype == DType::kFloat32 || dtype == half_type(); }
   /// What the device lacks for a precision; "" when it computes it natively. FP32 and INT8 run even then, slowly.
   virtual std::string Fp32Obstacle() const = 0;
   virtual std::string HalfObstacle() const = 0;
