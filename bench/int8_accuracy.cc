@@ -2,7 +2,8 @@
 // the CPU has it): how the algorithms of src/quantize are judged. usage: int8_accuracy MODEL.onnx DATA.yaml
 // CALIBRATION-IMAGES JUDGING-IMAGES CALIB-FILE VARIANT... A variant: words joined by commas: float, all, CALIBRATOR,
 // -dw, -TEXT (convs whose name holds TEXT are left out), drift=DATA.yaml alone (how far its val images are from those
-// of the calibration), sens (each conv's noise by itself), nomap, file=ENGINE (to write).
+// of the calibration), sens (each conv's noise by itself), adaround, nomap, file=ENGINE (to write). `equalised` as the
+// first variant equalises the model before all others (with a CALIB-FILE of its own).
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "compile/compiler.h"
@@ -20,10 +22,12 @@
 #include "passes/pass_list.h"
 #include "passes/pass_runner.h"
 #include "quantize/calibration_file.h"
+#include "quantize/equalize.h"
 #include "quantize/insert.h"
 #include "quantize/quality.h"
 #include "quantize/quantizable_convs.h"
 #include "quantize/sensitivity.h"
+#include "quantize/weight_rounding.h"
 #include "runtime/load.h"
 #include "verify/accuracy.h"
 #include "vision/head.h"
@@ -70,6 +74,11 @@ int main(int argc, char** argv) try {
   const Shape input = graph->inputs()[0]->shape();
   images.preprocess.height = static_cast<int>(input[2]);
   images.preprocess.width = static_cast<int>(input[3]);
+  const CalibrationImages some{Spread(images.paths, 32), images.preprocess};
+  if (std::string_view(argv[6]) == "equalised") {
+    const auto seen = ObserveConvInputs(*graph, some, device, Progress::Mode::kQuiet, "equalise").All();
+    fmt::print("{} tensors equalised\n", EqualizeChannels(*graph, seen));
+  }
   Calibration calibration;
   if (std::filesystem::exists(argv[5])) {
     calibration = ParseCalibration(ReadTextFile(argv[5]));
@@ -81,8 +90,10 @@ int main(int argc, char** argv) try {
   const auto convs = FindQuantizableConvs(*graph);
   CalibrationImages few = images;
   few.paths = Spread(few.paths, 4);
+  std::optional<WeightTable> rounded;
   const NoiseMeter meter(*graph, statistics, few, device);
   for (int i = 6; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "equalised") continue;
     InsertOptions options;
     for (const auto& conv : convs) options.int8.insert(conv.node->name());
     bool is_float = false, sens = false, map = true;
@@ -92,6 +103,10 @@ int main(int argc, char** argv) try {
       if (word.starts_with("file=")) file = word.substr(5);
       is_float |= word == "float";
       sens |= word == "sens";
+      if (word == "adaround") {
+        if (!rounded) rounded = RoundConvWeights(*graph, some, statistics, device, Progress::Mode::kQuiet);
+        options.weights = &*rounded;
+      }
       map &= word != "nomap";
       const auto known = std::find(kCalibratorNames.begin(), kCalibratorNames.end(), word);
       if (known != kCalibratorNames.end()) options.calibrator = ParseCalibrator(word);

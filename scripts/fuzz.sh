@@ -1,6 +1,7 @@
 #!/bin/bash
-# Runs each fuzz target for some seconds on its seeds (fuzz/corpus, the test images, engines of the small nets). What it finds
-# goes to runs/fuzz, what it learns stays in the build folder. The last line of a target says how often it ran.
+# Runs each fuzz target for some seconds on its seeds (fuzz/corpus, the test images, engines of the small nets; fuzz/learned:
+# what earlier runs learned, made small with `fuzz_NAME -merge=1`). What it finds goes to runs/fuzz, what it learns stays in the
+# build folder. The last line of a target says how often it ran.
 # usage: fuzz.sh BUILD_FOLDER SECONDS [JOBS] [TARGET...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,6 +24,7 @@ fuzz_one() {
     engine_reader) seeds=$folder/corpus/engine_seeds ;;
     image_decoder) seeds="tests/data/images fuzz/corpus/image_decoder" ;;
   esac
+  [ ! -d "fuzz/learned/$name" ] || seeds+=" fuzz/learned/$name"
   mkdir -p "$folder/corpus/$name"
   # Readers bound what they allocate by their own checks: more is a finding, as is an input that takes a minute.
   # shellcheck disable=SC2086

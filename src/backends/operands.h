@@ -13,6 +13,7 @@ enum ConvOperand : size_t {
   kBiasOperand = 2,
   kResidualOperand = 3,
   kWeightScaleOperand = 4,
+  kFactorOperand = 5,  ///< of Conv alone
 };
 
 /// Operand i, or an absent one.

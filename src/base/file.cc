@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/memory.h"
 
 namespace tenon {
 namespace {
@@ -30,15 +31,33 @@ struct Descriptor {
   ThrowInvalid({.what = what, .where = path, .got = std::strerror(error)});
 }
 
+/// The file that `path` leads to, so that a symbolic link stays one.
+std::string BehindLinks(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(path, error);
+  return error ? path : real.string();
+}
+
+constexpr mode_t kNewFileMode = 0666;  // less the process's umask
+
 /// A file on its way to `path`. Where the file system can, it has no name while it is written: then nothing is left of
 /// it whatever ends the process. Otherwise it has a temporary name, which the destructor unlinks.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const std::string& path) : path_(path), file_{OpenUnnamed(path)} {
-    if (file_.fd >= 0) return;
-    temporary_ = path + ".partial-XXXXXX";
-    file_.fd = mkostemp(temporary_.data(), O_CLOEXEC);
-    if (file_.fd < 0) ThrowSystem("can't write the file", path, errno);
+  explicit TemporaryFile(const std::string& path) : path_(BehindLinks(path)) {
+    struct stat old;
+    const bool exists = stat(path_.c_str(), &old) == 0;
+    if (!exists && errno != ENOENT) ThrowSystem("can't write the file", path, errno);
+    // Renaming would put a file in the place of the device: as root even in that of /dev/null.
+    if (exists && !S_ISREG(old.st_mode)) {
+      ThrowInvalid({.what = "can't write the file",
+                    .where = path,
+                    .got = S_ISDIR(old.st_mode) ? "a folder" : "a device, pipe or socket",
+                    .expected = "a file or a new name"});
+    }
+    file_.fd = OpenUnnamed(path_);
+    if (file_.fd < 0) OpenNamed();
+    if (exists) KeepAccess(old);
   }
   ~TemporaryFile() {
     if (!temporary_.empty()) unlink(temporary_.c_str());
@@ -59,14 +78,37 @@ class TemporaryFile {
   static int OpenUnnamed(const std::string& path) {
     if (access("/proc/self/fd", X_OK) != 0) return -1;  // the only way to give the file a name later
     const auto folder = std::filesystem::path(path).parent_path();
-    return open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    return open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, kNewFileMode);
+  }
+
+  std::string NextName() const {
+    static std::atomic<int> counter{0};
+    constexpr size_t kLongest = 200;  // of 255 bytes: room for the rest
+    const std::filesystem::path path(path_);
+    const std::string name = path.filename().string().substr(0, kLongest);
+    return (path.parent_path() / fmt::format("{}.partial-{}-{}", name, getpid(), ++counter)).string();
+  }
+
+  void OpenNamed() {
+    do {
+      temporary_ = NextName();
+      file_.fd = open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, kNewFileMode);
+    } while (file_.fd < 0 && errno == EEXIST);
+    if (file_.fd >= 0) return;
+    temporary_.clear();
+    ThrowSystem("can't write the file", path_, errno);
+  }
+
+  /// The new file is for whom the old one was for. What isn't allowed (another's file, by no root) is left.
+  void KeepAccess(const struct stat& old) {
+    [[maybe_unused]] const int owner = fchown(file_.fd, old.st_uid, old.st_gid);
+    fchmod(file_.fd, old.st_mode & 0777);
   }
 
   void LinkUnnamed() {
-    static std::atomic<int> counter{0};
     const std::string source = fmt::format("/proc/self/fd/{}", file_.fd);
     while (true) {
-      const std::string name = fmt::format("{}.partial-{}-{}", path_, getpid(), ++counter);
+      const std::string name = NextName();
       if (linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
         temporary_ = name;
         return;
@@ -75,8 +117,8 @@ class TemporaryFile {
     }
   }
 
-  const std::string& path_;
-  Descriptor file_;
+  const std::string path_;
+  Descriptor file_{-1};
   std::string temporary_;  ///< its name, while it has one
 };
 
@@ -126,22 +168,19 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 std::string ReadTextFile(const std::string& path) {
   const MappedFile file(path);
+  CheckMemory(path, static_cast<int64_t>(file.bytes().size()));
   return std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
 }
 
 void WriteFileAtomically(const std::string& path, std::span<const std::span<const std::byte>> chunks) {
   TemporaryFile file(path);  // in the target's folder: rename is atomic only within one file system
   for (const auto& chunk : chunks) WriteAll(file.fd(), chunk, path);
-  fchmod(file.fd(), 0644);
   if (fsync(file.fd()) != 0) ThrowSystem("can't write the file", path, errno);
   CheckInterrupt();
   file.Commit();
 }
 
-void CheckWritable(const std::string& path) {
-  if (std::filesystem::is_directory(path)) ThrowSystem("can't write the file", path, EISDIR);
-  const TemporaryFile probe(path);
-}
+void CheckWritable(const std::string& path) { const TemporaryFile probe(path); }
 
 void CheckOutputFolder(const std::string& folder) {
   std::error_code error;

@@ -188,15 +188,17 @@ class Timed {
       pointers_.push_back(outputs_.emplace_back(info.dtype, info.shape).raw());
   }
   Runnable ToRunnable() {
-    Runnable runnable{.name = contender_.row.name(),
-                      .run = [this] { Attempt(contender_, [this] { context_->Run(inputs_, pointers_); }); }};
-    if (contender_.peer) {
-      runnable.timed_run = [this] {
-        double ms = 0;
-        Attempt(contender_, [&] { ms = contender_.peer->TimedRun(); });
-        return ms;
-      };
-    }
+    Runnable runnable{.name = contender_.row.name(), .run = {}};
+    if (contender_.peer)
+      runnable.timed_run = [this] { return contender_.peer->TimedRun(); };
+    else
+      runnable = ContextRunnable(runnable.name, *context_, inputs_, pointers_);
+    // What fails is the row's, not the benchmark's.
+    runnable.timed_run = [this, run = runnable.timed_run] {
+      double ms = 0;
+      Attempt(contender_, [&] { ms = run(); });
+      return ms;
+    };
     return runnable;
   }
 
@@ -243,6 +245,7 @@ const Engine& FirstEngine(const std::vector<Contender>& contenders) {
 
 CommandResult Benchmark(const BenchmarkOptions& options, const GlobalOptions& global) {
   ChosenDevice(global);  // refused before the work
+  if (!options.plot.empty()) CheckWritable(options.plot);
   for (const auto& name : options.precisions) InPrecision(options.model, name, "--precisions");  // refuses unknown ones
   std::optional<Dataset> dataset;
   if (!options.data.data.empty()) dataset = LoadDatasetAndReport(options.data);

@@ -1,6 +1,7 @@
 #include "cli/data_options.h"
 
 #include "base/log.h"
+#include "cli/number_check.h"
 
 namespace tenon::cli {
 namespace {
@@ -18,7 +19,7 @@ void AddDataFlags(CLI::App& command, DatasetOptions& options) {
   command.add_option("--images", options.images, "folder of the images of a COCO json");
   command.add_option("--split", options.split, "train, val or test")->capture_default_str();
   command.add_option("--fraction", options.fraction, "use only the first part of the images")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(NumberBetween(0, 1))
       ->capture_default_str();
 }
 

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/int8_options.h"
 #include "cli/model_source.h"
+#include "cli/number_check.h"
 #include "cli/onnx_export.h"
 #include "engine/engine_file.h"
 #include "runtime/load.h"
@@ -85,10 +86,11 @@ CompileOptions CompileFlags(const ExportOptions& options) {
           .disabled_passes = {options.disable_pass.begin(), options.disable_pass.end()}};
 }
 
-void CheckCalibrationData(const Int8Options& options) {
-  if (!options.data.empty()) return;
-  ThrowInvalid(
-      {.what = "--int8 needs images to calibrate on", .where = "--data", .expected = "a data.yaml or a COCO json"});
+void CheckCalibration(const Int8Options& options) {
+  if (options.data.empty())
+    ThrowInvalid(
+        {.what = "--int8 needs images to calibrate on", .where = "--data", .expected = "a data.yaml or a COCO json"});
+  if (!options.calib_file.empty()) CheckWritable(options.calib_file);
 }
 
 std::string CalibFile(const ExportOptions& options, const std::string& output) {
@@ -101,7 +103,7 @@ CompileResult Build(const ExportOptions& options, const ModelOptions& model, con
   if (options.add_device) return AddDevice(model, global);
   const CompileOptions compile = CompileFlags(options);
   if (!model.int8) return CompileOnnx(model, global, compile);
-  CheckCalibrationData(options.int8);
+  CheckCalibration(options.int8);
   return CompileInt8(model, global, compile, options.int8, CalibFile(options, output));
 }
 
@@ -111,7 +113,7 @@ CommandResult ExportOnnx(const ExportOptions& options, const ModelOptions& model
     ThrowInvalid({.what = "--format onnx is made from an ONNX file", .where = model.model});
   const std::string output = options.output.empty() ? DefaultOnnxName(model) : options.output;
   CheckOnnxOutput(model, output);
-  if (model.int8) CheckCalibrationData(options.int8);
+  if (model.int8) CheckCalibration(options.int8);
   return WriteOnnxModel(model, global, CompileFlags(options), options.int8, CalibFile(options, output), output);
 }
 
@@ -128,6 +130,9 @@ CommandResult Export(const ExportOptions& options, const GlobalOptions& global) 
   }
   const std::string output =
       !options.output.empty() ? options.output : fs::path(model.model).replace_extension(".tenon").string();
+  if (std::error_code error; !is_engine && fs::equivalent(model.model, output, error))
+    ThrowInvalid(
+        {.what = "the engine would replace its source", .where = output, .hint = "Give another name with -o."});
   CheckWritable(output);
   if (!global.quiet)
     PrintDevice(*ChosenDevice(global));
@@ -171,8 +176,10 @@ void AddExport(CLI::App& app, CommandBody& body) {
   command->add_flag("--add-device", options->add_device, "add this machine's plan to an engine");
   command->add_option("--dump-ir", options->dump_ir, "folder for the graph's text after every pass");
   command->add_option("--disable-pass", options->disable_pass, "leave out a pass, by name (to find faults)");
-  command->add_option("--workspace", options->workspace,
-                      "limit of scratch memory in GiB (accepted; CPU kernels need little)");
+  command
+      ->add_option("--workspace", options->workspace,
+                   "limit of scratch memory in GiB (accepted; CPU kernels need little)")
+      ->check(NumberBetween(0, 1e6));
   command->add_flag("--dynamic", options->dynamic, "a later release");
   command->add_flag("--nms", options->nms, "a later release");
   AddInt8Flags(*command, options->int8);

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "cli/model_import.h"
+#include "cli/number_check.h"
 #include "quantize/int8_build.h"
 #include "vision/dataset.h"
 
@@ -54,12 +55,7 @@ Int8BuildOptions ToBuildOptions(const ModelOptions& model, const GlobalOptions& 
                          .progress = global.progress(),
                          .findings = options.findings};
   build.calibrator = ParseCalibrator(options.calibration);
-  if (options.weight_rounding != "nearest") {
-    ThrowInvalid({.what = "unknown weight rounding",
-                  .where = "--weight-rounding",
-                  .got = options.weight_rounding,
-                  .expected = "nearest"});
-  }
+  build.weight_rounding = ParseWeightRounding(options.weight_rounding);
   build.compile.source_digest = HashFile(model.model);
   build.compile.tune = {.effort = model.effort, .verbose = global.verbose, .progress = global.progress()};
   build.images = LoadCalibrationData(options);
@@ -75,16 +71,16 @@ void AddInt8Flags(CLI::App& command, Int8Options& options) {
   command.add_option("--images", options.images, "folder of the images of a COCO json");
   command.add_option("--split", options.split, "images to calibrate on (default: train, or val where there is none)");
   command.add_option("--fraction", options.fraction, "use only the first part of the images")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(NumberBetween(0, 1))
       ->capture_default_str();
   command.add_option("--calibration", options.calibration, "mse, entropy, percentile or minmax")->capture_default_str();
   command.add_option("--calib", options.calib_file, "calibration file (default: the engine's name with suffix .calib)");
   command.add_option("--max-images", options.max_images, "calibrate on at most so many images, evenly spread")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->capture_default_str();
-  command.add_option("--weight-rounding", options.weight_rounding, "nearest")->capture_default_str();
+  command.add_option("--weight-rounding", options.weight_rounding, "nearest or adaround")->capture_default_str();
   command.add_option("--map-drop", options.map_drop, "points of mAP50-95 that INT8 may cost")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(NumberBetween(0, 100))
       ->capture_default_str();
   command.add_option("--head", options.head, "how the outputs spell boxes, where it isn't recognised");
 }

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -5,6 +6,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <new>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/interrupt.h"
@@ -57,7 +59,16 @@ int Run(GlobalOptions& global, const CommandBody& body) {
   return result.exit_code;
 }
 
+/// A standard stream that the caller closed is /dev/null: else the next file opened has its number, and messages go
+/// there.
+void OpenClosedStreams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0) _exit(2);
+  }
+}
+
 int Main(int argc, char** argv) {
+  OpenClosedStreams();
   InstallInterruptHandler();
   GlobalOptions global;
   CommandBody body;
@@ -98,6 +109,8 @@ int Main(int argc, char** argv) {
     return Fail(global, error.code(), error.what());
   } catch (const std::bad_alloc&) {
     return Fail(global, ErrorCode::kInvalidInput, "out of memory");
+  } catch (const std::system_error& error) {  // a folder that is gone, a pipe that nobody reads
+    return Fail(global, ErrorCode::kInvalidInput, error.what());
   } catch (const std::exception& error) {
     return Fail(global, ErrorCode::kInternal, fmt::format("internal error: {}", error.what()));
   }

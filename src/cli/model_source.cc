@@ -38,12 +38,23 @@ ImportOptions ToImportOptions(const ModelOptions& options) {
 
 namespace {
 
+void KeepBuiltPlan(const EngineModel& model, const fs::path& cached) {
+  std::error_code ignored;  // the write says why it failed
+  fs::create_directories(cached.parent_path(), ignored);
+  try {
+    WriteEngine(model, cached.string());
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kInterrupted) throw;
+    Log().warn("the plan is not kept and will be built again: {}", error.what());
+  }
+}
+
 /// The engine with a plan for this machine added, from the cache of such builds or built now.
 std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, const ModelOptions& options,
                                            const GlobalOptions& global, const Device& device) {
   const Digest digest = HashString(HashFile(options.model).ToString() + device.Fingerprint());
   const fs::path cached = fs::path(CacheFolder()) / "engines" / (digest.ToString() + ".tenon");
-  if (fs::exists(cached)) {
+  if (std::error_code ignored; fs::exists(cached, ignored)) {
     try {
       auto built = ReadEngine(cached.string());
       if (FindPlan(*built, device)) return built;
@@ -54,9 +65,7 @@ std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, c
   TimingCache timing = TimingCache::Load(TimingCachePath(options.timing_cache, device));
   AddPlan(*model, device, {.effort = options.effort, .progress = global.progress()}, timing);
   SaveTimingCache(timing, options.timing_cache, device);
-  std::error_code ignored;  // the write says why it failed
-  fs::create_directories(cached.parent_path(), ignored);
-  WriteEngine(*model, cached.string());
+  KeepBuiltPlan(*model, cached);
   return model;
 }
 
@@ -104,7 +113,7 @@ void SaveTimingCache(const TimingCache& cache, const std::string& flag, const De
   try {
     cache.Save(TimingCachePath(flag, device));
   } catch (const Error& error) {
-    if (!flag.empty()) throw;
+    if (!flag.empty() || error.code() == ErrorCode::kInterrupted) throw;
     Log().warn("measured tactics are not kept and will be measured again: {}", error.what());
   }
 }

@@ -26,7 +26,13 @@ namespace fs = std::filesystem;
 /// A new folder under the system's one for temporary files.
 class TemporaryFolder {
  public:
-  TemporaryFolder() : path_((fs::temp_directory_path() / "tenon-verify-XXXXXX").string()) {
+  TemporaryFolder() {
+    std::error_code error;
+    const fs::path place = fs::temp_directory_path(error);
+    if (error)
+      ThrowInvalid(
+          {.what = "no folder for temporary files", .got = error.message(), .hint = "Set TMPDIR to a folder."});
+    path_ = (place / "tenon-verify-XXXXXX").string();
     if (!mkdtemp(path_.data()))
       ThrowInvalid({.what = "can't make a temporary folder", .where = path_, .got = std::strerror(errno)});
   }
@@ -95,19 +101,12 @@ std::vector<Tensor> RunInOtherProcess(const EngineModel& model, const std::strin
   const std::string out = folder.File("stdout"), err = folder.File("stderr");
   WriteEngine(model, engine);
   WriteNpy(input, array);
-  std::vector<std::string> arguments = {"tenon",
-                                        "run",
-                                        engine,
-                                        "--inputs",
-                                        model.inputs.at(0).name + "=" + array,
-                                        "--save-outputs",
-                                        folder.File("outputs"),
-                                        "--warmup-ms",
-                                        "0",
-                                        "--duration-s",
-                                        "0",
-                                        "--iterations",
-                                        "1",
+  std::vector<std::string> arguments = {"tenon",          "run",
+                                        engine,           "--inputs=" + model.inputs.at(0).name + "=" + array,
+                                        "--save-outputs", folder.File("outputs"),
+                                        "--warmup-ms",    "0",
+                                        "--duration-s",   "0",
+                                        "--iterations",   "1",
                                         "--json"};
   if (!device.empty()) arguments.insert(arguments.end(), {"--device", device});
   if (threads > 0) arguments.insert(arguments.end(), {"--threads", std::to_string(threads)});

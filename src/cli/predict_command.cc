@@ -5,12 +5,14 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/one_line.h"
 #include "cli/command.h"
 #include "cli/head_options.h"
 #include "cli/model_source.h"
 #include "verify/detector.h"
 #include "vision/draw.h"
 #include "vision/image_files.h"
+#include "vision/label_file.h"
 
 namespace tenon::cli {
 namespace {
@@ -92,6 +94,24 @@ nlohmann::ordered_json ToJson(const std::vector<Detection>& detections, const st
   return list;
 }
 
+/// Results have the names of the images, and labels those of the images' labels: in the same folder they would replace
+/// them.
+void CheckNothingIsReplaced(const PredictOptions& options, const std::vector<std::string>& images) {
+  const auto refuse = [](const fs::path& folder, const char* what) {
+    ThrowInvalid({.what = fmt::format("the results would replace the {}", what),
+                  .where = folder.string(),
+                  .hint = "Give another folder with --save-dir."});
+  };
+  const fs::path drawn = options.save_dir, labels = drawn / "labels";
+  std::error_code ignored;
+  for (const std::string& image : images) {
+    const fs::path folder = fs::path(image).parent_path(), label = LabelPath(image);
+    if (!options.no_save && fs::equivalent(folder.empty() ? "." : folder, drawn, ignored)) refuse(drawn, "images");
+    if (options.save_txt && fs::exists(label, ignored) && fs::equivalent(label.parent_path(), labels, ignored))
+      refuse(labels, "labels");
+  }
+}
+
 CommandResult Predict(const PredictOptions& options, const GlobalOptions& global) {
   const ImageFiles files = FindImages(options.images);
   for (const auto& path : files.unsupported) Log().warn("{}: an image format that Tenon doesn't read", path);
@@ -99,6 +119,7 @@ CommandResult Predict(const PredictOptions& options, const GlobalOptions& global
     ThrowInvalid({.what = "no images found",
                   .where = options.images.front(),
                   .expected = "image files, folders, globs or a .txt list"});
+  CheckNothingIsReplaced(options, files.paths);
   if (!options.no_save || options.save_txt) CheckOutputFolder(options.save_dir);
   const LoadedModel model = LoadModel(options.model, global);
   Detector detector(model.engine, options.head.head, global.threads);
@@ -127,7 +148,7 @@ CommandResult Predict(const PredictOptions& options, const GlobalOptions& global
     const std::string line = fmt::format("image {}/{} {}: {}x{} {}, {:.1f} ms", image->index + 1, files.paths.size(),
                                          image->path, image->plan.image_height, image->plan.image_width,
                                          Summary(detections, detector.head().names), detector.inference_ms - before_ms);
-    if (!global.json && !global.quiet) fmt::print("{}\n", line);
+    if (!global.json && !global.quiet) fmt::print("{}\n", OneLine(line));
     const std::string saved = outputs.Save(*image, detections, detector.head().names);
     result.json["images"].push_back(
         {{"image", image->path}, {"saved", saved}, {"detections", ToJson(detections, detector.head().names)}});

@@ -215,6 +215,7 @@ std::string Text(const Profile& profile, const ProfileOptions& options) {
 }
 
 CommandResult RunProfile(const ProfileOptions& options, const GlobalOptions& global) {
+  if (!options.trace.empty()) CheckWritable(options.trace);
   const Profile profile = MakeProfile(options, global);
   CommandResult result{.json = ToJson(profile, options), .text = Text(profile, options)};
   if (options.trace.empty()) return result;

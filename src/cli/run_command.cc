@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <limits>
 #include <map>
+#include <set>
 #include <system_error>
 #include <thread>
 
@@ -27,10 +30,18 @@ struct RunOptions {
   bool save_times = false;
 };
 
-std::map<std::string, Tensor> ReadInputs(const std::vector<std::string>& arguments) {
+/// Where NAME ends in NAME=FILE: names of inputs may hold '=', too.
+size_t NameLength(const std::string& argument, const Engine& engine) {
+  for (const TensorInfo& info : engine.inputs()) {
+    if (argument.starts_with(info.name + "=")) return info.name.size();
+  }
+  return argument.find('=');
+}
+
+std::map<std::string, Tensor> ReadInputs(const std::vector<std::string>& arguments, const Engine& engine) {
   std::map<std::string, Tensor> tensors;
   for (const std::string& argument : arguments) {
-    const size_t equals = argument.find('=');
+    const size_t equals = NameLength(argument, engine);
     if (equals == std::string::npos)
       ThrowInvalid({.what = "bad input", .where = "--inputs", .got = argument, .expected = "NAME=FILE.npy"});
     tensors[argument.substr(0, equals)] = ReadNpy(argument.substr(equals + 1));
@@ -39,7 +50,7 @@ std::map<std::string, Tensor> ReadInputs(const std::vector<std::string>& argumen
 }
 
 std::vector<Tensor> MakeInputs(const Engine& engine, const RunOptions& options) {
-  std::map<std::string, Tensor> given = ReadInputs(options.inputs);
+  std::map<std::string, Tensor> given = ReadInputs(options.inputs, engine);
   std::vector<Tensor> inputs;
   for (const TensorInfo& info : engine.inputs()) {
     const auto found = given.find(info.name);
@@ -70,16 +81,29 @@ struct Stream {
   std::vector<Tensor> outputs;
   std::vector<void*> pointers;
   LatencyMeasurement measured;
+  double end_s = 0;  ///< of its measured runs, by the steady clock
 
   Stream(const Engine& engine, int threads) : context(engine.CreateContext({.threads = threads})) {
     for (const TensorInfo& info : engine.outputs()) outputs.emplace_back(info.dtype, info.shape);
     for (Tensor& output : outputs) pointers.push_back(output.raw());
   }
   void Measure(std::span<const void* const> inputs, const LatencyOptions& options) {
-    const Runnable runnable{"", [&] { context.Run(inputs, pointers); }};
+    const Runnable runnable = ContextRunnable("", context, inputs, pointers);
     measured = MeasureLatency({&runnable, 1}, options);
+    end_s = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
 };
+
+/// From the first measured run of any stream to the end of the last: streams need not start at once, and the sum of
+/// their own rates would count time twice in which only some of them ran.
+double WallSeconds(const std::vector<Stream>& streams) {
+  double start = std::numeric_limits<double>::infinity(), end = -start;
+  for (const Stream& stream : streams) {
+    start = std::min(start, stream.end_s - stream.measured.wall_s);
+    end = std::max(end, stream.end_s);
+  }
+  return end - start;
+}
 
 /// Runs all streams side by side; the first error of any of them is thrown here.
 void MeasureAll(std::vector<Stream>& streams, std::span<const void* const> inputs, const LatencyOptions& options) {
@@ -108,19 +132,25 @@ void MeasureAll(std::vector<Stream>& streams, std::span<const void* const> input
   }
 }
 
-std::string FileName(std::string name) {
+/// A name that file systems take; outputs whose names differ only in what they don't take are numbered.
+std::string FileName(std::string name, std::set<std::string>& taken) {
+  constexpr size_t kLongest = 200;
   std::replace_if(
       name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c) && c != '.' && c != '-' && c != '_'; },
       '_');
+  const std::string stem = name.substr(0, kLongest);
+  name = stem;
+  for (int i = 2; !taken.insert(name).second; ++i) name = fmt::format("{}_{}", stem, i);
   return name + ".npy";
 }
 
 nlohmann::ordered_json SaveOutputs(const Engine& engine, const Stream& stream, const std::string& folder) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   if (!folder.empty()) MakeOutputFolder(folder);
+  std::set<std::string> taken;
   for (size_t i = 0; i < stream.outputs.size(); ++i) {
     const TensorInfo& info = engine.outputs()[i];
-    const std::string file = folder.empty() ? "" : (fs::path(folder) / FileName(info.name)).string();
+    const std::string file = folder.empty() ? "" : (fs::path(folder) / FileName(info.name, taken)).string();
     if (!file.empty()) WriteNpy(stream.outputs[i], file);
     list.push_back({{"name", info.name}, {"shape", info.shape}, {"dtype", ToString(info.dtype)}, {"file", file}});
   }
@@ -134,17 +164,16 @@ CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
   std::vector<const void*> pointers;
   for (const Tensor& input : inputs) pointers.push_back(input.raw());
   std::vector<Stream> streams;
-  const int cores = ChosenDevice(global)->host_threads();
+  const int cores = model.device ? model.device->host_threads() : 1;
   for (int i = 0; i < options.streams; ++i) streams.emplace_back(model.engine, std::max(1, cores / options.streams));
   MeasureAll(streams, pointers, options.latency);
 
   std::vector<double> times;
-  double runs_per_s = 0;
   for (const Stream& stream : streams) {
-    const LatencyMeasurement::Row& row = stream.measured.rows[0];
-    times.insert(times.end(), row.times_ms.begin(), row.times_ms.end());
-    runs_per_s += static_cast<double>(row.stats.runs) / stream.measured.wall_s;
+    const auto& stream_times = stream.measured.rows[0].times_ms;
+    times.insert(times.end(), stream_times.begin(), stream_times.end());
   }
+  const double runs_per_s = static_cast<double>(times.size()) / WallSeconds(streams);
   const LatencyStats stats = SummariseTimes(times);
   const Shape input_shape = model.engine.inputs().empty() ? Shape{} : model.engine.inputs()[0].shape;
   const double images_per_s = runs_per_s * (input_shape.empty() ? 1 : static_cast<double>(input_shape[0]));

@@ -104,7 +104,7 @@ void AddCalibrationFlags(CLI::App& command, ShipOptions& options) {
       command
           .add_option("--max-images", options.int8.max_images,
                       "calibrate the first INT8 engine on at most so many images")
-          ->check(CLI::PositiveNumber),
+          ->check(CLI::Range(int64_t{1}, int64_t{1'000'000})),
       command.add_option("--weight-rounding", options.int8.weight_rounding, "of the first INT8 engine: nearest")};
   for (CLI::Option* flag : flags) flag->each([&options](const std::string&) { options.calibration_given = true; });
 }

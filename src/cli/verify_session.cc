@@ -8,6 +8,7 @@
 #include "cli/json_fields.h"
 #include "cli/latency_options.h"
 #include "cli/layer_times.h"
+#include "cli/number_check.h"
 #include "cli/other_process.h"
 #include "cli/verify_report.h"
 #include "passes/fusable.h"
@@ -87,13 +88,13 @@ void AddJudgeFlags(CLI::App& command, JudgeOptions& options) {
   MatrixOptions& matrix = options.matrix;
   AddLatencyFlags(command, matrix.latency.latency);
   command.add_option("--p95-ms", matrix.latency.p95_ms, "budget: 95th percentile of one run of the engine")
-      ->check(CLI::PositiveNumber);
+      ->check(NumberBetween(1e-6, 1e9));
   command.add_option("--map-drop", matrix.map_drop, "mAP50-95 may be so many points below the source's")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(NumberBetween(0, 100))
       ->capture_default_str();
   command.add_option("--top-class", matrix.top_class, "class that matters most (default: the one with most labels)");
   command.add_option("--top-class-drop", matrix.top_class_drop, "its AP50-95 may be so many points lower")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(NumberBetween(0, 100))
       ->capture_default_str();
 }
 

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "onnx/converter_list.h"
 #include "onnx/emit.h"
 #include "ops/quantize.h"
@@ -40,7 +42,11 @@ Values ConvertDynamicQuantizeLinear(ConvertContext& ctx) {
   Value* max = extreme(ReduceKind::kMax, BinaryKind::kMax);
   Value* min = extreme(ReduceKind::kMin, BinaryKind::kMin);
   Value* range = EmitBinary(ctx, BinaryKind::kSub, max, min);
-  Value* scale = EmitBinary(ctx, BinaryKind::kDiv, range, EmitScalar(ctx, x->dtype(), 255));
+  // Zeros alone would divide by 0: any scale will do for them.
+  constexpr float kLeast = std::numeric_limits<float>::min();
+  Value* scale =
+      EmitBinary(ctx, BinaryKind::kMax, EmitBinary(ctx, BinaryKind::kDiv, range, EmitScalar(ctx, x->dtype(), 255)),
+                 EmitScalar(ctx, x->dtype(), kLeast));
   Value* lowest = EmitBinary(ctx, BinaryKind::kDiv, EmitUnary(ctx, UnaryKind::kNeg, min), scale);
   Value* rounded = EmitUnary(ctx, UnaryKind::kRound, EmitUnary(ctx, UnaryKind::kClip, lowest, 0, 255));
   Value* zero_point = EmitCast(ctx, rounded, DType::kUInt8);

@@ -101,7 +101,7 @@ void Conv::VisitAttrs(AttrVisitor& visitor) {
 }
 
 std::vector<TensorType> Conv::Infer(std::span<const InferInput> inputs) const {
-  CheckOperandCount(kName, inputs, 2, 5);
+  CheckOperandCount(kName, inputs, 2, 6);
   TensorType out{epilogue.out, std::nullopt};
   std::optional<int64_t> channels;
   if (inputs[1].type->shape) {

@@ -4,7 +4,8 @@
 namespace tenon {
 
 /// Convolution over NCW or NCHW (ONNX Conv). Inputs: x [N,IC,...], weights [OC,IC/groups,K...], bias [OC] (optional),
-/// residual [N,OC,...] (optional), weight scales [OC] (with compute=i8 alone, see Epilogue). auto_pad is resolved at import: `pads` is all begins, then all ends.
+/// residual [N,OC,...] (optional), weight scales [OC] (with compute=i8 alone), factors [OC]
+/// (optional, with out=u8 alone; see Epilogue). auto_pad is resolved at import: `pads` is all begins, then all ends.
 struct Conv : OpBase<Conv> {
   static constexpr std::string_view kName = "Conv";
   std::vector<int64_t> strides, dilations, pads;  ///< empty: 1s, 1s, 0s; an importer fills them

@@ -50,6 +50,12 @@ void Epilogue::CheckTypes(std::string_view op, std::span<const InferInput> input
   CheckOut(op);
 }
 
+void Epilogue::CheckFactors(std::string_view op, std::span<const InferInput> inputs) const {
+  if (!IsAbsent(inputs, 5) && (op != "Conv" || out != DType::kUInt8))
+    ThrowInvalid("{}: factors (operand 5) are of a Conv that stores u8", op);
+  CheckDType(op, inputs, 5, {DType::kFloat32});
+}
+
 void Epilogue::CheckOut(std::string_view op) const {
   if (out != DType::kUInt8 && !IsFloat(out)) ThrowInvalid("{}: output type {}", op, ToString(out));
 }
@@ -57,11 +63,12 @@ void Epilogue::CheckOut(std::string_view op) const {
 void Epilogue::CheckOperands(std::string_view op, std::span<const InferInput> inputs, std::optional<int64_t> channels,
                              const std::optional<Shape>& output) const {
   CheckTypes(op, inputs);
+  CheckFactors(op, inputs);
   if (HasParameters(post)) {
     ThrowInvalid("{}: activation {} has parameters and can't follow the residual", op,
                  kActivationNames[static_cast<size_t>(post)]);
   }
-  for (const size_t i : {2, 4}) {
+  for (const size_t i : {2, 4, 5}) {
     if (channels) CheckShape(op, inputs, i, {*channels});
   }
   if (output) CheckShape(op, inputs, 3, *output);
@@ -77,7 +84,12 @@ Tensor Epilogue::RoundX(const Tensor& x) const {
 
 Tensor Epilogue::Apply(const Tensor& sums, int64_t channel_axis, std::span<const Tensor> operands) const {
   if (is_int8()) return ApplyInt8(sums, channel_axis, operands);
-  return ApplyFloat(sums, channel_axis, OperandOrNull(operands, 2), OperandOrNull(operands, 3));
+  return ApplyFloat(sums, channel_axis, operands);
+}
+
+float Epilogue::StepsOf(std::span<const Tensor> operands, int64_t channel) const {
+  const Tensor& factors = OperandOrNull(operands, 5);
+  return factors.is_null() ? 1.0f / quantization.y.scale : StepsPerUnit(quantization.y, factors.data<float>()[channel]);
 }
 
 Tensor Epilogue::ApplyInt8(const Tensor& sums, int64_t channel_axis, std::span<const Tensor> operands) const {
@@ -98,15 +110,15 @@ Tensor Epilogue::ApplyInt8(const Tensor& sums, int64_t channel_axis, std::span<c
     }
     value = static_cast<float>(ApplyActivation(post, value, 0, 0));
     if (out == DType::kUInt8)
-      y.data<uint8_t>()[i] = quantization.y.QuantizeToU8(value);
+      y.data<uint8_t>()[i] = quantization.y.QuantizeToU8(value, StepsOf(operands, channel));
     else
       y.data<float>()[i] = value;
   }
   return y.CastTo(out);
 }
 
-Tensor Epilogue::ApplyFloat(const Tensor& sums, int64_t channel_axis, const Tensor& bias,
-                            const Tensor& residual) const {
+Tensor Epilogue::ApplyFloat(const Tensor& sums, int64_t channel_axis, std::span<const Tensor> operands) const {
+  const Tensor &bias = OperandOrNull(operands, 2), &residual = OperandOrNull(operands, 3);
   Tensor y(DType::kFloat64, sums.shape());
   if (y.elems() == 0) return Tensor(out, y.shape());
   const AxisSplit split = channel_axis < sums.rank() ? SplitAtAxis(sums.shape(), channel_axis) : AxisSplit{};
@@ -124,8 +136,10 @@ Tensor Epilogue::ApplyFloat(const Tensor& sums, int64_t channel_axis, const Tens
   }
   if (out != DType::kUInt8) return y.CastTo(out);
   Tensor bytes(out, y.shape());
-  for (int64_t i = 0; i < y.elems(); ++i)
-    bytes.data<uint8_t>()[i] = quantization.y.QuantizeToU8(static_cast<float>(out_data[i]));
+  for (int64_t i = 0; i < y.elems(); ++i) {
+    bytes.data<uint8_t>()[i] =
+        quantization.y.QuantizeToU8(static_cast<float>(out_data[i]), StepsOf(operands, i / split.inner % split.size));
+  }
   return bytes;
 }
 

@@ -15,7 +15,8 @@ namespace tenon {
 /// the sums are exact integers: sum((x - x.zero_point) * w), elements outside the image adding nothing. Then, in FP32,
 ///   r = fma(float(sum), x.scale * weight_scale[channel], bias[channel]);  y = post(activation(r) + residual),
 /// the residual a float or u8, and y stored as a float or as u8. Sums of floats are stored as u8 too where an INT8
-/// layer reads them (`quantization.y`).
+/// layer reads them (`quantization.y`). A Conv that stores u8 may have factors, operand 5, f32 [channels]: a channel is
+/// stored with the scale y.scale / factor.
 struct Epilogue {
   Activation activation = Activation::kNone;
   float alpha = 0, beta = 0;
@@ -43,7 +44,10 @@ struct Epilogue {
  private:
   void CheckTypes(std::string_view op, std::span<const InferInput> inputs) const;
   void CheckOut(std::string_view op) const;
-  Tensor ApplyFloat(const Tensor& sums, int64_t channel_axis, const Tensor& bias, const Tensor& residual) const;
+  void CheckFactors(std::string_view op, std::span<const InferInput> inputs) const;
+  /// Steps of the stored grid that a unit of a channel is worth.
+  float StepsOf(std::span<const Tensor> operands, int64_t channel) const;
+  Tensor ApplyFloat(const Tensor& sums, int64_t channel_axis, std::span<const Tensor> operands) const;
   Tensor ApplyInt8(const Tensor& sums, int64_t channel_axis, std::span<const Tensor> operands) const;
 };
 

@@ -7,8 +7,10 @@
 
 namespace tenon {
 
-uint8_t AffineScale::QuantizeToU8(float y) const {
-  const float shifted = std::nearbyint(y * (1.0f / scale)) + static_cast<float>(zero_point);
+float StepsPerUnit(const AffineScale& y, float factor) { return 1.0f / (y.scale / factor); }
+
+uint8_t AffineScale::QuantizeToU8(float y, float steps_per_unit) const {
+  const float shifted = std::nearbyint(y * steps_per_unit) + static_cast<float>(zero_point);
   return std::isnan(shifted) ? 0 : static_cast<uint8_t>(std::clamp(shifted, 0.0f, 255.0f));
 }
 

@@ -7,9 +7,10 @@
 namespace tenon {
 
 // Conv, ConvTranspose and MatMul as one thing: operands x, weights, bias, residual, weight scales (INT8 alone),
-// and an epilogue.
+// factors (of what a Conv stores in 8 bits), and an epilogue.
 
-inline constexpr size_t kWeightsOperand = 1, kBiasOperand = 2, kResidualOperand = 3, kWeightScaleOperand = 4;
+inline constexpr size_t kWeightsOperand = 1, kBiasOperand = 2, kResidualOperand = 3, kWeightScaleOperand = 4,
+                        kFactorOperand = 5;
 
 /// The epilogue of a Conv, ConvTranspose or MatMul; null for another op.
 Epilogue* EpilogueOf(Op& op);

@@ -14,6 +14,7 @@
 #include "passes/fuse_upsample.h"
 #include "passes/hoist_activations.h"
 #include "passes/lower_dfl.h"
+#include "passes/lower_dynamic_quantization.h"
 #include "passes/lower_einsum.h"
 #include "passes/merge_sibling_convs.h"
 #include "passes/move_quantization.h"
@@ -39,6 +40,7 @@ std::vector<PassGroup> MakeFloatPassList() {
        {{"constant_folding", FoldConstants},
         {"remove_no_ops", RemoveNoOps},
         {"lower_einsum", LowerEinsum},
+        {"lower_dynamic_quantization", LowerDynamicQuantization},
         {"simplify_reshapes", SimplifyReshapes},
         {"simplify_concats", SimplifyConcats},
         {"simplify_arithmetic", SimplifyArithmetic},

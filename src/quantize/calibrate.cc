@@ -6,17 +6,18 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/thread_pool.h"
+#include "quantize/equalize.h"
 #include "quantize/quantizable_convs.h"
 
 namespace tenon {
 namespace {
 
-std::vector<std::string> NamesOfConvInputs(const Graph& fused) {
-  std::vector<std::string> names;
+std::vector<const Value*> ConvInputs(const Graph& fused) {
+  std::vector<const Value*> inputs;
   for (const QuantizableConv& conv : FindQuantizableConvs(fused)) {
-    if (std::find(names.begin(), names.end(), conv.input->name()) == names.end()) names.push_back(conv.input->name());
+    if (std::find(inputs.begin(), inputs.end(), conv.input) == inputs.end()) inputs.push_back(conv.input);
   }
-  return names;
+  return inputs;
 }
 
 CalibrationImages EverySecond(const CalibrationImages& images, size_t first) {
@@ -61,7 +62,12 @@ int64_t ForEachBatch(const CalibrationImages& images, const Shape& input, Progre
 
 SplitStatistics ObserveConvInputs(const Graph& fused, const CalibrationImages& images, const Device& device,
                                   Progress::Mode mode, const std::string& title, const AfterImage& after) {
-  const std::vector<std::string> names = NamesOfConvInputs(fused);
+  std::vector<std::string> names;
+  std::vector<std::vector<int64_t>> counts;
+  for (const Value* input : ConvInputs(fused)) {
+    names.push_back(input->name());
+    counts.push_back(ChannelCounts(*input));
+  }
   FloatModel model(fused, names, device);
   ThreadPool pool(device.host_threads());
   Progress progress(title, "images", static_cast<int64_t>(images.paths.size()), mode);
@@ -77,7 +83,7 @@ SplitStatistics ObserveConvInputs(const Graph& fused, const CalibrationImages& i
       model.Run(batch.values);
       pool.Run(static_cast<int64_t>(names.size()), [&](int64_t i, int) {
         const auto tensor = static_cast<size_t>(i);
-        statistics[tensor].Add(model.value(tensor), model.shape(tensor));
+        statistics[tensor].Add(model.value(tensor), model.shape(tensor), counts[tensor]);
       });
       for (size_t i = 0; after && i < batch.images.size(); ++i)
         after(model, static_cast<int64_t>(i), 2 * batch.images[i].index + half, batch.images[i].plan);

@@ -80,7 +80,7 @@ void Histogram::Cover(float low, float high) {
   CoverIndices(IndexOf(low), IndexOf(high));
 }
 
-void Histogram::Add(std::span<const float> values) {
+void Histogram::Add(std::span<const float> values, int64_t weight) {
   const Range range = FiniteRange(values);
   non_finite_ += static_cast<int64_t>(values.size()) - range.finite;
   if (range.finite == 0) return;
@@ -94,11 +94,11 @@ void Histogram::Add(std::span<const float> values) {
     // The difference is not negative, so that truncation rounds down; a value a hair below the window's end may round
     // up.
     const auto at = static_cast<int64_t>(static_cast<double>(value) * inverse - base);
-    ++counts[std::min<int64_t>(at, kBins - 1)];
+    counts[std::min<int64_t>(at, kBins - 1)] += weight;
   }
   min_ = count_ == 0 ? range.min : std::min(min_, range.min);
   max_ = count_ == 0 ? range.max : std::max(max_, range.max);
-  count_ += range.finite;
+  count_ += range.finite * weight;
 }
 
 void Histogram::Merge(const Histogram& other) {

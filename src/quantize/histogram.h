@@ -13,11 +13,12 @@ class Histogram {
  public:
   static constexpr int kBins = 4096;
 
-  void Add(std::span<const float> values);
+  /// Each of the numbers counts `weight` times.
+  void Add(std::span<const float> values, int64_t weight = 1);
   void Merge(const Histogram& other);
 
   bool empty() const { return count_ == 0; }
-  int64_t count() const { return count_; }  ///< finite numbers
+  int64_t count() const { return count_; }  ///< finite numbers, each as often as it counts
   int64_t non_finite() const { return non_finite_; }
   float min() const { return min_; }
   float max() const { return max_; }

@@ -46,15 +46,12 @@ void QuantizeValue(Graph& graph, Value* value, const AffineScale& scale) {
   }
 }
 
-void QuantizeConv(Graph& graph, Node* node, const TensorStatistics& input) {
+void QuantizeConv(Graph& graph, Node* node, const TensorStatistics& input, const QuantizedWeights* rounded) {
   const Conv& conv = *node->As<Conv>();
   const Tensor weights = node->input(kWeightsOperand)->constant();
-  std::vector<double> mean, energy;
-  for (const ChannelStatistics& channel : input.channels()) {
-    mean.push_back(channel.mean);
-    energy.push_back(channel.mean_square);
-  }
-  const QuantizedWeights quantized = QuantizeWeights(weights, conv.groups, energy);
+  const QuantizedWeights quantized = rounded ? *rounded : QuantizeWeights(weights, conv.groups, input.MeanSquares());
+  std::vector<double> mean;
+  for (const ChannelStatistics& channel : input.channels()) mean.push_back(channel.mean);
   const std::string name = node->input(kWeightsOperand)->name();
   DequantizeLinear dequantize;
   dequantize.axis = 0;
@@ -84,7 +81,9 @@ std::vector<QuantizableConv> Chosen(const Graph& graph, const std::set<std::stri
 }  // namespace
 
 std::string KeyOf(const InsertOptions& options) {
-  return fmt::format("{} {}", kCalibratorNames[static_cast<size_t>(options.calibrator)], fmt::join(options.int8, " "));
+  const bool rounded = options.weights && !options.weights->empty();
+  return fmt::format("{} {} {}", kCalibratorNames[static_cast<size_t>(options.calibrator)],
+                     rounded ? "rounded together" : "nearest", fmt::join(options.int8, " "));
 }
 
 void InsertQuantization(Graph& graph, const InsertOptions& options, const StatisticsTable& statistics) {
@@ -96,7 +95,11 @@ void InsertQuantization(Graph& graph, const InsertOptions& options, const Statis
     for (const Value* input : groups.inputs(g)) all.Merge(StatisticsOf(statistics, input).histogram());
     scales.push_back(ChooseScale(all, options.calibrator));
   }
-  for (const QuantizableConv& conv : convs) QuantizeConv(graph, conv.node, StatisticsOf(statistics, conv.input));
+  for (const QuantizableConv& conv : convs) {
+    const auto rounded = options.weights ? options.weights->find(conv.node->name()) : WeightTable::const_iterator();
+    const bool is_rounded = options.weights && rounded != options.weights->end();
+    QuantizeConv(graph, conv.node, StatisticsOf(statistics, conv.input), is_rounded ? &rounded->second : nullptr);
+  }
   for (size_t g = 0; g < groups.size(); ++g) {
     for (Value* source : groups.sources(g)) QuantizeValue(graph, source, scales[g]);
   }

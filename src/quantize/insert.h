@@ -4,6 +4,7 @@
 
 #include "quantize/calibrator.h"
 #include "quantize/statistics.h"
+#include "quantize/weights.h"
 
 namespace tenon {
 
@@ -13,6 +14,8 @@ struct InsertOptions {
   Calibrator calibrator = Calibrator::kMse;
   /// Names of the convs that compute in INT8.
   std::set<std::string> int8;
+  /// Weights that were rounded together; those of convs that it doesn't hold are rounded to nearest.
+  const WeightTable* weights = nullptr;
 };
 
 /// All options as text: what depends on them is remembered under it.

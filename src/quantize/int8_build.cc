@@ -14,6 +14,7 @@
 #include "passes/pass_runner.h"
 #include "quantize/assignment.h"
 #include "quantize/calibration_file.h"
+#include "quantize/equalize.h"
 #include "quantize/findings.h"
 #include "quantize/insert.h"
 #include "quantize/int8_report.h"
@@ -23,7 +24,7 @@
 namespace tenon {
 namespace {
 
-constexpr size_t kDriftImages = 32, kNoiseImages = 4;
+constexpr size_t kDriftImages = 32, kNoiseImages = 4, kEqualiseImages = 32, kRoundingImages = 32;
 
 /// At most `count` of the images, evenly spread.
 CalibrationImages ImagesOf(const Dataset& data, const Preprocess& preprocess, size_t count) {
@@ -82,6 +83,8 @@ class Int8Builder {
     Observe();
     Warn(JudgeCalibration(all_, calibration_.observed.images, options_.calibrator));
     CheckDrift();
+    if (options_.weight_rounding == WeightRounding::kAdaRound)
+      weights_ = RoundConvWeights(*fused_, Some(kRoundingImages), all_, *device_, options_.progress);
     const Assignment assignment = Choose();
     if (assignment.verdict && assignment.verdict->Rejects(options_.map_drop, assignment.noise)) {
       Warn({fmt::format(
@@ -90,7 +93,7 @@ class Int8Builder {
           assignment.verdict->ExpectedDrop(assignment.noise),
           assignment.verdict->map_float - assignment.verdict->map_int8, options_.map_drop)});
     }
-    const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_};
+    const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_, equalised_};
     return {.graph = Quantized(assignment.int8, all_),
             .report = DescribeInt8(facts),
             .json = Int8ToJson(facts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
@@ -120,12 +123,23 @@ class Int8Builder {
     return model;
   }
 
+  CalibrationImages Some(size_t count) const { return ImagesOf(options_.images, images_.preprocess, count); }
+
   Precision RestPrecision() const { return device_->half_type() ? Precision::kHalf : Precision::kFp32; }
 
   void Observe() {
+    Equalise();
     judge_.TakeFloat(findings_->float_detections[images_key_]);
     calibration_ = Calibrate();
     all_ = calibration_.observed.All();
+  }
+
+  /// Before anything else is observed: what is stored in 8 bits are the tensors of the equalised graph.
+  void Equalise() {
+    if (device_->kind() != "cpu") return;  // other backends store one scale a tensor
+    const SplitStatistics seen =
+        ObserveConvInputs(*fused_, Some(kEqualiseImages), *device_, options_.progress, "equalise");
+    equalised_ = EqualizeChannels(*fused_, seen.All());
   }
 
   /// From the file, where that fits; else from the images.
@@ -138,13 +152,22 @@ class Int8Builder {
                           [&](const FloatModel& model, int64_t place, size_t index, const LetterboxPlan& plan) {
                             judge_.ShowFloat(model.outputs(), place, index, plan);
                           });
-    WriteTextFileAtomically(options_.calib_file, PrintCalibration(made));
+    Keep(made);
     return made;
+  }
+
+  void Keep(const Calibration& made) const {
+    try {
+      WriteTextFileAtomically(options_.calib_file, PrintCalibration(made));
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kInterrupted) throw;
+      Log().warn("the calibration is not kept and will be made again: {}", error.what());
+    }
   }
 
   std::optional<Calibration> ReadCalibration(const CalibrationKey& key) const {
     const std::string& file = options_.calib_file;
-    if (!std::filesystem::exists(file)) return {};
+    if (std::error_code ignored; !std::filesystem::exists(file, ignored)) return {};
     try {
       Calibration known = ParseCalibration(ReadTextFile(file));
       std::string difference = DescribeDifference(known.key, key);
@@ -180,13 +203,13 @@ class Int8Builder {
   }
 
   InsertOptions ToInsertOptions(const std::set<std::string>& int8) const {
-    return {.calibrator = options_.calibrator, .int8 = int8};
+    return {.calibrator = options_.calibrator, .int8 = int8, .weights = &weights_};
   }
 
   double Noise(const std::set<std::string>& int8) {
     const InsertOptions insert = ToInsertOptions(int8);
     return findings_->noise.Get(images_key_ + KeyOf(insert), [&] {
-      if (!meter_) meter_.emplace(*fused_, all_, ImagesOf(options_.images, images_.preprocess, kNoiseImages), *device_);
+      if (!meter_) meter_.emplace(*fused_, all_, Some(kNoiseImages), *device_);
       return meter_->Measure(insert);
     });
   }
@@ -245,6 +268,8 @@ class Int8Builder {
   Judge judge_;
   Calibration calibration_;
   StatisticsTable all_;  ///< of both halves
+  WeightTable weights_;  ///< rounded together, where that was asked for
+  int equalised_ = 0;    ///< tensors
   std::optional<NoiseMeter> meter_;
   const std::shared_ptr<Int8Findings> findings_;
   const std::string images_key_;

@@ -6,6 +6,7 @@
 
 #include "compile/compiler.h"
 #include "quantize/calibrator.h"
+#include "quantize/weight_rounding.h"
 #include "vision/dataset.h"
 
 namespace tenon {
@@ -20,6 +21,7 @@ struct Int8BuildOptions {
   Dataset images;              ///< to calibrate on, and where they have labels to judge with
   std::optional<Dataset> val;  ///< what the model is meant for: drift is measured against it
   Calibrator calibrator = Calibrator::kMse;
+  WeightRounding weight_rounding = WeightRounding::kNearest;
   double map_drop = 0.5;   ///< points of mAP50-95 that INT8 may cost
   std::string head;        ///< how the outputs spell boxes (ParseHeadFlag); empty: recognised
   std::string calib_file;  ///< where the calibration is kept and found again

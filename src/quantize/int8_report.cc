@@ -31,10 +31,11 @@ std::string DescribeInt8(const Int8Facts& facts) {
   const Assignment& chosen = facts.assignment;
   std::string text = fmt::format(
       "  {} convs in INT8, {:.1f}% of the FLOPs; noise {:.4f} of the final tensors' variance ({:.4f} with all convs)\n"
-      "  calibrated on {} images of {} {} with {}",
+      "  calibrated on {} images of {} {} with {}; weights rounded: {}; {} tensors equalised",
       chosen.int8.size(), 100 * chosen.flops_share, chosen.noise, chosen.noise_of_all, facts.images,
       facts.options.images.source, facts.options.images.split,
-      kCalibratorNames[static_cast<size_t>(facts.options.calibrator)]);
+      kCalibratorNames[static_cast<size_t>(facts.options.calibrator)],
+      kWeightRoundingNames[static_cast<size_t>(facts.options.weight_rounding)], facts.equalised);
   if (facts.drift)
     text +=
         fmt::format("; drift from val {:.4f} nats (KL, {:.4f} expected)", facts.drift->median, facts.drift->expected);
@@ -63,6 +64,8 @@ nlohmann::ordered_json Int8ToJson(const Int8Facts& facts) {
         {"data", facts.options.images.source},
         {"split", facts.options.images.split},
         {"calibrator", kCalibratorNames[static_cast<size_t>(facts.options.calibrator)]},
+        {"weight_rounding", kWeightRoundingNames[static_cast<size_t>(facts.options.weight_rounding)]},
+        {"equalised", facts.equalised},
         {"drift", nullptr},
         {"drift_expected", nullptr}}},
       {"layers", chosen.int8},

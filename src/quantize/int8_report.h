@@ -15,6 +15,7 @@ struct Int8Facts {
   const Assignment& assignment;
   int64_t images = 0;          ///< that were calibrated on
   std::optional<Drift> drift;  ///< from the val images
+  int equalised = 0;           ///< tensors with a factor per channel
 };
 
 /// A few lines, the layers that are not in INT8 among them.

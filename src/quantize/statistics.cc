@@ -44,9 +44,9 @@ void Join(ChannelStatistics& into, int64_t count, const ChannelStatistics& add, 
 
 }  // namespace
 
-void TensorStatistics::Add(std::span<const float> values, const Shape& shape) {
+void TensorStatistics::Add(std::span<const float> values, const Shape& shape, std::span<const int64_t> weights) {
   TENON_CHECK(static_cast<int64_t>(values.size()) == ElemCount(shape));
-  histogram_.Add(values);
+  if (weights.empty()) histogram_.Add(values);
   if (shape.size() < 2 || values.empty()) return;
   const int64_t channels = shape[1], size = ElemCount({shape.begin() + 2, shape.end()});
   if (channels_.empty()) channels_.resize(static_cast<size_t>(channels));
@@ -54,6 +54,7 @@ void TensorStatistics::Add(std::span<const float> values, const Shape& shape) {
   for (int64_t n = 0; n < shape[0]; ++n) {
     for (int64_t c = 0; c < channels; ++c) {
       const auto plane = values.subspan(static_cast<size_t>((n * channels + c) * size), static_cast<size_t>(size));
+      if (!weights.empty()) histogram_.Add(plane, weights[static_cast<size_t>(c)]);
       Join(channels_[static_cast<size_t>(c)], count_, Observe(plane), size);
     }
     count_ += size;
@@ -67,6 +68,12 @@ void TensorStatistics::Merge(const TensorStatistics& other) {
   TENON_CHECK(channels_.size() == other.channels_.size());
   for (size_t c = 0; c < channels_.size(); ++c) Join(channels_[c], count_, other.channels_[c], other.count_);
   count_ += other.count_;
+}
+
+std::vector<double> TensorStatistics::MeanSquares() const {
+  std::vector<double> squares;
+  for (const ChannelStatistics& channel : channels_) squares.push_back(channel.mean_square);
+  return squares;
 }
 
 TensorStatistics TensorStatistics::FromParts(Histogram histogram, std::vector<ChannelStatistics> channels,

@@ -19,12 +19,15 @@ struct ChannelStatistics {
 class TensorStatistics {
  public:
   /// One tensor N x C x ...; every call has the same number of channels.
-  void Add(std::span<const float> values, const Shape& shape);
+  /// @param weights how often the values of a channel count in the histogram, [C]; empty: once
+  void Add(std::span<const float> values, const Shape& shape, std::span<const int64_t> weights = {});
   /// As if all that `other` was given had come after what this was given.
   void Merge(const TensorStatistics& other);
 
   const Histogram& histogram() const { return histogram_; }
   const std::vector<ChannelStatistics>& channels() const { return channels_; }
+  /// Of each channel, E[x^2].
+  std::vector<double> MeanSquares() const;
   int64_t count_per_channel() const { return count_; }
 
   static TensorStatistics FromParts(Histogram histogram, std::vector<ChannelStatistics> channels, int64_t count);

@@ -1,5 +1,7 @@
 #pragma once
+#include <map>
 #include <span>
+#include <string>
 
 #include "ir/tensor.h"
 
@@ -10,6 +12,9 @@ struct QuantizedWeights {
   Tensor elements;  ///< i8, the shape of the weights, -127 to 127
   Tensor scales;    ///< f32 [OC]
 };
+
+/// By the name of the conv.
+using WeightTable = std::map<std::string, QuantizedWeights>;
 
 /// Weights [OC, IC/groups, ...] (f32) with the scale of each output channel that leaves the least squared error of the
 /// products: the error of a weight counts as much as the input channel it meets carries energy.

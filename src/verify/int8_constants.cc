@@ -33,22 +33,29 @@ double Int8Deviation(const Int8Constants& held, const Tensor& weights, const Ten
   const int64_t channels = weights.shape()[0], per_channel = weights.elems() / std::max<int64_t>(channels, 1);
   const bool biases_fit = held.bias.is_null() || held.bias.elems() == channels;
   if (held.scales.elems() != channels || !biases_fit || (!bias.is_null() && bias.elems() != channels)) return INFINITY;
-  const double low = std::abs(static_cast<double>(held.x.Dequantize(0)));
-  const double largest_x = std::max(low, std::abs(static_cast<double>(held.x.Dequantize(255))));
+  const double low = held.x.Dequantize(0), high = held.x.Dequantize(255);
+  const int64_t taps = per_channel / std::max<int64_t>(weights.shape()[1], 1);
   double worst = 0;
   for (int64_t oc = 0; oc < channels; ++oc) {
     const double scale = held.scales.data<float>()[oc];
     if (!(scale > 0) || !std::isfinite(scale)) return INFINITY;
-    double moved = 0;  // sum of what rounding did to the channel's weights
-    for (int64_t i = oc * per_channel; i < (oc + 1) * per_channel; ++i) {
-      const double weight = weights.data<float>()[i];
-      const int8_t level = held.weights.data<int8_t>()[i];
-      worst = std::max(worst, WeightDeviation(level, weight, scale));
-      moved += std::abs(level * scale - weight);
+    // What rounding adds, with any mean between low and high for each input channel: that of all its taps.
+    double least = 0, most = 0;
+    for (int64_t first = oc * per_channel; first < (oc + 1) * per_channel; first += taps) {
+      double moved = 0;
+      for (int64_t i = first; i < first + taps; ++i) {
+        const double weight = weights.data<float>()[i];
+        const int8_t level = held.weights.data<int8_t>()[i];
+        worst = std::max(worst, WeightDeviation(level, weight, scale));
+        moved += level * scale - weight;
+      }
+      least += std::min(moved * low, moved * high);
+      most += std::max(moved * low, moved * high);
     }
     const double is = held.bias.is_null() ? 0 : held.bias.AsDouble(oc), was = bias.is_null() ? 0 : bias.AsDouble(oc);
-    const double off = std::abs(is - was);
-    if (off > 0) worst = std::max(worst, off / (moved * largest_x + kFloatError * std::abs(was)));
+    const double added = was - is, slack = kFloatError * std::max(std::abs(was), std::abs(is));
+    if (added > 0) worst = std::max(worst, added / (most + slack));
+    if (added < 0) worst = std::max(worst, added / (least - slack));
     if (!std::isfinite(worst)) return INFINITY;
   }
   return worst;

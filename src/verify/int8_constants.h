@@ -16,7 +16,8 @@ struct Int8Constants {
 /// something else. What is explained:
 ///   a weight, rounded up or down (AdaRound may take the farther one), is less than one level off;
 ///   a weight that was clipped has the outermost level, and is at most 1 / kLeastRange times as far out;
-///   a bias takes up what the rounding of its channel's weights adds for some activations within their range.
+///   a bias makes up for what the rounding of its channel's weights adds on average, for some mean of each input
+///   channel within the range of x; one mean for all taps, as calibration has it.
 /// Infinity where shapes or types differ, or nothing would explain a value.
 /// @param weights f32, of the float Conv; @param bias f32 or null
 double Int8Deviation(const Int8Constants& held, const Tensor& weights, const Tensor& bias);

@@ -7,8 +7,10 @@
 
 #include "backends/step.h"
 #include "ir/text.h"
+#include "ops/channel_trace.h"
 #include "ops/conv.h"
 #include "ops/matmul.h"
+#include "ops/operands.h"
 #include "ops/quantize.h"
 #include "ops/region.h"
 #include "verify/checks.h"
@@ -177,8 +179,48 @@ bool HoldsNothing(const ProgramStep& step) {
          });
 }
 
-StepVerdict CompareStep(const Program& plan, const ProgramStep& step, const Node& node, const Device& device) {
-  if (step.inputs.size() != node.inputs().size()) return {.compared = false};
+constexpr size_t kWeightsInput = 1, kFactorsInput = 5;
+
+/// By what the channels of the tensors that the plan's convolutions store are multiplied: equalisation (operand 5).
+class StoredFactors {
+ public:
+  StoredFactors(const Program& plan, const Device& device) {
+    for (const ProgramStep& step : plan.steps) {
+      if (step.op != Conv::kName || step.inputs.size() <= kFactorsInput) continue;
+      const Tensor factors = PlanConstant(plan, step, DescribeStep(plan, step).problem, kFactorsInput, device);
+      if (!factors.is_null()) factors_[step.name] = ToDoubles(factors);
+    }
+  }
+
+  /// The weights of a Conv of the source that reads tensors so stored: each over the factor of the channel it meets.
+  Tensor DividedWeights(const Node& conv) const {
+    const Tensor& weights = conv.input(kWeightsInput)->constant();
+    if (factors_.empty() || !conv.As<Conv>() || !IsFloat(weights.dtype())) return weights;
+    const std::vector<double> factors = TraceChannels(*conv.input(0), [&](const Value& made) { return Of(made); });
+    const Shape& shape = weights.shape();
+    const int64_t group_outputs = shape[0] / conv.As<Conv>()->groups, inputs = shape[1];
+    const int64_t taps = weights.elems() / std::max<int64_t>(shape[0] * inputs, 1);
+    Tensor divided = weights.CastTo(DType::kFloat32);
+    for (int64_t i = 0; i < divided.elems(); ++i) {
+      const int64_t channel = i / (taps * inputs) / group_outputs * inputs + i / taps % inputs;
+      divided.data<float>()[i] /= static_cast<float>(factors.at(static_cast<size_t>(channel)));
+    }
+    return divided.CastTo(weights.dtype());
+  }
+
+ private:
+  std::optional<std::vector<double>> Of(const Value& made) const {
+    const auto found = made.producer()->As<Conv>() ? factors_.find(made.producer()->name()) : factors_.end();
+    return found == factors_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  std::map<std::string, std::vector<double>> factors_;
+};
+
+StepVerdict CompareStep(const Program& plan, const ProgramStep& step, const Node& node, const Device& device,
+                        const StoredFactors& factors) {
+  const bool has_factors = step.op == Conv::kName && step.inputs.size() == kFactorsInput + 1;
+  if (!has_factors && step.inputs.size() != node.inputs().size()) return {.compared = false};
   const StepDescription description = DescribeStep(plan, step);
   StepVerdict verdict;
   if (const auto* region = dynamic_cast<const Region*>(description.op.get()))
@@ -189,16 +231,20 @@ StepVerdict CompareStep(const Program& plan, const ProgramStep& step, const Node
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     const Value* value = node.input(i);
     const bool constant = value && value->is_constant();
+    if (i == kFactorsInput && has_factors) continue;  // of calibration
     if (constant != description.problem.inputs[i].is_constant) return {.compared = false};
     if (!constant) continue;
-    verdict.Add(PlanConstant(plan, step, description.problem, i, device), value->constant());
+    const bool is_divided = i == kWeightsInput && node.As<Conv>();
+    verdict.Add(PlanConstant(plan, step, description.problem, i, device),
+                is_divided ? factors.DividedWeights(node) : value->constant());
     if (!verdict.compared) return verdict;
   }
   return verdict;
 }
 
 /// A Conv in INT8 of a calibrated engine, and the float Conv of the source.
-StepVerdict CompareInt8Conv(const Program& plan, const ProgramStep& step, const Node& node, const Device& device) {
+StepVerdict CompareInt8Conv(const Program& plan, const ProgramStep& step, const Node& node, const Device& device,
+                            const StoredFactors& factors) {
   constexpr size_t kWeights = 1, kBias = 2, kScales = 4;
   StepDescription description = DescribeStep(plan, step);
   StepProblem& problem = description.problem;
@@ -210,11 +256,12 @@ StepVerdict CompareInt8Conv(const Program& plan, const ProgramStep& step, const 
     if (!problem.inputs[input].is_constant) return Tensor();
     return problem.inputs[input].constant = PlanConstant(plan, step, problem, input, device);
   };
+  if (problem.inputs.size() > kFactorsInput) held(kFactorsInput);
   const Int8Constants constants{held(kWeights), held(kScales), held(kBias), conv->epilogue.quantization.x};
   if (constants.weights.is_null() || constants.scales.is_null()) return {.compared = false};
   const Value* bias = node.inputs().size() > kBias ? node.input(kBias) : nullptr;
-  StepVerdict verdict{
-      .deviation = Int8Deviation(constants, node.input(kWeights)->constant(), bias ? bias->constant() : Tensor())};
+  StepVerdict verdict{.deviation =
+                          Int8Deviation(constants, factors.DividedWeights(node), bias ? bias->constant() : Tensor())};
   if (step.packed < 0) return verdict;
   // What the kernel reads holds the scales once more, multiplied out: it must be made of these very constants.
   const auto packed = plan.packed.at(static_cast<size_t>(step.packed)).bytes();
@@ -229,6 +276,7 @@ class StepComparer {
   StepComparer(const Program& plan, const Device& device, const SourceGraphs& source)
       : plan_(plan),
         device_(device),
+        factors_(plan, device),
         steps_(source.as_built, NodeFinder::Depth::kSteps),
         fp32_steps_(source.fp32, NodeFinder::Depth::kSteps),
         fp32_nodes_(source.fp32, NodeFinder::Depth::kBodies) {}
@@ -238,10 +286,10 @@ class StepComparer {
     const Node* fp32 = fp32_steps_.Next(step.name, step.op);
     if (step.compute == DType::kInt8 && node && !IsInt8(node->op())) {
       if (!fp32 || !fp32->As<Conv>()) return {.compared = false};
-      return CompareInt8Conv(plan_, step, *fp32, device_);
+      return CompareInt8Conv(plan_, step, *fp32, device_, factors_);
     }
     if (node) {
-      const StepVerdict verdict = CompareStep(plan_, step, *node, device_);
+      const StepVerdict verdict = CompareStep(plan_, step, *node, device_, factors_);
       if (verdict.compared) return verdict;
     }
     if (plan_.precision != "int8") return {.compared = HoldsNothing(step)};
@@ -254,6 +302,7 @@ class StepComparer {
  private:
   const Program& plan_;
   const Device& device_;
+  const StoredFactors factors_;
   NodeFinder steps_, fp32_steps_, fp32_nodes_;
 };
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/memory.h"
 
 namespace tenon::internal {
 namespace {
@@ -16,16 +17,37 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+constexpr int64_t kValuesBetweenLooks = int64_t{1} << 20, kBytesToKeepFree = int64_t{512} << 20;
+
 struct CocoImage {
   Sample sample;
   double width = 0, height = 0;
 };
 using CocoImages = std::map<int64_t, CocoImage>;
 
+/// Some writers give ids as 7.0. The library converts any number, 1e300 too.
+int64_t WholeNumber(const json& value) {
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  const double number = value.get<double>();
+  if (value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX)) return value;
+  if (std::floor(number) == number && std::abs(number) <= kExact) return static_cast<int64_t>(number);
+  ThrowInvalid("got {}, expected a whole number of 64 bits", value.dump());
+}
+
+[[noreturn]] void ThrowTwice(const std::string& file, const char* what, int64_t id) {
+  ThrowInvalid({.what = fmt::format("{} id twice", what),
+                .where = file,
+                .got = fmt::format("two of id {}", id),
+                .expected = "an id each"});
+}
+
 /// Class number of each category id; fills names and ids in that order.
 std::map<int64_t, int> ReadCategories(const json& root, Dataset& dataset) {
   std::map<int64_t, std::string> names;
-  for (const json& category : root.at("categories")) names[category.at("id")] = category.at("name");
+  for (const json& category : root.at("categories")) {
+    const int64_t id = WholeNumber(category.at("id"));
+    if (!names.emplace(id, category.at("name").get<std::string>()).second) ThrowTwice(dataset.source, "category", id);
+  }
   std::map<int64_t, int> class_of;
   for (auto& [id, name] : names) {
     class_of[id] = static_cast<int>(dataset.names.size());
@@ -38,7 +60,7 @@ std::map<int64_t, int> ReadCategories(const json& root, Dataset& dataset) {
 CocoImages ReadImages(const json& root, const fs::path& folder, const std::string& file) {
   CocoImages images;
   for (const json& entry : root.at("images")) {
-    const int64_t id = entry.at("id");
+    const int64_t id = WholeNumber(entry.at("id"));
     CocoImage image{.width = entry.at("width"), .height = entry.at("height")};
     if (!(image.width > 0 && image.height > 0)) {
       ThrowInvalid({.what = "bad image entry",
@@ -48,14 +70,15 @@ CocoImages ReadImages(const json& root, const fs::path& folder, const std::strin
     }
     image.sample.image_path = (folder / entry.at("file_name").get<std::string>()).string();
     image.sample.image_id = id;
-    images.emplace(id, std::move(image));
+    if (!images.emplace(id, std::move(image)).second) ThrowTwice(file, "image", id);
   }
   return images;
 }
 
 /// Returns what is wrong with the annotation, or nothing.
 std::string AddAnnotation(const json& annotation, const std::map<int64_t, int>& class_of, CocoImages& images) {
-  const int64_t image_id = annotation.at("image_id"), category = annotation.at("category_id");
+  const int64_t image_id = WholeNumber(annotation.at("image_id"));
+  const int64_t category = WholeNumber(annotation.at("category_id"));
   const auto image = images.find(image_id);
   if (image == images.end()) return fmt::format("got image_id {}, expected one of \"images\"", image_id);
   const auto class_id = class_of.find(category);
@@ -63,7 +86,9 @@ std::string AddAnnotation(const json& annotation, const std::map<int64_t, int>& 
   const std::vector<double> box = annotation.at("bbox").get<std::vector<double>>();
   const bool finite = std::all_of(box.begin(), box.end(), [](double v) { return std::isfinite(v); });
   if (box.size() != 4 || !finite || box[2] < 0 || box[3] < 0) {
-    return fmt::format("got bbox [{}], expected left, top, width, height", fmt::join(box, ", "));
+    return fmt::format(
+        "got bbox [{}], expected left, top, width, height",
+        fmt::join(box.begin(), box.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(box.size(), 5)), ", "));
   }
   const double w = image->second.width, h = image->second.height;
   image->second.sample.truths.push_back({.class_id = class_id->second,
@@ -76,7 +101,7 @@ std::string AddAnnotation(const json& annotation, const std::map<int64_t, int>& 
                                          .width_px = box[2],
                                          .height_px = box[3],
                                          .area_px = annotation.value("area", box[2] * box[3]),
-                                         .crowd = annotation.value("iscrowd", 0) != 0});
+                                         .crowd = annotation.value("iscrowd", 0.0) != 0});
   return {};
 }
 
@@ -88,6 +113,8 @@ void ReadAnnotations(const json& root, const std::map<int64_t, int>& class_of, C
     try {
       problem = AddAnnotation(annotation, class_of, images);
     } catch (const json::exception& error) {
+      problem = error.what();
+    } catch (const Error& error) {
       problem = error.what();
     }
     if (!problem.empty()) dataset.problems.push_back({dataset.source, place, "annotation: " + problem});
@@ -107,19 +134,25 @@ void CheckImagesExist(const Dataset& dataset, const fs::path& folder) {
                 .hint = "Name their folder with --images."});
 }
 
+fs::path ImageFolder(const DatasetOptions& options) {
+  return options.images.empty() ? fs::absolute(options.data).parent_path() : fs::path(options.images);
+}
+
 }  // namespace
 
-Dataset LoadCocoDataset(const DatasetOptions& options) {
+Dataset ParseCoco(const std::string& text, const DatasetOptions& options) {
   Dataset dataset{.source = options.data, .split = options.split};
-  const fs::path folder = options.images.empty() ? fs::absolute(options.data).parent_path() : fs::path(options.images);
   try {
-    const auto interruptible = [](int, json::parse_event_t, json&) {
+    int64_t values = 0;
+    const auto watched = [&](int, json::parse_event_t, json&) {
       CheckInterrupt();  // COCO's own files take many seconds
+      // Three bytes of text can be an object of 40: what a file will take isn't known before.
+      if (++values % kValuesBetweenLooks == 0) CheckMemory(options.data, kBytesToKeepFree);
       return true;
     };
-    const json root = json::parse(ReadTextFile(options.data), interruptible);
+    const json root = json::parse(text, watched);
     const std::map<int64_t, int> class_of = ReadCategories(root, dataset);
-    CocoImages images = ReadImages(root, folder, options.data);
+    CocoImages images = ReadImages(root, ImageFolder(options), options.data);
     ReadAnnotations(root, class_of, images, dataset);
     for (auto& [id, image] : images) dataset.samples.push_back(std::move(image.sample));
   } catch (const json::exception& error) {
@@ -128,8 +161,13 @@ Dataset LoadCocoDataset(const DatasetOptions& options) {
                   .got = error.what(),
                   .expected = "images, annotations and categories as in a COCO instances file"});
   }
+  return dataset;
+}
+
+Dataset LoadCocoDataset(const DatasetOptions& options) {
+  Dataset dataset = ParseCoco(ReadTextFile(options.data), options);
   TakeFraction(options.fraction, dataset.samples);
-  CheckImagesExist(dataset, folder);
+  CheckImagesExist(dataset, ImageFolder(options));
   return dataset;
 }
 

@@ -71,19 +71,21 @@ class BadFlags(CliTest):
             ],
             ("val", "predict"): [
                 (["--conf", "2"], 2, ["--conf"]), (["--conf", "-0.1"], 2, ["--conf"]), (["--iou", "1.5"], 2, ["--iou"]),
+                (["--conf", "nan"], 2, ["--conf", "0 to 1"]), (["--iou", "nan"], 2, ["--iou"]),
                 (["--max-det", "0"], 2, ["--max-det"]), (["--head", "v99"], 2, ["v99", "v8"]),
             ],
             ("val",): [
                 (["--metrics", "magic"], 2, ["magic", "coco"]), (["--split", "nowhere"], 2, ["nowhere"]),
-                (["--fraction", "7"], 2, ["--fraction"]), (["--save-json", self.folder / "none" / "x.json"], 2, ["x.json"]),
+                (["--fraction", "7"], 2, ["--fraction"]), (["--fraction", "nan"], 2, ["--fraction"]), (["--save-json", self.folder / "none" / "x.json"], 2, ["x.json"]),
             ],
             ("run",): [
                 (["--iterations", "0"], 2, ["--iterations"]), (["--streams", "0"], 2, ["--streams"]), (["--duration-s", "-1"], 2, ["--duration-s"]),
+                (["--duration-s", "nan"], 2, ["--duration-s"]), (["--duration-s", "inf"], 2, ["--duration-s"]), (["--warmup-ms", "nan"], 2, ["--warmup-ms"]),
                 (["--inputs", "images"], 2, ["NAME=FILE"]), (["--inputs", "images=/nowhere.npy"], 2, ["/nowhere.npy"]),
                 (["--save-outputs", self.engine], 2, [self.engine]),
             ],
             ("export",): [
-                (["--precision", "fp4"], 2, ["fp4", "fp32"]), (["--format", "engine"], 2, ["--format"]), (["--dynamic"], 2, ["later"]),
+                (["--precision", "fp4"], 2, ["fp4", "fp32"]), (["--format", "engine"], 2, ["--format"]), (["--workspace", "-1"], 2, ["--workspace"]), (["--dynamic"], 2, ["later"]),
                 (["--nms"], 2, ["later"]), (["--add-device"], 2, ["--add-device"]), (["--disable-pass", "magic"], 2, ["magic"]),
             ],
         }
@@ -140,6 +142,44 @@ class BadOutputs(CliTest):
         self.assertIn("cpu.timing", done.stderr)
         self.assertTrue(out.exists())
 
+    def test_an_engine_does_not_replace_its_source(self):
+        source = self.write("source.onnx", ONNX.read_bytes())
+        link = self.folder / "link.onnx"
+        link.symlink_to(source)
+        for output in (source, link):
+            self.assert_refused(["export", source, "--effort", 0, "-o", output], says=["replace its source"])
+        self.assertEqual(source.read_bytes(), ONNX.read_bytes())
+
+    def test_results_do_not_replace_images_and_labels(self):
+        data = make_data_set(self.folder / "precious", images=2).parent
+        before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+        images = data / "images" / "val"
+        self.assert_refused(["predict", self.engine, images, "--save-dir", images], says=["replace the images", images])
+        self.assertEqual({path: path.read_bytes() for path in data.rglob("*") if path.is_file()}, before)
+        flat = self.folder / "flat"
+        (flat / "images").mkdir(parents=True)
+        (flat / "images" / IMAGE.name).write_bytes(IMAGE.read_bytes())
+        label = self.write(f"flat/labels/{IMAGE.stem}.txt", "0 0.5 0.5 0.1 0.1\n")
+        self.assert_refused(["predict", self.engine, flat / "images", "--no-save", "--save-txt", "--save-dir", flat], says=["replace the labels"])
+        self.assertEqual(label.read_text(), "0 0.5 0.5 0.1 0.1\n")
+
+    def test_devices_are_not_replaced(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        for arguments in (["export", ONNX, "--effort", 0, "-o", pipe], ["val", self.engine, "--data", self.data, "--save-json", pipe],
+                          ["profile", self.engine, "--trace", pipe], ["benchmark", self.engine, "--plot", pipe]):
+            with self.subTest(arguments=arguments):
+                self.assert_refused(arguments, says=[pipe, "pipe"])
+        self.assertTrue(pipe.is_fifo())
+
+    def test_noticed_before_the_work(self):
+        start = time.monotonic()
+        self.assert_refused(["profile", self.engine, "--iterations", 1000000, "--trace", self.folder / "none" / "t.json"], says=["t.json"])
+        self.assert_refused(["benchmark", self.engine, "--duration-s", 600, "--plot", self.folder / "none" / "p.svg"], says=["p.svg"])
+        self.assert_refused(["export", ONNX, "--int8", "--data", self.data, "--calib", self.folder / "none" / "c.calib",
+                             "-o", self.folder / "x.tenon"], says=["c.calib"])
+        self.assertLess(time.monotonic() - start, 60)
+
     def test_full_stdout(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
             done = subprocess.run([TENON, "inspect", self.engine], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -156,6 +196,49 @@ class BadOutputs(CliTest):
         stdout, stderr = process.communicate(timeout=60)
         self.assertEqual((process.returncode, stdout), (130, ""), stderr)
         self.assertEqual(self.snapshot() - before, set())
+
+
+class BadSurroundings(CliTest):
+    def run_after(self, action, *arguments, **options):
+        return subprocess.run([TENON, *map(str, arguments)], preexec_fn=action, stderr=subprocess.PIPE, text=True, timeout=120, check=False, **options)
+
+    def test_closed_standard_streams(self):
+        """Files that are opened then must not take the streams' numbers, with messages written into them."""
+        for number in (0, 1, 2):
+            out = self.folder / f"closed{number}.tenon"
+            with self.subTest(closed=number):
+                done = self.run_after(lambda fd=number: os.close(fd), "export", ONNX, "--effort", 0, "-o", out, stdout=subprocess.PIPE)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(run("inspect", out).returncode, 0)
+
+    def test_a_working_folder_that_is_gone(self):
+        for arguments in (["val", self.engine, "--data", "data.yaml"], ["predict", self.engine, "image.jpg"],
+                          ["export", "model.onnx"], ["export", ONNX, "--effort", 0, "-o", "x.tenon"],
+                          ["predict", self.engine, IMAGE, "--save-dir", "drawn"]):
+            with self.subTest(arguments=arguments):
+                gone = self.folder / "gone"
+                gone.mkdir()
+                done = self.run_after(gone.rmdir, *arguments, cwd=gone)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertEqual([l for l in done.stderr.splitlines() if l.startswith("error: ")], done.stderr.splitlines()[-1:])
+                self.assertNotIn("internal", done.stderr)
+
+    def test_no_folder_for_temporary_files(self):
+        self.assert_refused(["verify", self.engine, "--source", ONNX, "--data", self.data, "--duration-s", 0, "--iterations", 1, "--no-save"],
+                            says=["TMPDIR"], env={"TMPDIR": str(self.folder / "none")})
+
+    def test_a_cache_folder_that_cannot_be_used(self):
+        for place in ("/proc/nowhere", "/dev/null", "x" * 300):
+            with self.subTest(place=place):
+                done = run(*self.model_command("run", self.engine, "--build"), env={"XDG_CACHE_HOME": place})
+                self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_stdout_that_nobody_reads(self):
+        images = [IMAGE] * 1
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([TENON, "predict", self.engine, *images, "--no-save"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertTrue(done.stderr.splitlines()[-1].startswith("error: "), done.stderr)
 
 
 class BadData(CliTest):

@@ -77,6 +77,12 @@ class Commands(CliTest):
         self.succeed("run", self.engine, "--inputs", f"images={path}", "--save-outputs", out, "--threads", 1, *flags)
         self.assertEqual((out / "output0.npy").read_bytes(), first)
 
+    def test_throughput_of_streams_is_of_the_whole_time(self):
+        """Streams start one after another: the time from the first to the last is at least that of the longest run."""
+        result = self.json_of("run", self.engine, "--streams", 16, "--warmup-ms", 0, "--duration-s", 0, "--iterations", 1, "--all-times")
+        self.assertEqual(len(result["times_ms"]), 16)
+        self.assertLessEqual(result["throughput_ips"] * max(result["times_ms"]) / 1e3, 16 * 1.001)
+
     def test_inspect(self):
         result = self.json_of("inspect", self.engine, "--layers")
         self.assertEqual((result["kind"], result["task"]), ("engine", "detect"))

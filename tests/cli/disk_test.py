@@ -122,10 +122,10 @@ class Killed(CliTest):
         self.assertEqual(run("run", json.loads(done.stdout)["engine"], "--duration-s", 0, "--iterations", 1).returncode, 0)
 
     def test_partial_files_can_be_told(self):
-        """Where the file system has no nameless files, a kill may leave PATH.partial-XXXXXX: no reader takes it for the file."""
-        partial = pathlib.Path(str(self.engine) + ".partial-abcdef")
+        """Where the file system has no nameless files, a kill may leave PATH.partial-PID-N: no reader takes it for the file."""
+        partial = pathlib.Path(str(self.engine) + ".partial-123-4")
         partial.write_bytes(self.engine.read_bytes()[:1000])
-        self.assert_refused(["inspect", partial], says=["partial-abcdef"])
+        self.assert_refused(["inspect", partial], says=["partial-123-4"])
         partial.unlink()
 
 

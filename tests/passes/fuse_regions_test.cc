@@ -89,5 +89,29 @@ TEST(FuseRegions, LeavesLargeReductionsAndIntegers) {
   ExpectUnchanged(FuseRegions, G(R"(input %x: i64[4] %a = Binary(%x, %x) %y = Binary(%a, %x) output %y "y")"));
 }
 
+// DQ(u8) -> arithmetic -> Q(u8): one kernel that reads and writes bytes.
+TEST(FuseRegions, TakesQuantisationOfBytes) {
+  const std::string constants =
+      R"(const %s: f32[] = [0.1] const %z: u8[] = [10] const %t: f32[] = [0.05] const %o: u8[] = [3] )";
+  const std::string body =
+      R"(%a = DequantizeLinear(%x, %s, %z) %b = Unary(%a) {kind=sigmoid} %y = QuantizeLinear(%b, %t, %o) {to=u8} output %y "y")";
+  ExpectRewrite(FuseRegions, G("input %x: u8[2,4] " + constants + body),
+                G("input %x: u8[2,4] %y = Region(%x) {body=graph \"\" { input %x: u8[2,4] " + constants + body +
+                  R"( }} output %y "y")"));
+}
+
+// Bytes may stand between two regions, not inside of one: what moves or counts them is no arithmetic of floats.
+TEST(FuseRegions, LeavesBytesThatNobodyDequantises) {
+  const std::string inputs = "input %x: u8[2,4] input %w: u8[2,4] ";
+  ExpectUnchanged(FuseRegions, G(inputs + R"(%y = Binary(%x, %w) output %y "y")"));
+  ExpectUnchanged(FuseRegions, G(inputs + R"(%c = Concat(%x, %w) {axis=1} output %c "y")"));
+}
+
+// Scales that are computed at run time are no part of the kernel.
+TEST(FuseRegions, LeavesQuantisationByRunTimeScales) {
+  ExpectUnchanged(FuseRegions, G(R"(input %x: u8[2,4] input %s: f32[] const %z: u8[] = [10]
+      %a = DequantizeLinear(%x, %s, %z) output %a "y")"));
+}
+
 }  // namespace
 }  // namespace tenon

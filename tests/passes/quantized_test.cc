@@ -2,6 +2,7 @@
 
 #include "pass_testing.h"
 #include "passes/fuse_quantized.h"
+#include "passes/lower_dynamic_quantization.h"
 #include "passes/move_quantization.h"
 #include "passes/pass_runner.h"
 
@@ -327,6 +328,141 @@ TEST(QuantizedModelTest, StaticQuantisationOfOnnxRuntime) {
   EXPECT_EQ(count("out=u8"), 1u) << text;
   EXPECT_EQ(count("i8[4,2,3,3]"), 1u) << text;
   EXPECT_EQ(count(" = Concat"), 1u) << text;
+}
+
+TEST(FuseQuantizedTest, MatMulsByOneMatrix) {
+  const std::string head = R"(graph "g" {
+    input %x: u8[2,3,4]
+    const %w: i8[4,2] = [1,-2,3,-4,5,-6,7,-8]
+    const %s: f32[] = [0.5]
+    const %z: u8[] = [100]
+    const %b: f32[2] = [1, 2]
+)";
+  ExpectRewrite(FuseQuantized, head + R"(
+    const %c: f32[2] = [0.25, 0.125]
+    %r = DequantizeLinear(%x, %s, %z)
+    %v = DequantizeLinear(%w, %c) {axis=-1}
+    %m = MatMul(%r, %v, %b) {activation=relu}
+    %q = QuantizeLinear(%m, %s, %z) {to=u8}
+    output %q "q"
+  })",
+                head + R"(
+    const %c: f32[2] = [0.25, 0.125]
+    %q = MatMul(%x, %w, %b, _, %c) {activation=relu, compute=i8, out=u8, x_scale=0.5, x_zero_point=100, y_scale=0.5, y_zero_point=100}
+    output %q "q"
+  })");
+}
+
+TEST(FuseQuantizedTest, LeavesMatMulsWithScalesPerRow) {
+  ExpectUnchanged(FuseQuantized, R"(graph "g" {
+    input %x: u8[2,3,2]
+    const %w: i8[2,2] = [1,-2,3,-4]
+    const %s: f32[] = [0.5]
+    const %z: u8[] = [100]
+    const %c: f32[2] = [0.25, 0.125]
+    %r = DequantizeLinear(%x, %s, %z)
+    %v = DequantizeLinear(%w, %c) {axis=0}
+    %m = MatMul(%r, %v)
+    output %m "q"
+  })");
+}
+
+// A factor per channel before Q is part of what the conv stores.
+TEST(FuseQuantizedTest, TakesFactorsOfChannels) {
+  const std::string head = R"(graph "g" {
+    input %x: f32[1,2,3,3]
+    const %w: f32[2,2,1,1] = random(1)
+    const %s: f32[] = [0.02]
+    const %z: u8[] = [100]
+)";
+  ExpectRewrite(FuseQuantized, head + R"(
+    const %f: f32[2,1,1] = [1, 4]
+    %c = Conv(%x, %w) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0], activation=relu}
+    %m = Binary(%c, %f) {kind=mul}
+    %q = QuantizeLinear(%m, %s, %z) {to=u8}
+    output %q "q"
+  })",
+                head + R"(
+    const %f: f32[2] = [1, 4]
+    %q = Conv(%x, %w, _, _, _, %f) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0], activation=relu, out=u8, y_scale=0.02, y_zero_point=100}
+    output %q "q"
+  })",
+                1.0 / 256);  // a value may be stored one off; relative to 1 + |x|
+}
+
+TEST(FuseQuantizedTest, LeavesOtherFactors) {
+  for (const char* factors : {"f32[1,1,3] = [1, 2, 3]", "f32[2,1,1] = [1, -4]", "f32[2,1,1] = [0, 1]"}) {
+    ExpectUnchanged(FuseQuantized, std::string(R"(graph "g" {
+      input %x: f32[1,2,3,3]
+      const %w: f32[2,2,1,1] = random(1)
+      const %s: f32[] = [0.02]
+      const %z: u8[] = [100]
+      const %f: )") + factors + R"(
+      %c = Conv(%x, %w) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0]}
+      %m = Binary(%c, %f) {kind=mul}
+      %q = QuantizeLinear(%m, %s, %z) {to=u8}
+      output %q "q"
+    })");
+  }
+}
+
+// What DynamicQuantizeLinear and ConvInteger are imported as: whole numbers that stay floats.
+TEST(LowerDynamicQuantizationTest, KeepsWholeNumbersAsFloats) {
+  const std::string head = R"(graph "g" {
+    input %x: f32[1,4]
+    input %s: f32[]
+    input %t: f32[]
+    %d = Unary(%s) {kind=abs}
+    %c = Unary(%t) {kind=clip, beta=255}
+    %r = Unary(%c) {kind=round}
+)";
+  ExpectRewrite(LowerDynamicQuantization, head + R"(
+    %z = Cast(%r) {to=u8}
+    %q = QuantizeLinear(%x, %d, %z) {to=u8}
+    %a = Cast(%q) {to=f32}
+    %b = Cast(%z) {to=f32}
+    %y = Binary(%a, %b) {kind=sub}
+    output %y "y"
+  })",
+                head + R"(
+    %v = Binary(%x, %d) {kind=div}
+    %w = Unary(%v) {kind=round}
+    %u = Binary(%w, %r)
+    %k = Unary(%u) {kind=clip, beta=255}
+    %y = Binary(%k, %r) {kind=sub}
+    output %y "y"
+  })");
+}
+
+TEST(LowerDynamicQuantizationTest, LeavesConstantScalesAndBytes) {
+  ExpectUnchanged(LowerDynamicQuantization, R"(graph "g" {
+    input %x: f32[1,4]
+    const %s: f32[] = [0.1]
+    const %z: u8[] = [3]
+    %q = QuantizeLinear(%x, %s, %z) {to=u8}
+    %a = Cast(%q) {to=f32}
+    output %a "y"
+  })");
+  ExpectUnchanged(LowerDynamicQuantization, R"(graph "g" {
+    input %x: f32[1,4]
+    input %s: f32[]
+    const %z: u8[] = [3]
+    %q = QuantizeLinear(%x, %s, %z) {to=u8}
+    output %q "y"
+  })");
+  // Numbers that a byte may not hold, and numbers that aren't whole.
+  ExpectUnchanged(LowerDynamicQuantization, R"(graph "g" {
+    input %x: f32[1,4]
+    %c = Unary(%x) {kind=clip, beta=256}
+    %r = Unary(%c) {kind=round}
+    %b = Cast(%r) {to=u8}
+    %y = Cast(%b) {to=f32}
+    %d = Unary(%x) {kind=clip, beta=255}
+    %e = Cast(%d) {to=u8}
+    %z = Cast(%e) {to=f32}
+    output %y "y"
+    output %z "z"
+  })");
 }
 
 }  // namespace

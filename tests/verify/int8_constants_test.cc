@@ -44,7 +44,7 @@ struct Channel {
 TEST(Int8Deviation, RoundingIsExplained) {
   Channel channel;
   EXPECT_LE(channel.Deviation(), 0.5 + 1e-3);  // the nearest level
-  channel.Quantise(channel.weights, 0.6f);  // clipped
+  channel.Quantise(channel.weights, 0.6f);     // clipped
   EXPECT_LE(channel.Deviation(), 1);
   // The farther neighbour, as adaptive rounding chooses it now and then.
   channel.Quantise(channel.weights);
@@ -79,6 +79,34 @@ TEST(Int8Deviation, BiasesTakeUpWhatRoundingAdds) {
   EXPECT_GT(channel.Deviation(), 1);
   channel.held.bias = Tensor();
   EXPECT_GT(channel.Deviation(), 1);
+}
+
+// The interval is that of one mean for all taps of an input channel: what single taps could add counts no more.
+TEST(Int8Deviation, BiasesTakeUpNoMoreThanOneMeanExplains) {
+  Channel channel;
+  double least = 0, most = 0, of_single_taps = 0;
+  const double low = -10 * 0.02, high = 245 * 0.02;
+  for (int ic = 0; ic < 3; ++ic) {
+    double moved = 0;
+    for (int i = ic * 9; i < ic * 9 + 9; ++i) {
+      const double d = channel.held.weights.data<int8_t>()[i] * double{channel.held.scales.data<float>()[0]} -
+                       channel.weights.data<float>()[i];
+      moved += d;
+      of_single_taps += std::abs(d) * high;
+    }
+    least += std::min(moved * low, moved * high);
+    most += std::max(moved * low, moved * high);
+  }
+  ASSERT_LT(1.01 * most, of_single_taps);
+  ASSERT_LT(-1.01 * least, of_single_taps);
+  const auto with_bias = [&](double bias) {
+    channel.held.bias = Tensor::Of<float>({2}, {static_cast<float>(bias), -1});
+    return channel.Deviation();
+  };
+  EXPECT_LE(with_bias(0.5 - 0.99 * most), 1);
+  EXPECT_GT(with_bias(0.5 - 1.01 * most), 1);
+  EXPECT_LE(with_bias(0.5 - 0.99 * least), 1);
+  EXPECT_GT(with_bias(0.5 - 1.01 * least), 1);
 }
 
 TEST(Int8Deviation, WhatDoesNotFitIsInfinitelyFar) {

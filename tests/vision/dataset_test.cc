@@ -164,6 +164,33 @@ TEST_F(DatasetTest, ReadsCoco) {
   }
 }
 
+TEST_F(DatasetTest, CocoIdsAreWholeNumbersAndStandOnce) {
+  Write("b.jpg", "");
+  const auto entries = [](std::initializer_list<const char*> ids, const char* rest) {
+    std::string text;
+    for (const char* id : ids) text += fmt::format("{}{{\"id\": {}, {}}}", text.empty() ? "" : ", ", id, rest);
+    return text;
+  };
+  using Ids = std::initializer_list<const char*>;
+  const auto write = [&](Ids images, Ids categories, const char* annotation) {
+    Write("c.json", fmt::format(R"({{"images": [{}], "categories": [{}], "annotations": [{}]}})",
+                                entries(images, R"("file_name": "b.jpg", "width": 9, "height": 9)"),
+                                entries(categories, R"("name": "cat")"), annotation));
+  };
+  write({"7.0"}, {"1"}, R"({"image_id": 7, "category_id": 1.0, "bbox": [0, 0, 5, 5]})");
+  EXPECT_EQ(LoadDataset({.data = Path("c.json")}).instances, 1);
+  write({"7"}, {"1"}, R"({"image_id": 1e300, "category_id": 1, "bbox": [0, 0, 5, 5]})");
+  EXPECT_EQ(LoadDataset({.data = Path("c.json")}).problems.size(), 1u);
+  for (const char* ids : {"1e300", "1.5", "18446744073709551615"}) {
+    write({ids}, {"1"}, "");
+    EXPECT_THAT(ErrorOf({.data = Path("c.json")}), HasSubstr("whole number")) << ids;
+  }
+  write({"7", "7.0"}, {"1"}, "");
+  EXPECT_THAT(ErrorOf({.data = Path("c.json")}), HasSubstr("image id twice"));
+  write({"7"}, {"1", "2", "1"}, "");
+  EXPECT_THAT(ErrorOf({.data = Path("c.json")}), HasSubstr("category id twice"));
+}
+
 TEST_F(DatasetTest, FixturesLoadWhole) {
   TENON_REQUIRE_FIXTURE(yaml, "coco.yaml");
   const Dataset val = LoadDataset({.data = yaml});

@@ -27,6 +27,7 @@ GemmTile DirectConv::MakeTile(const ChannelBlock& block, const TileVariant& vari
     epilogue.sums = Sums::kInteger;
     epilogue.multiplier_bytes = packing_.multiplier_offset - packing_.bias_offset;
   }
+  epilogue.factor_bytes = packing_.factor_offset - packing_.bias_offset;
   return {.shape = {.pixels = variant.pixels, .vectors = block.vectors, .tail_lanes = block.tail_lanes},
           .dot = packing_.dot,
           .input_dtype = in.dtype,

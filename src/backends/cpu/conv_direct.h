@@ -27,6 +27,7 @@ struct ConvPacking {
   int64_t bias_offset = 0;
   int64_t channels_bytes = 0;  ///< one word for each output channel, in whole vectors
   int64_t multiplier_offset = 0, start_offset = 0;
+  int64_t factor_offset = 0;               ///< where the problem has factors: steps per unit
   std::vector<KernelRange> rows, columns;  ///< INT8: as outputs see them
   int64_t size = 0;
   std::vector<ChannelBlock> blocks;
@@ -50,10 +51,11 @@ struct ConvPacking {
 
 /// Packs weights [OC, IC/groups, KH, KW] and a bias (empty: zeros); BF16 rounds to nearest even. INT8 takes the
 /// weights as whole numbers and has a scale for every output channel.
+/// @param factors [OC], of problems that have some: a channel is stored with the scale quantization.y.scale / factor
 /// Throws Error(kInvalidInput) when the sizes don't fit the problem or overflow.
 std::vector<std::byte> PackConv(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                 std::span<const float> weights, std::span<const float> bias,
-                                std::span<const float> weight_scales = {});
+                                std::span<const float> weight_scales = {}, std::span<const float> factors = {});
 /// The weights [OC, IC/groups, KH, KW] back, as rounded.
 std::vector<float> UnpackConvWeights(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                      std::span<const std::byte> packed);

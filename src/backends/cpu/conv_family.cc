@@ -86,7 +86,8 @@ bool DirectConvFamily::PacksInput(const StepProblem& step, size_t input) const {
 std::vector<std::byte> DirectConvFamily::Pack(const StepProblem& step, const std::string& tactic,
                                               const CpuDevice& device) const {
   return PackConv(Lowered(step), ConvTactic::Parse(tactic), device.features, ConstantFloats(step, kWeightsOperand),
-                  ConstantFloats(step, kBiasOperand), ConstantFloats(step, kWeightScaleOperand));
+                  ConstantFloats(step, kBiasOperand), ConstantFloats(step, kWeightScaleOperand),
+                  ConstantFloats(step, kFactorOperand));
 }
 
 Tensor DirectConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
@@ -117,7 +118,8 @@ bool DepthwiseConvFamily::PacksInput(const StepProblem& step, size_t input) cons
 std::vector<std::byte> DepthwiseConvFamily::Pack(const StepProblem& step, const std::string& tactic,
                                                  const CpuDevice& device) const {
   return PackDepthwise(Lowered(step), ConvTactic::Parse(tactic), device.features, ConstantFloats(step, kWeightsOperand),
-                       ConstantFloats(step, kBiasOperand), ConstantFloats(step, kWeightScaleOperand));
+                       ConstantFloats(step, kBiasOperand), ConstantFloats(step, kWeightScaleOperand),
+                       ConstantFloats(step, kFactorOperand));
 }
 
 Tensor DepthwiseConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,

@@ -53,6 +53,9 @@ std::string LowerEpilogue(const StepProblem& step, const Epilogue& op, ConvProbl
   const KernelOperand& bias = OperandAt(step, kBiasOperand);
   if (bias.present && !bias.is_constant) return "the bias is not constant";
   if (op.is_int8() && !OperandAt(step, kWeightScaleOperand).is_constant) return "the weights' scales are not constant";
+  problem.epilogue.has_factors = OperandAt(step, kFactorOperand).present;
+  if (problem.epilogue.has_factors && !OperandAt(step, kFactorOperand).is_constant)
+    return "the factors are not constant";
   if (OperandAt(step, kResidualOperand).present && OperandAt(step, kResidualOperand).is_constant)
     return "the residual is constant";
   return "";

@@ -147,10 +147,15 @@ ConvPacking::ConvPacking(const ConvProblem& problem, int vectors, const CpuFeatu
   column_bytes = positions * position_bytes;
   bias_offset = all_vectors * column_bytes;
   channels_bytes = all_vectors * lanes * 4;
-  size = multiplier_offset = bias_offset + channels_bytes;
+  size = bias_offset + channels_bytes;
+  if (problem.epilogue.has_factors) {
+    factor_offset = size;
+    size += channels_bytes;
+  }
   if (!IsInteger(dot)) return;
   rows = SeenRanges(ColumnOf(problem));
   columns = SeenRanges(RowOf(problem));
+  multiplier_offset = size;
   start_offset = multiplier_offset + channels_bytes;
   const auto ranges = static_cast<int64_t>(rows.size() * columns.size());
   ElemCount({ranges, channels_bytes, 2});
@@ -159,11 +164,12 @@ ConvPacking::ConvPacking(const ConvProblem& problem, int vectors, const CpuFeatu
 
 std::vector<std::byte> PackConv(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                 std::span<const float> weights, std::span<const float> bias,
-                                std::span<const float> weight_scales) {
+                                std::span<const float> weight_scales, std::span<const float> factors) {
   const ConvPacking packing(problem, tactic.vectors, features);
   CheckSize("weights", static_cast<int64_t>(weights.size()), problem.WeightCount());
   if (!bias.empty()) CheckSize("bias", static_cast<int64_t>(bias.size()), problem.oc);
   CheckSize("weight scales", static_cast<int64_t>(weight_scales.size()), problem.is_int8() ? problem.oc : 0);
+  CheckSize("factors", static_cast<int64_t>(factors.size()), problem.epilogue.has_factors ? problem.oc : 0);
   if (problem.is_int8()) CheckInt8(weights);
   std::vector<std::byte> packed(packing.size);
   ForEachWeight(problem, packing,
@@ -174,6 +180,8 @@ std::vector<std::byte> PackConv(const ConvProblem& problem, const ConvTactic& ta
     if (problem.is_int8())
       StoreAs<float>(problem.quantization.x.scale * weight_scales[o] * scale,
                      &packed[packing.multiplier_offset + lane]);
+    if (!factors.empty())
+      StoreAs<float>(StepsPerUnit(problem.quantization.y, factors[o]), &packed[packing.factor_offset + lane]);
   });
   if (problem.is_int8()) PackStarts(problem, packing, weights, packed.data());
   return packed;

@@ -79,6 +79,7 @@ std::string WhyUnsupported(const ConvProblem& p, const CpuFeatures& features) {
   if (!IsStorable(p, p.output)) return "output type or channel stride";
   if (p.epilogue.residual && !IsAddable(p, *p.epilogue.residual)) return "residual type or channel stride";
   if (p.epilogue.extra_stores.size() + 1 > kMaxStoreTargets) return "too many outputs";
+  if (p.epilogue.has_factors && p.output.dtype != DType::kUInt8) return "factors of an output that isn't u8";
   for (const ExtraStore& extra : p.epilogue.extra_stores) {
     if (!IsStorable(p, extra.view) || extra.scale < 1) return "type, channel stride or scale of a further output";
   }
@@ -88,7 +89,8 @@ std::string WhyUnsupported(const ConvProblem& p, const CpuFeatures& features) {
 std::optional<WordSilu> WordSiluOf(const ConvProblem& problem) {
   const ConvEpilogue& epilogue = problem.epilogue;
   const bool is_all = problem.is_int8() && epilogue.activation.kind == Activation::kSilu && !epilogue.residual &&
-                      epilogue.post_activation.kind == Activation::kNone && problem.output.dtype == DType::kUInt8 &&
+                      !epilogue.has_factors && epilogue.post_activation.kind == Activation::kNone &&
+                      problem.output.dtype == DType::kUInt8 &&
                       std::all_of(epilogue.extra_stores.begin(), epilogue.extra_stores.end(),
                                   [](const ExtraStore& extra) { return extra.view.dtype == DType::kUInt8; });
   return is_all ? WordSilu::For(problem.quantization.y) : std::nullopt;
@@ -106,6 +108,7 @@ TileEpilogue MakeTileEpilogue(const ConvProblem& problem) {
   tile.post_activation = epilogue.post_activation;
   tile.stored = problem.quantization.y;
   tile.word_silu = WordSiluOf(problem);
+  tile.has_factors = epilogue.has_factors;
   if (epilogue.residual)
     tile.residual = {epilogue.residual->dtype, epilogue.residual->w_stride, problem.quantization.residual};
   tile.targets.push_back(TargetOf(problem.output, 1));

@@ -36,6 +36,8 @@ struct ConvEpilogue {
   std::optional<View> residual;
   ActivationSpec post_activation;
   std::vector<ExtraStore> extra_stores;
+  /// Output channels have scales of their own (PackConv): quantization.y.scale / factor. All stores are u8.
+  bool has_factors = false;
 };
 
 /// A 2-D convolution (cross-correlation, as ONNX's Conv) on views. Output pixel (y, x) reads input row

@@ -90,6 +90,7 @@ size_t DepthwiseConv::EmitTile(JitCode& code, const ChannelBlock& block, const T
     epilogue.sums = Sums::kIntegerFloats;
     epilogue.multiplier_bytes = packing_.channels * 4;
   }
+  epilogue.factor_bytes = (packing_.factors - packing_.biases) * 4;
   return EmitDepthwiseTile(
       code, {.shape = {.pixels = variant.pixels, .vectors = block.vectors, .tail_lanes = block.tail_lanes},
              .input_dtype = in.dtype,
@@ -107,6 +108,7 @@ size_t DepthwiseConv::EmitDotTile(JitCode& code, const ChannelBlock& block, cons
   TileEpilogue epilogue = MakeTileEpilogue(problem_);
   epilogue.sums = Sums::kInteger;
   epilogue.multiplier_bytes = packing_.channels * 4;
+  epilogue.factor_bytes = (packing_.factors - packing_.biases) * 4;
   std::vector<int64_t> starts;
   for (int p = 0; p < variant.pixels; ++p)
     starts.push_back(RangeIndex(packing_.columns, SeenColumns(variant.columns, p)) * packing_.channels * 4);

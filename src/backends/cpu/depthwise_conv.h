@@ -17,8 +17,9 @@ std::string WhyNotDepthwise(const ConvProblem& problem);
 std::vector<ConvTactic> DepthwiseCandidates(const ConvProblem& problem, const CpuFeatures& features, int threads);
 
 /// Where things lie in packed weights, in 32-bit words: per block of channels the weights (depthwise_tile.h: floats;
-/// with dots depthwise_dot_tile.h: bytes), then for all padded channels the biases, INT8's multipliers, and with dots
-/// the first sums, per range of kernel columns that outputs see: -zero point * the sum of their weights in all rows.
+/// with dots depthwise_dot_tile.h: bytes), then for all padded channels the biases, INT8's multipliers, the steps per
+/// unit of problems with factors, and with dots the first sums, per range of kernel columns that outputs see: -zero
+/// point * the sum of their weights in all rows.
 struct DepthwisePacking {
   DepthwisePacking(const ConvProblem& problem, const CpuFeatures& features);
 
@@ -26,18 +27,18 @@ struct DepthwisePacking {
   int lanes = 0;
   int64_t channels = 0;   ///< in whole vectors
   int64_t positions = 0;  ///< words of weights for one channel
-  int64_t biases = 0, multipliers = 0, starts = 0;
+  int64_t biases = 0, multipliers = 0, factors = 0, starts = 0;
   std::vector<KernelRange> columns;  ///< of the first sums
   int64_t size_bytes = 0;
 
   int64_t WeightsOf(const ChannelBlock& block) const { return int64_t{block.first_vector} * lanes * positions; }
 };
 
-/// Packs weights [C, 1, KH, KW] (rounded to problem.compute), a bias (empty: zeros) and INT8's weight scales
-/// (PackConv). Throws Error(kInvalidInput) when the sizes don't fit.
+/// Packs weights [C, 1, KH, KW] (rounded to problem.compute), a bias (empty: zeros), INT8's weight scales and
+/// factors (PackConv). Throws Error(kInvalidInput) when the sizes don't fit.
 std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                      std::span<const float> weights, std::span<const float> bias,
-                                     std::span<const float> weight_scales = {});
+                                     std::span<const float> weight_scales = {}, std::span<const float> factors = {});
 std::vector<float> UnpackDepthwiseWeights(const ConvProblem& problem, const ConvTactic& tactic,
                                           const CpuFeatures& features, std::span<const std::byte> packed);
 std::vector<float> UnpackDepthwiseBias(const ConvProblem& problem, const ConvTactic& tactic,

@@ -57,20 +57,23 @@ DepthwisePacking::DepthwisePacking(const ConvProblem& problem, const CpuFeatures
   if (uses_dots) columns = SeenRanges(RowOf(problem));
   positions = rows * problem.kw;
   const auto ranges = static_cast<int64_t>(columns.size());
+  const bool has_factors = problem.epilogue.has_factors;
   // Throws where it would overflow.
-  size_bytes = ElemCount({channels, positions + (problem.is_int8() ? 2 : 1) + ranges, kWord});
+  size_bytes = ElemCount({channels, positions + (problem.is_int8() ? 2 : 1) + (has_factors ? 1 : 0) + ranges, kWord});
   biases = channels * positions;
   multipliers = biases + channels;
-  starts = multipliers + channels;
+  factors = problem.is_int8() ? multipliers + channels : multipliers;
+  starts = has_factors ? factors + channels : factors;
 }
 
 std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTactic& tactic, const CpuFeatures& features,
                                      std::span<const float> weights, std::span<const float> bias,
-                                     std::span<const float> weight_scales) {
+                                     std::span<const float> weight_scales, std::span<const float> factors) {
   const DepthwisePacking packing(problem, features);
   CheckSize("weights", weights.size(), problem.WeightCount());
   if (!bias.empty()) CheckSize("bias", bias.size(), problem.oc);
   CheckSize("weight scales", weight_scales.size(), problem.is_int8() ? problem.oc : 0);
+  CheckSize("factors", factors.size(), problem.epilogue.has_factors ? problem.oc : 0);
   std::vector<std::byte> packed(packing.size_bytes);
   const auto store = [&](int64_t word, auto value) { std::memcpy(&packed[word * kWord], &value, sizeof value); };
   const bool rounds = problem.compute == DType::kBFloat16;
@@ -83,6 +86,8 @@ std::vector<std::byte> PackDepthwise(const ConvProblem& problem, const ConvTacti
   for (size_t c = 0; c < bias.size(); ++c) store(packing.biases + static_cast<int64_t>(c), bias[c] * scale);
   for (size_t c = 0; c < weight_scales.size(); ++c)
     store(packing.multipliers + static_cast<int64_t>(c), problem.quantization.x.scale * weight_scales[c] * scale);
+  for (size_t c = 0; c < factors.size(); ++c)
+    store(packing.factors + static_cast<int64_t>(c), StepsPerUnit(problem.quantization.y, factors[c]));
   for (size_t range = 0; range < packing.columns.size(); ++range) {
     for (int c = 0; c < problem.oc; ++c)
       store(packing.starts + static_cast<int64_t>(range) * packing.channels + c,

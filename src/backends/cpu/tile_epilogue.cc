@@ -53,7 +53,9 @@ class EpilogueEmitter {
     TENON_CHECK(!any_bf16_ || code.is_avx512());
     TENON_CHECK(epilogue.stored.scale > 0);
     TENON_CHECK(!epilogue.word_silu || (all_bytes_ && !code.is_avx512()));  // AVX-512: word_epilogue.h
+    TENON_CHECK(!epilogue.has_factors || (all_bytes_ && !epilogue.word_silu));
     epilogue.word_silu ? void(stored_ = {}) : MakeByteSilu();
+    if (epilogue.has_factors) stored_.scale = 1;
   }
 
   void Emit() {
@@ -65,6 +67,7 @@ class EpilogueEmitter {
         Activate(epilogue_.activation, Acc(p, v));
         if (epilogue_.residual) AddResidual(p, v);
         Activate(epilogue_.post_activation, Acc(p, v));
+        if (epilogue_.has_factors) MultiplyByFactors(p, v);
         if (any_floats_) StoreFloat32(p, v);
         if (any_bf16_ && (v % 2 == 1 || is_last)) StoreBFloat16(p, v);
         if (any_bytes_ && (v % kByteGroup == kByteGroup - 1 || is_last)) StoreBytes(p, v);
@@ -84,7 +87,8 @@ class EpilogueEmitter {
   void MakeByteSilu() {
     const Activation first = epilogue_.activation.kind, second = epilogue_.post_activation.kind;
     if (!all_bytes_ || (first != Activation::kSilu && second != Activation::kSilu)) return;
-    const bool is_last = first == Activation::kSilu && second == Activation::kNone && !epilogue_.residual;
+    const bool is_last =
+        first == Activation::kSilu && second == Activation::kNone && !epilogue_.residual && !epilogue_.has_factors;
     if (!is_last) return void(silu_.emplace());
     silu_.emplace(1.0f / epilogue_.stored.scale, static_cast<float>(epilogue_.stored.zero_point));
     stored_ = {};
@@ -109,6 +113,11 @@ class EpilogueEmitter {
     if (epilogue_.sums == Sums::kInteger) code_.vcvtdq2ps(x, x);
     code_.vmovups(Free(0), code_.ptr[bias + Displacement(epilogue_.multiplier_bytes)]);
     code_.vfmadd213ps(x, Free(0), code_.ptr[bias]);
+  }
+
+  void MultiplyByFactors(int p, int v) {
+    const Xmm x = Acc(p, v);
+    code_.vmulps(x, x, code_.ptr[reg::bias + v * code_.vector_bytes() + Displacement(epilogue_.factor_bytes)]);
   }
 
   void Activate(const ActivationSpec& activation, const Xmm& x) {

@@ -64,6 +64,9 @@ struct TileEpilogue {
   ActivationSpec post_activation;
   std::vector<StoreTarget> targets;  ///< 1 to kMaxStoreTargets
   AffineScale stored;                ///< of all kUInt8 targets
+  /// Steps of the grid that a unit is worth, per output channel, in place of stored.scale. kUInt8 targets alone.
+  bool has_factors = false;
+  int64_t factor_bytes = 0;  ///< from the biases to those
   /// Takes the place of activation and conversion; multipliers and biases are then times its input_scale(). Integer
   /// sums and kUInt8 targets alone.
   std::optional<WordSilu> word_silu;

@@ -7,6 +7,10 @@ namespace tenon::cuda {
 /// Why the step is no convolution that the kernels can compute; empty when it is one, with `problem` set.
 std::string LowerConv(const StepProblem& step, int capability, ConvProblem& problem);
 
+/// The launch of a flattened problem: input, packed constants, residual, targets as a step's operands. Throws
+/// Error(kInvalidInput) when the tactic doesn't fit.
+KernelLaunch LaunchConv(const ConvProblem& problem, const ConvTactic& tactic, const DeviceLimits& limits);
+
 /// Convolutions with their whole epilogue.
 class ConvFamily final : public CudaKernelFamily {
  public:

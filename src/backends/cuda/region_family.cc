@@ -56,15 +56,15 @@ KernelLaunch MakeLaunch(const std::vector<NestSource>& nests, size_t pointers, i
     functions += fmt::format("DEVICE void Nest{}(const Args& args, uint32 point) {{\n{}}}\n", i, nests[i].text);
     calls += fmt::format(
         "  if (blockIdx.x < {}u) {{\n    const uint32 point = (blockIdx.x - {}u) * {}u + threadIdx.x;\n"
-        "    if (point < {}u) Nest{}(args, point);\n    return;\n  }}\n",
+        "    if (point < {}u) region::Nest{}(args, point);\n    return;\n  }}\n",
         blocks + count, blocks, threads, nests[i].threads, i);
     blocks += count;
   }
   KernelLaunch launch{.grid_x = static_cast<unsigned>(std::max<int64_t>(1, blocks)),
                       .threads = static_cast<unsigned>(threads)};
   launch.source.text = fmt::format(
-      "#include \"region.cuh\"\nusing namespace region;\nstruct Args {{\n  const char* p[{}];\n}};\n{}"
-      "extern \"C\" __global__ void __launch_bounds__({}) region_kernel(const __grid_constant__ Args args) {{\n"
+      "#include \"region.cuh\"\nnamespace region {{\nstruct Args {{\n  const char* p[{}];\n}};\n{}}}\n"
+      "extern \"C\" __global__ void __launch_bounds__({}) region_kernel(const __grid_constant__ region::Args args) {{\n"
       "  ptx::WaitForProducers();\n  ptx::ReleaseConsumers();\n{}}}\n",
       std::max<size_t>(1, pointers), functions, threads, calls);
   launch.source.entry = "region_kernel";

@@ -45,8 +45,8 @@ void CheckEverywhere(const Int8Case& c) {
     bool forwards = true;
     for (const ConvTactic& tactic : Kind::Candidates(problem, features)) {
       SCOPED_TRACE(tactic.ToString());
-      const auto packed =
-          Kind::Pack(problem, tactic, features, harness.weights(), harness.bias(), harness.weight_scales());
+      const auto packed = Kind::Pack(problem, tactic, features, harness.weights(), harness.bias(),
+                                     harness.weight_scales(), harness.factors());
       EXPECT_EQ(Kind::Weights(problem, tactic, features, packed), harness.weights());
       EXPECT_EQ(Kind::Bias(problem, tactic, features, packed), harness.bias());
       const typename Kind::Convolution conv(problem, tactic, features);
@@ -207,6 +207,26 @@ TEST(Int8ConvTest, UpsampledStore) {
   }
 }
 
+TEST(Int8ConvTest, FactorsOfChannels) {
+  for (const int oc : {1, 17, 48, 85}) {
+    for (const Activation activation :
+         {Activation::kNone, Activation::kRelu, Activation::kSilu, Activation::kGeluErf}) {
+      Int8Case c{.p = Square(9, oc, 9, 3), .in_gap = 2, .out_gap = 1, .factors = true};
+      c.p.epilogue.activation = {activation};
+      CheckEverywhere(c);
+      c.residual = DType::kUInt8;
+      c.upsample = true;
+      CheckEverywhere(c);
+      c.p.epilogue.activation = {};
+      c.p.epilogue.post_activation = {activation};
+      CheckEverywhere(c);
+    }
+  }
+  ConvProblem grouped = Square(9, 12, 7, 3);
+  grouped.groups = 3;
+  CheckEverywhere({.p = grouped, .factors = true});
+}
+
 TEST(Int8ConvTest, RandomProblems) {
   std::mt19937 random(7);
   const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
@@ -273,6 +293,19 @@ TEST(Int8DepthwiseTest, TypesPadsExtremes) {
   for (const int size : {1, 2, 3}) CheckEverywhere<Depthwise>({.p = DepthwiseSquare(20, size, 7, 1)});
 }
 
+TEST(Int8DepthwiseTest, FactorsOfChannels) {
+  for (const int channels : {7, 16, 33, 100}) {
+    for (const int kernel : {3, 9}) {  // dots, and sums in floats
+      Int8Case c{.p = DepthwiseSquare(channels, 11, kernel, 1), .out_gap = 3, .factors = true};
+      CheckEverywhere<Depthwise>(c);
+      c.p.epilogue.activation = {Activation::kSilu};
+      CheckEverywhere<Depthwise>(c);
+      c.values = Int8Case::Values::kExtreme;
+      CheckEverywhere<Depthwise>(c);
+    }
+  }
+}
+
 // Dots take kernels of up to 8 rows; taller ones and those of machines without dots sum in floats.
 TEST(Int8DepthwiseTest, TallAndDilatedKernels) {
   for (const int kernel : {4, 6, 8, 9, 11}) {
@@ -306,6 +339,11 @@ TEST(Int8ConvTest, RefusesWithAReason) {
   ConvProblem scale = p;
   scale.quantization.y.scale = 0;
   EXPECT_NE(WhyUnsupported(scale, features), "");
+  ConvProblem factors = p;
+  factors.epilogue.has_factors = true;
+  EXPECT_EQ(WhyUnsupported(factors, features), "");
+  factors.output.dtype = DType::kFloat32;
+  EXPECT_NE(WhyUnsupported(factors, features), "");
   ConvProblem deep = p;
   deep.ic = 70000;
   EXPECT_NE(WhyUnsupported(deep, features), "");
@@ -319,6 +357,9 @@ TEST(Int8ConvTest, WrongConstantsAreErrors) {
   Int8Harness harness({.p = Square(8, 16, 5, 3)});
   const ConvTactic tactic{.vectors = 1, .pixels = 4};
   EXPECT_THROW(PackConv(harness.problem(), tactic, features, harness.weights(), harness.bias()), Error);
+  EXPECT_THROW(PackConv(harness.problem(), tactic, features, harness.weights(), harness.bias(), harness.weight_scales(),
+                        std::vector<float>(16, 1.0f)),
+               Error);
   for (const float wrong : {128.0f, -129.0f, 0.5f, NAN}) {
     auto weights = harness.weights();
     weights[3] = wrong;

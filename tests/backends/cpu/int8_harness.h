@@ -14,6 +14,7 @@ struct Int8Case {
   float output_scale = 0.023f;
   int in_gap = 0, out_gap = 0;  ///< further channels in the buffers, before and behind
   bool upsample = false;        ///< also stored to a view of twice the size
+  bool factors = false;         ///< channels have scales of their own
   enum class Values { kRandom, kExtreme } values = Values::kRandom;  ///< extreme: the ends of u8 and s8 alone
 };
 
@@ -21,12 +22,12 @@ inline std::string Describe(const Int8Case& c) {
   const ConvProblem& p = c.p;
   return fmt::format(
       "n{} {}x{}x{} -> {}x{}x{} k{}x{} s{}x{} d{}x{} p{},{} g{} out {} res {} zeros {},{} scale {} gaps {},{} act {} "
-      "{} up {}",
+      "{} up {} factors {}",
       p.n, p.ic, p.ih, p.iw, p.oc, p.oh, p.ow, p.kh, p.kw, p.stride_h, p.stride_w, p.dilation_h, p.dilation_w,
       p.pad_top, p.pad_left, p.groups, ToString(c.out), c.residual ? ToString(*c.residual) : "none", c.input_zero,
       c.output_zero, c.output_scale, c.in_gap, c.out_gap,
       kActivationNames[static_cast<int>(p.epilogue.activation.kind)],
-      kActivationNames[static_cast<int>(p.epilogue.post_activation.kind)], c.upsample);
+      kActivationNames[static_cast<int>(p.epilogue.post_activation.kind)], c.upsample, c.factors);
 }
 
 /// The operands of a case and what exact integer sums and single float operations make of them.
@@ -56,6 +57,9 @@ class Int8Harness {
     for (float& b : bias_) b = Uniform(-2, 2);
     // Extreme values run far beyond the ends of a byte.
     for (float& s : weight_scales_) s = is_extreme ? 1e4f : Uniform(0.5f, 2.0f) / (60 * std::sqrt(float(k)));
+    p.epilogue.has_factors = case_.factors;
+    if (case_.factors) factors_.resize(p.oc);
+    for (float& f : factors_) f = Uniform(0.5f, 20);
     ComputeReference();
   }
 
@@ -63,6 +67,7 @@ class Int8Harness {
   const std::vector<float>& weights() const { return weights_; }
   const std::vector<float>& bias() const { return bias_; }
   const std::vector<float>& weight_scales() const { return weight_scales_; }
+  const std::vector<float>& factors() const { return factors_; }
 
   /// Runs `run(args)` and checks every output, and that nothing else was written. Returns the output's bytes.
   std::vector<std::byte> RunAndCheck(const std::vector<std::byte>& packed,
@@ -152,11 +157,12 @@ class Int8Harness {
     });
   }
 
-  float Stored(float value) const {
+  float Stored(float value, int o) const {
     if (case_.out == DType::kFloat32) return value;
     if (case_.out == DType::kBFloat16) return static_cast<float>(BFloat16(value));
     const AffineScale& scale = case_.p.quantization.y;
-    const float steps = std::nearbyint(value * (1.0f / scale.scale)) + static_cast<float>(scale.zero_point);
+    const float steps_per_unit = factors_.empty() ? 1.0f / scale.scale : StepsPerUnit(scale, factors_[o]);
+    const float steps = std::nearbyint(value * steps_per_unit) + static_cast<float>(scale.zero_point);
     return std::clamp(steps, 0.0f, 255.0f);
   }
 
@@ -167,7 +173,7 @@ class Int8Harness {
     int wrong = 0;
     std::vector<int> seen(256, 0);
     output.ForEach([&](int n, int o, int y, int x) {
-      const float value = reference_[i++], expected = Stored(value), got = output.Get(n, o, y, x);
+      const float value = reference_[i++], expected = Stored(value, o), got = output.Get(n, o, y, x);
       float tolerance = 0;
       if (!is_exact() && case_.out == DType::kUInt8) tolerance = 1;
       if (!is_exact() && case_.out == DType::kFloat32) tolerance = 2e-6f * (1 + std::fabs(value));
@@ -190,7 +196,7 @@ class Int8Harness {
   Int8Case case_;
   std::mt19937 random_;
   std::unique_ptr<TestTensor> input_, residual_;
-  std::vector<float> weights_, bias_, weight_scales_, reference_;
+  std::vector<float> weights_, bias_, weight_scales_, factors_, reference_;
   int64_t off_by_one_ = 0, count_ = 0;
 };
 
