@@ -176,7 +176,7 @@ double TimeTactic(const Pack& pack, Team& team, const ConvProblem& problem, cons
   FillRandom(residual.data, problem.output.n_stride, problem.output.dtype);
   std::vector<float> weights(problem.WeightCount(), problem.is_int8() ? 1.0f : 0.01f), bias(problem.oc, 0.1f);
   const std::vector<float> weight_scales(problem.is_int8() ? problem.oc : 0, 0.001f);
-  const auto packed = pack(problem, tactic, features, weights, bias, weight_scales);
+  const auto packed = pack(problem, tactic, features, weights, bias, weight_scales, std::vector<float>());
   AlignedBytes aligned(packed.size());
   std::memcpy(aligned.data, packed.data(), packed.size());
   const Convolution conv(problem, tactic, features);

@@ -5,6 +5,7 @@
 #include <random>
 #include <string>
 
+#include "backends/cpu/cpu_device.h"
 #include "compile/compiler.h"
 #include "engine/engine_file.h"
 #include "fuzzing.h"

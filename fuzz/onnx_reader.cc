@@ -1,3 +1,4 @@
+#include "backends/cpu/cpu_device.h"
 #include "compile/compiler.h"
 #include "fuzzing.h"
 #include "onnx/importer.h"

@@ -90,6 +90,12 @@ TENON_API const char* tenon_last_error(void);
  */
 TENON_API tenon_status tenon_engine_load(const char* path, tenon_engine** engine);
 
+/*
+ * As tenon_engine_load, for the device of that name: "cpu", "cuda" or "cuda:1". NULL: a GPU that the engine has a plan
+ * for where there is one, else the CPU, which is what tenon_engine_load does. TENON_INVALID_INPUT: no such name.
+ */
+TENON_API tenon_status tenon_engine_load_on(const char* path, const char* device, tenon_engine** engine);
+
 /* As tenon_engine_load, from an engine file's bytes, of any alignment. They are copied. */
 TENON_API tenon_status tenon_engine_load_memory(const void* data, size_t size_bytes, tenon_engine** engine);
 
@@ -104,7 +110,7 @@ typedef struct tenon_engine_info {
   size_t step_count;      /* kernel launches of one run */
   uint64_t weights_bytes; /* held once, whatever the number of contexts */
   const char* precision;  /* "fp32", "half", "int8" */
-  const char* device;     /* "cpu" */
+  const char* device;     /* "cpu", "cuda" */
 } tenon_engine_info;
 #define TENON_ENGINE_INFO_INIT \
   { sizeof(tenon_engine_info), 0, 0, 0, 0, 0, NULL, NULL }
@@ -153,15 +159,16 @@ typedef struct tenon_context_info {
   uint64_t memory_bytes; /* of activations and scratch memory that this context holds */
   int32_t threads;
   int32_t reserved;
+  double device_us; /* since 0.1.1: of the last run on a GPU, without copies to and from it; 0 on a CPU or before a run */
 } tenon_context_info;
 #define TENON_CONTEXT_INFO_INIT \
-  { sizeof(tenon_context_info), 0, 0, 0 }
+  { sizeof(tenon_context_info), 0, 0, 0, 0 }
 
 TENON_API tenon_status tenon_context_get_info(const tenon_context* context, tenon_context_info* info);
 
 /*
  * Says where the next runs read an input or write an output; no copy is made, any alignment will do. size_bytes must be
- * the tensor's. A binding stays until it is replaced. Outputs must overlap neither each other nor the inputs.
+ * the tensor's. On a GPU buffers may be in host or device memory, and are copied. A binding stays until it is replaced. Outputs must overlap neither each other nor the inputs.
  */
 TENON_API tenon_status tenon_context_bind_input(tenon_context* context, size_t index, const void* data,
                                                 size_t size_bytes);

@@ -102,6 +102,8 @@ class Context {
   /// Bytes of activations and scratch memory that this context holds.
   int64_t memory_bytes() const { return static_cast<int64_t>(Info().memory_bytes); }
   int threads() const { return Info().threads; }
+  /// Microseconds of the last run on a GPU, without copies to and from it; 0 on a CPU or before a run.
+  double device_us() const { return Info().device_us; }
 
  private:
   friend class Engine;
@@ -141,6 +143,12 @@ class Engine {
     internal::Check(tenon_engine_load(path.c_str(), &engine));
     return Adopt(engine);
   }
+  /// As Load, for a device: "cpu", "cuda" or "cuda:1".
+  static Engine Load(const std::string& path, const std::string& device) {
+    tenon_engine* engine = nullptr;
+    internal::Check(tenon_engine_load_on(path.c_str(), device.c_str(), &engine));
+    return Adopt(engine);
+  }
   /// As Load, from an engine file's bytes, of any alignment. They are copied.
   static Engine Load(std::span<const std::byte> bytes) {
     tenon_engine* engine = nullptr;
@@ -158,7 +166,7 @@ class Engine {
   const std::map<std::string, std::string>& metadata() const { return state_->metadata; }
   /// "fp32", "half", "int8"
   const std::string& precision() const { return state_->precision; }
-  /// "cpu", "reference"
+  /// "cpu", "cuda", "reference"
   const std::string& device() const { return state_->device; }
   /// Bytes of weights; held once, whatever the number of contexts.
   int64_t weights_bytes() const { return state_->weights_bytes; }

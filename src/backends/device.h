@@ -23,9 +23,9 @@ struct TuneTask {
   std::string description;    ///< of the problem, for logs and the timing cache
   std::vector<size_t> steps;  ///< of the program
   std::vector<TacticCandidate> candidates;
-  std::vector<double> times_us;  ///< by candidate; set by TimeCandidates
-  size_t best = 0;
-  bool known = false;  ///< candidates[best] is chosen; nothing is timed
+  std::vector<double> times_us;  ///< by candidate
+  size_t best = 0;               ///< a candidate
+  bool known = false;            ///< candidates[best] is chosen; nothing is timed
 };
 
 /// A program whose tactics are being chosen: its steps have operands, but neither packed constants nor code yet.
@@ -69,6 +69,8 @@ class Device {
   virtual int host_threads() const = 0;
   /// What `half` is here: computed natively; nothing where it isn't.
   virtual std::optional<DType> half_type() const = 0;
+  /// Whether products of this float type are computed natively.
+  virtual bool Computes(DType dtype) const { return dtype == DType::kFloat32 || dtype == half_type(); }
   /// What the device lacks for a precision; "" when it computes it natively. FP32 and INT8 run even then, slowly.
   virtual std::string Fp32Obstacle() const = 0;
   virtual std::string HalfObstacle() const = 0;
@@ -82,8 +84,8 @@ class Device {
   /// Preferred first.
   virtual std::span<const KernelFamily* const> families() const = 0;
 
-  /// Times the candidates of all tasks that aren't known, as they will run: in the program, with its caches. Throws
-  /// Error(kInterrupted) after Ctrl-C.
+  /// Times the candidates of all tasks that aren't known, as they will run: in the program, with its caches. Sets their
+  /// times and the best, which need not have the least time by itself. Throws Error(kInterrupted) after Ctrl-C.
   virtual void TimeCandidates(std::vector<TuneTask>& tasks, const TuneSubject& subject,
                               const TimingOptions& options) const = 0;
   /// Puts what the chosen tactics need into the program: compiled code.

@@ -65,6 +65,8 @@ class KernelFamily {
   }
   /// Computes on the host what the reference defines, slowly: the user is told of such steps.
   virtual bool is_reference() const { return false; }
+  /// Whether any output may be absent, the first one too: others write that unasked.
+  virtual bool skips_outputs() const { return is_reference(); }
 };
 
 /// By name; null when there is none.

@@ -31,9 +31,7 @@ void CheckOperands(const ProgramStep& step, const StepProblem& problem) {
     inputs[i] = {&types[i], operand.constant.is_null() ? nullptr : &operand.constant};
   }
   const std::vector<TensorType> expected = problem.op->Infer(inputs);
-  // Only the reference takes steps whose first output nobody wants; the other families write it unasked.
-  const bool writes_first = !problem.outputs.empty() && (problem.outputs[0].present || step.family == "reference");
-  bool fits = writes_first && expected.size() == problem.outputs.size();
+  bool fits = !problem.outputs.empty() && expected.size() == problem.outputs.size();
   for (size_t i = 0; fits && i < problem.outputs.size(); ++i) {
     const KernelOperand& operand = problem.outputs[i];
     fits = !operand.present || expected[i] == TensorType{operand.dtype, operand.shape};
@@ -86,6 +84,11 @@ void CheckStep(const ProgramStep& step, const StepProblem& problem, const Kernel
     ThrowUnsupported({.what = "the engine's plan doesn't run on this " + std::string(device.kind() == "cpu" ? "CPU" : "GPU"),
                       .where = "step " + step.name,
                       .got = reason});
+  }
+  if (!problem.outputs[0].present && !family.skips_outputs()) {
+    ThrowInvalid({.what = "the engine's plan is damaged",
+                  .where = "step " + step.name,
+                  .got = fmt::format("no first output for {}, which writes it unasked", family.name())});
   }
   // An operand inside the packed constants has no address: only a family that packs it can do without.
   for (size_t i = 0; i < step.inputs.size(); ++i) {

@@ -7,8 +7,10 @@
 namespace tenon {
 
 std::string OneLine(std::string text) {
+  constexpr size_t kLongest = 1400, kTail = 300;  // the tail has what to try
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  if (text.size() > kLongest) text.replace(kLongest - kTail, text.size() - kLongest, " ... ");
   return text;
 }
 

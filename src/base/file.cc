@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/memory.h"
 
 namespace tenon {
 namespace {
@@ -167,6 +168,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 std::string ReadTextFile(const std::string& path) {
   const MappedFile file(path);
+  CheckMemory(path, static_cast<int64_t>(file.bytes().size()));
   return std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
 }
 

@@ -188,15 +188,17 @@ class Timed {
       pointers_.push_back(outputs_.emplace_back(info.dtype, info.shape).raw());
   }
   Runnable ToRunnable() {
-    Runnable runnable{.name = contender_.row.name(),
-                      .run = [this] { Attempt(contender_, [this] { context_->Run(inputs_, pointers_); }); }};
-    if (contender_.peer) {
-      runnable.timed_run = [this] {
-        double ms = 0;
-        Attempt(contender_, [&] { ms = contender_.peer->TimedRun(); });
-        return ms;
-      };
-    }
+    Runnable runnable{.name = contender_.row.name(), .run = {}};
+    if (contender_.peer)
+      runnable.timed_run = [this] { return contender_.peer->TimedRun(); };
+    else
+      runnable = ContextRunnable(runnable.name, *context_, inputs_, pointers_);
+    // What fails is the row's, not the benchmark's.
+    runnable.timed_run = [this, run = runnable.timed_run] {
+      double ms = 0;
+      Attempt(contender_, [&] { ms = run(); });
+      return ms;
+    };
     return runnable;
   }
 

@@ -1,11 +1,11 @@
 #include "cli/device_choice.h"
 
-#include <charconv>
 #include <filesystem>
 #include <map>
 
 #include "backends/cpu/cpu_device.h"
 #include "backends/cuda/cuda_device.h"
+#include "backends/list/backend_list.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/model_source.h"
@@ -44,12 +44,7 @@ DeviceFlag ParseDeviceFlag(const std::string& flag) {
   if (flag.empty()) return {};
   if (flag == "cpu") return {Kind::kCpu};
   if (flag == "reference") return {Kind::kReference};
-  if (flag == "cuda") return {Kind::kCuda};
-  // "cuda:1", and Ultralytics' "1".
-  const std::string number = flag.starts_with("cuda:") ? flag.substr(5) : flag;
-  DeviceFlag result{Kind::kCuda};
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), result.ordinal);
-  if (error == std::errc() && end == number.data() + number.size() && result.ordinal >= 0) return result;
+  if (const std::optional<int> ordinal = GpuOrdinal(flag)) return {Kind::kCuda, *ordinal};
   ThrowInvalid(
       {.what = "unknown device", .where = "--device", .got = flag, .expected = "cpu, cuda, cuda:N or reference"});
 }
@@ -66,7 +61,11 @@ std::shared_ptr<const Device> ChosenDevice(const GlobalOptions& global) {
     case DeviceFlag::Kind::kCpu:
       return ChosenCpu(global);
     case DeviceFlag::Kind::kCuda:
-      return OpenGpu(flag.ordinal, global);
+      try {
+        return OpenGpu(flag.ordinal, global);
+      } catch (const Error& error) {
+        throw Error(error.code(), fmt::format("--device {}: {}", global.device, error.what()));
+      }
     case DeviceFlag::Kind::kReference:
       ThrowInvalid({.what = "no engine runs on the reference evaluator",
                     .where = "--device",

@@ -88,7 +88,7 @@ struct Stream {
     for (Tensor& output : outputs) pointers.push_back(output.raw());
   }
   void Measure(std::span<const void* const> inputs, const LatencyOptions& options) {
-    const Runnable runnable{"", [&] { context.Run(inputs, pointers); }};
+    const Runnable runnable = ContextRunnable("", context, inputs, pointers);
     measured = MeasureLatency({&runnable, 1}, options);
     end_s = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
@@ -164,7 +164,7 @@ CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
   std::vector<const void*> pointers;
   for (const Tensor& input : inputs) pointers.push_back(input.raw());
   std::vector<Stream> streams;
-  const int cores = ChosenDevice(global)->host_threads();
+  const int cores = model.device ? model.device->host_threads() : 1;
   for (int i = 0; i < options.streams; ++i) streams.emplace_back(model.engine, std::max(1, cores / options.streams));
   MeasureAll(streams, pointers, options.latency);
 

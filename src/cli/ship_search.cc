@@ -118,10 +118,12 @@ class ShipSearch {
     ShipPlan plan = PlanFor(precision);
     size_t last = 0;  // attempt that was not skipped
     for (bool goes_on = true; goes_on;) {
+      const auto start = Clock::now();
       if (const std::string why = WhyNotWorthIt(plan.settings()); !why.empty()) {
         const int64_t images = result_.attempts[last].outcome.calibration_images;
         ShipAttempt& skipped = Add(plan);
         skipped.not_built = why;
+        skipped.build_s = SecondsSince(start);
         skipped.outcome.calibration_images = images;
         SayLast();
         goes_on = plan.Skip();

@@ -23,11 +23,33 @@ std::string_view PrecisionName(Precision precision) { return precision == Precis
 
 void CheckPrecision(Precision precision, const Device& device) {
   if (precision == Precision::kFp32 || device.half_type()) return;
-  ThrowUnsupported({.what = device.kind() == "cpu" ? "half is not possible on this CPU" : "half is not possible on this GPU",
-                    .where = device.model(),
-                    .got = device.Fingerprint(),
-                    .expected = device.HalfObstacle() + ": without it, half would be slower than FP32",
-                    .hint = "Build without --half."});
+  ThrowUnsupported(
+      {.what = device.kind() == "cpu" ? "half is not possible on this CPU" : "half is not possible on this GPU",
+       .where = device.model(),
+       .got = device.Fingerprint(),
+       .expected = device.HalfObstacle() + ": without it, half would be slower than FP32",
+       .hint = "Build without --half."});
+}
+
+DType ComputeType(const Op& op) {
+  if (const auto* conv = dynamic_cast<const Conv*>(&op)) return conv->epilogue.compute;
+  if (const auto* conv = dynamic_cast<const ConvTranspose*>(&op)) return conv->epilogue.compute;
+  if (const auto* matmul = dynamic_cast<const MatMul*>(&op)) return matmul->epilogue.compute;
+  if (const auto* attention = dynamic_cast<const Attention*>(&op)) return attention->compute;
+  return DType::kFloat32;
+}
+
+/// A graph that was fused for another device may hold another half type than this one computes.
+void CheckHalfType(const Graph& graph, const Device& device) {
+  for (const auto& node : graph.nodes()) {
+    const DType compute = ComputeType(node->op());
+    if ((compute != DType::kFloat16 && compute != DType::kBFloat16) || device.Computes(compute)) continue;
+    ThrowUnsupported({.what = "the engine's half is not this device's",
+                      .where = device.Fingerprint(),
+                      .got = std::string(ToString(compute)),
+                      .expected = device.half_type() ? std::string(ToString(*device.half_type())) : "FP32 alone",
+                      .hint = "Build an engine for this device from the ONNX file."});
+  }
 }
 
 void CheckShapesAreStatic(const Graph& graph) {
@@ -40,14 +62,6 @@ void CheckShapesAreStatic(const Graph& graph) {
                     .hint = "Export without in-graph NMS (Tenon does NMS itself), or run it with --device reference."});
     }
   }
-}
-
-DType ComputeType(const Op& op) {
-  if (const auto* conv = dynamic_cast<const Conv*>(&op)) return conv->epilogue.compute;
-  if (const auto* conv = dynamic_cast<const ConvTranspose*>(&op)) return conv->epilogue.compute;
-  if (const auto* matmul = dynamic_cast<const MatMul*>(&op)) return matmul->epilogue.compute;
-  if (const auto* attention = dynamic_cast<const Attention*>(&op)) return attention->compute;
-  return DType::kFloat32;
 }
 
 /// Builds one Program from a fused graph.
@@ -295,7 +309,7 @@ PassContext PassContextFor(const Device& device, Precision precision) {
 }
 
 CompileResult CompileFor(std::unique_ptr<Graph> graph, const Device& device, const CompileOptions& options,
-                            TimingCache& cache) {
+                         TimingCache& cache) {
   CheckPrecision(options.precision, device);
   PassReport report;
   PassContext context = PassContextFor(device, options.precision);
@@ -333,6 +347,7 @@ void AddPlan(EngineModel& engine, const Device& device, const TuneOptions& optio
   std::vector<Tensor> constants;
   for (const auto& constant : engine.constants) constants.push_back(ElementsOf(constant, engine));
   const std::unique_ptr<Graph> graph = Parse(engine.graph_text, &MakeOp, constants);
+  CheckHalfType(*graph, device);
   ProgramBuilder builder(*graph, device, precision);
   engine.plans.push_back(std::make_shared<Program>(builder.Build(options, cache)));
 }

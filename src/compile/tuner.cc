@@ -80,7 +80,6 @@ void ChooseBest(TuneTask& task, const Digest& key, const TuneOptions& options, T
     if (options.verbose)
       Log().info("{:.1f} us: {} {} for {}", task.times_us[i], task.candidates[i].family->name(),
                  task.candidates[i].tactic, task.description);
-    if (task.times_us[i] < task.times_us[task.best]) task.best = i;
   }
   const TacticCandidate& winner = task.candidates[task.best];
   // As the file keeps it, so that it is the same when read again.

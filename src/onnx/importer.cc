@@ -14,10 +14,9 @@ namespace {
 std::unique_ptr<Graph> Import(std::span<const std::byte> bytes, const ExternalData& external,
                               const ImportOptions& options) {
   try {
-    onnx::ModelProto model;
-    ParseModel(bytes, model);
+    const ParsedModel model(bytes);
     auto graph = std::make_unique<Graph>();
-    GraphImporter(model, external, *graph).Run(options);
+    GraphImporter(*model, external, *graph).Run(options);
     return graph;
   } catch (const Error& error) {
     throw Error(error.code(), OneLine(error.what()));

@@ -1,7 +1,10 @@
 #include "onnx/model_file.h"
 
+#include <google/protobuf/arena.h>
+
 #include <algorithm>
 #include <limits>
+#include <new>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -12,6 +15,30 @@ namespace {
 
 constexpr int64_t kNewestOpset = 27;
 constexpr int64_t kNewestIrVersion = 13;
+
+// What the objects of a model may take: this and four times the file, as weights may be lists of numbers, which grow by
+// doubling. Models of 10,000 nodes take some 20 MB.
+constexpr size_t kObjectBytes = size_t{256} << 20;
+constexpr size_t kBlockBytes = size_t{1} << 20;
+thread_local size_t object_bytes_left = 0;  // an arena's functions have no place for a state of their own
+
+void* TakeBlock(size_t size) {
+  if (size > object_bytes_left) {
+    ThrowInvalid({.what = "not an ONNX model, or a hostile one",
+                  .got = "more nodes, attributes or tensors than fit in memory of four times the file and 256 MiB"});
+  }
+  object_bytes_left -= size;
+  return ::operator new(size);
+}
+
+google::protobuf::ArenaOptions LimitedBlocks(size_t file_bytes) {
+  object_bytes_left = kObjectBytes + 4 * file_bytes;
+  google::protobuf::ArenaOptions options;
+  options.max_block_size = kBlockBytes;
+  options.block_alloc = TakeBlock;
+  options.block_dealloc = [](void* block, size_t) { ::operator delete(block); };
+  return options;
+}
 
 void CheckVersions(const onnx::ModelProto& model) {
   if (model.ir_version() > kNewestIrVersion) {
@@ -37,23 +64,27 @@ std::map<std::string, int64_t> OpsetsOf(const onnx::ModelProto& model) {
   return opsets;
 }
 
-void ParseModel(std::span<const std::byte> bytes, onnx::ModelProto& model) {
+ParsedModel::ParsedModel(std::span<const std::byte> bytes)
+    : arena_(std::make_unique<google::protobuf::Arena>(LimitedBlocks(bytes.size()))) {
   if (bytes.size() > static_cast<size_t>(std::numeric_limits<int>::max())) {
     ThrowInvalid({.what = "ONNX file too large",
                   .got = fmt::format("{} bytes", bytes.size()),
                   .expected = "less than 2 GiB",
                   .hint = "Store the weights as external data"});
   }
-  if (!model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  model_ = google::protobuf::Arena::CreateMessage<onnx::ModelProto>(arena_.get());
+  if (!model_->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     ThrowInvalid({.what = "not an ONNX model, or a damaged one",
                   .got = "bytes that are no protobuf message",
                   .hint = "Download or export the file again"});
   }
-  if (!model.has_graph())
+  if (!model_->has_graph())
     ThrowInvalid({.what = "not an ONNX model, or a damaged one",
                   .got = "no graph",
                   .hint = "Download or export the file again"});
-  CheckVersions(model);
+  CheckVersions(*model_);
 }
+
+ParsedModel::~ParsedModel() = default;
 
 }  // namespace tenon

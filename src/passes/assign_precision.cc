@@ -22,9 +22,9 @@ constexpr int64_t kMaxImageChannels = 4;
 constexpr size_t kPadValue = 2;
 
 bool ComputesInHalf(const Node& node) {
-  const bool dense = EpilogueOf(node.op()) || node.As<Attention>();
-  const DType out = node.output()->dtype();  // bytes: of a float Conv whose only reader is a Q
-  return dense && (out == DType::kFloat32 || out == DType::kUInt8) && node.input(0)->dtype() == DType::kFloat32;
+  if (!EpilogueOf(node.op()) && !node.As<Attention>()) return false;  // others may lack their first output
+  const DType out = node.output()->dtype();                           // bytes: of a float Conv whose only reader is a Q
+  return (out == DType::kFloat32 || out == DType::kUInt8) && node.input(0)->dtype() == DType::kFloat32;
 }
 
 /// A Conv of integers whose result is real.

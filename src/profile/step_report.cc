@@ -55,6 +55,7 @@ double PeakOf(DType compute, const MachinePeaks& peaks) {
     case DType::kFloat32:
       return peaks.fp32_ops;
     case DType::kBFloat16:
+    case DType::kFloat16:
       return peaks.half_ops;
     case DType::kInt8:
     case DType::kUInt8:

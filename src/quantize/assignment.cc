@@ -17,12 +17,7 @@ constexpr double kQuietShare = 0.4;
 constexpr double kMostForNoise = 0.08;
 /// A conv goes back that takes this many times as large a share of the noise with it as of the time.
 constexpr double kCheap = 10;
-/// Less of the noise than this is not worth a return for its cheapness alone.
-constexpr double kLeastGain = 0.05;
-/// What a half conv between INT8 ones costs beside its own time: its neighbours write and read twice the bytes.
-/// Measured on two cores of Zen 4 over whole programs: 90 to 180 us a million elements.
-constexpr double kConversionUsPerElem = 1.3e-4;
-/// The same as a share of the whole, where nothing is timed.
+/// What a half conv between INT8 ones costs beside its own time (twice the bytes in and out), as a share of the whole.
 constexpr double kConversionShare = 0.005;
 /// Returns must take this share of the convs' own noises with them, together: where one of two convs in a row spoils a
 /// signal already, only the return of both helps.
@@ -31,8 +26,8 @@ constexpr double kLeastEffect = 0.25;
 constexpr double kHarm = 1.01;
 /// Returns in a row that may fail to help, at most.
 constexpr int kMaxVain = 8;
-/// What returns to INT8 at the end may add so much to the noise, all together: half way to what was rejected before.
-constexpr double kNeedlessNoise = 1.15;
+/// What returns to INT8 at the end may add so much to the noise, all together.
+constexpr double kNeedlessNoise = 1.05;
 /// When the judge finds too large a drop: rounds of a noise so many times the last one.
 constexpr int kMaxRounds = 4;
 constexpr double kQuieter = 0.75;
@@ -44,10 +39,7 @@ class AssignmentSearch {
   AssignmentSearch(const Graph& fused, double map_drop, const AssignmentTools& tools)
       : tools_(tools), map_drop_(map_drop), dense_flops_(DenseFlops(fused)) {
     for (const QuantizableConv& conv : FindQuantizableConvs(fused)) {
-      const int64_t elems = ElemCount(conv.input->shape()) + ElemCount(conv.node->output()->shape());
-      layers_.push_back({.name = conv.node->name(),
-                         .share = conv.flops / dense_flops_,
-                         .conversion_us = kConversionUsPerElem * static_cast<double>(elems)});
+      layers_.push_back({.name = conv.node->name(), .share = conv.flops / dense_flops_});
       chosen_.int8.insert(conv.node->name());
       chosen_.flops_share += layers_.back().share;
     }
@@ -74,8 +66,7 @@ class AssignmentSearch {
  private:
   struct Layer {
     std::string name;
-    double share = 0;          ///< of the FLOPs
-    double conversion_us = 0;  ///< in half, between INT8 ones
+    double share = 0;  ///< of the FLOPs
     double noise = 0;
     bool returned = false;
     bool harmful = false;  ///< its return was tried
@@ -137,8 +128,8 @@ class AssignmentSearch {
   /// What its return costs, as a share of the program's time.
   double CostShare(const Layer& layer) const {
     const auto int8 = TimeOf(all_, layer.name), half = TimeOf(half_, layer.name);
-    if (!int8 || !half) return layer.share + kConversionShare;
-    return (std::max(0.0, *half - *int8) + layer.conversion_us) / all_.total_us;
+    const double own = int8 && half ? std::max(0.0, *half - *int8) / all_.total_us : layer.share;
+    return own + kConversionShare;
   }
 
   void TryReturn(Layer& layer) {
@@ -174,7 +165,7 @@ class AssignmentSearch {
     for (Layer& layer : layers_) {
       if (layer.returned || layer.harmful) continue;
       const double gain = layer.noise / chosen_.noise;
-      if (gain < kLeastGain) break;  // nor are those below it
+      if (gain < kCheap * kConversionShare) break;  // nor are those below it
       if (vain_ == kMaxVain) break;
       if (gain > kCheap * CostShare(layer)) TryReturn(layer);
     }
@@ -203,7 +194,7 @@ class AssignmentSearch {
   /// Convs in half that the returns of others made needless compute in INT8 again, those that cost most time first, as
   /// far as the noise stays what it is; the judge has the last word.
   void TakeNeedlessBack() {
-    if (chosen_.verdict && chosen_.verdict->Rejects(map_drop_)) return;
+    if (chosen_.verdict && chosen_.verdict->Rejects(map_drop_, chosen_.noise)) return;
     const Assignment before = chosen_;
     const double allowed = kNeedlessNoise * chosen_.noise;
     std::vector<const Layer*> candidates;
@@ -233,7 +224,7 @@ class AssignmentSearch {
   bool Rejected() {
     if (!tools_.judge || chosen_.int8.empty()) return false;
     chosen_.verdict = tools_.judge(chosen_.int8);
-    return chosen_.verdict->Rejects(map_drop_);
+    return chosen_.verdict->Rejects(map_drop_, chosen_.noise);
   }
 
   const AssignmentTools& tools_;

@@ -86,9 +86,12 @@ class Int8Builder {
     if (options_.weight_rounding == WeightRounding::kAdaRound)
       weights_ = RoundConvWeights(*fused_, Some(kRoundingImages), all_, *device_, options_.progress);
     const Assignment assignment = Choose();
-    if (assignment.verdict && assignment.verdict->Rejects(options_.map_drop)) {
-      Warn({fmt::format("INT8 costs {:.2f} points of mAP50-95 on the calibration images, more than --map-drop {}",
-                        assignment.verdict->map_float - assignment.verdict->map_int8, options_.map_drop)});
+    if (assignment.verdict && assignment.verdict->Rejects(options_.map_drop, assignment.noise)) {
+      Warn({fmt::format(
+          "INT8 is expected to cost {:.2f} points of mAP50-95 ({:.2f} on the calibration images), more than "
+          "--map-drop {}",
+          assignment.verdict->ExpectedDrop(assignment.noise),
+          assignment.verdict->map_float - assignment.verdict->map_int8, options_.map_drop)});
     }
     const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_, equalised_};
     return {.graph = Quantized(assignment.int8, all_),

@@ -43,9 +43,9 @@ std::string DescribeInt8(const Int8Facts& facts) {
   if (const auto& verdict = chosen.verdict) {
     text += fmt::format(
         "  mAP50-95 on them, each half judged with the ranges of the other: {:.2f}, FP32 {:.2f}; drop {:.2f} (95% "
-        "interval {:.2f} to {:.2f})\n",
+        "interval {:.2f} to {:.2f}); {:.2f} expected by them and the noise\n",
         verdict->map_int8, verdict->map_float, verdict->map_float - verdict->map_int8, verdict->drop.low,
-        verdict->drop.high);
+        verdict->drop.high, verdict->ExpectedDrop(chosen.noise));
   }
   if (chosen.chosen_us) {
     text += fmt::format("  sum of the steps' times: {:.2f} ms; {:.2f} with all convs in INT8, {:.2f} with none\n",
@@ -75,6 +75,7 @@ nlohmann::ordered_json Int8ToJson(const Int8Facts& facts) {
       {"map_float", nullptr},
       {"map_int8", nullptr},
       {"map_drop_interval", nullptr},
+      {"map_drop_expected", nullptr},
       {"steps_us",
        {{"chosen", OrNull(chosen.chosen_us)}, {"all", OrNull(chosen.all_us)}, {"none", OrNull(chosen.half_us)}}},
       {"kept", nlohmann::ordered_json::array()}};
@@ -86,6 +87,7 @@ nlohmann::ordered_json Int8ToJson(const Int8Facts& facts) {
     json["map_float"] = verdict->map_float / 100;
     json["map_int8"] = verdict->map_int8 / 100;
     json["map_drop_interval"] = {verdict->drop.low, verdict->drop.high};
+    json["map_drop_expected"] = verdict->ExpectedDrop(chosen.noise);
   }
   for (const KeptLayer& layer : chosen.kept) {
     json["kept"].push_back({{"layer", layer.node},

@@ -40,6 +40,17 @@ double MapOf(const ResampledMap& map) { return 100 * map.MeanAp(std::vector<int>
 
 }  // namespace
 
+double Verdict::ExpectedDrop(double noise) const {
+  constexpr double kWithoutNoise = 0.15, kPerNoise = 15, kSpread = 0.2;
+  const double seen = map_float - map_int8, foretold = kWithoutNoise + kPerNoise * noise;
+  const double seen_variance = StandardError() * StandardError(), foretold_variance = kSpread * kSpread;
+  return (seen * foretold_variance + foretold * seen_variance) / (seen_variance + foretold_variance);
+}
+
+bool Verdict::Rejects(double map_drop, double noise) const {
+  return map_float - map_int8 > std::max(map_drop, StandardError()) || ExpectedDrop(noise) > map_drop;
+}
+
 Judge::Judge(const Graph& fused, const Dataset& data, const Head& head, const Device& device, Precision precision,
              Progress::Mode mode)
     : fused_(fused),

@@ -100,7 +100,11 @@ void tenon_context_free(tenon_context* context) { delete context; }
 tenon_status tenon_context_get_info(const tenon_context* context, tenon_context_info* info) {
   return Guard([&] {
     const Execution& execution = *Require(context, "context").execution;
-    WriteInfo(info, {.memory_bytes = static_cast<uint64_t>(execution.memory_bytes()), .threads = execution.threads()});
+    WriteInfo(info,
+              {.memory_bytes = static_cast<uint64_t>(execution.memory_bytes()),
+               .threads = execution.threads(),
+               .device_us = execution.device_us().value_or(0)},
+              offsetof(tenon_context_info, device_us));
   });
 }
 

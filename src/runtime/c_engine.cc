@@ -1,7 +1,6 @@
 // The engine's half of the C API (tenon.h).
 #include <iterator>
 
-#include "backends/cpu/cpu_device.h"
 #include "engine/engine_file.h"
 #include "ir/types.h"
 #include "runtime/c_guard.h"
@@ -61,7 +60,15 @@ tenon_status tenon_engine_load(const char* path, tenon_engine** engine) {
   return Guard([&] {
     Require(engine, "engine") = nullptr;
     const std::string file = &Require(path, "path");
-    *engine = NewHandle(tenon::NewExecutable(*tenon::ReadEngine(file), tenon::CpuDevice::Detect()));
+    *engine = NewHandle(tenon::NewExecutableOn(*tenon::ReadEngine(file), ""));
+  });
+}
+
+tenon_status tenon_engine_load_on(const char* path, const char* device, tenon_engine** engine) {
+  return Guard([&] {
+    Require(engine, "engine") = nullptr;
+    const std::string file = &Require(path, "path");
+    *engine = NewHandle(tenon::NewExecutableOn(*tenon::ReadEngine(file), device ? device : ""));
   });
 }
 
@@ -70,7 +77,7 @@ tenon_status tenon_engine_load_memory(const void* data, size_t size_bytes, tenon
     Require(engine, "engine") = nullptr;
     const auto& bytes = Require(static_cast<const std::byte*>(data), "data");
     const tenon::Blob copy = tenon::Blob::Copy({&bytes, size_bytes});
-    *engine = NewHandle(tenon::NewExecutable(*tenon::ReadEngine(copy, "memory"), tenon::CpuDevice::Detect()));
+    *engine = NewHandle(tenon::NewExecutableOn(*tenon::ReadEngine(copy, "memory"), ""));
   });
 }
 

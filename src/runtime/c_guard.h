@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -30,11 +31,11 @@ T& Require(T* argument, const char* name) {
   if (!argument) ThrowInvalid({.what = "a null argument", .where = name});
   return *argument;
 }
-/// Throws Error(kInvalidInput) when `size` can't be a version of a struct that has `own` bytes here. A struct that
-/// grows takes the size of its first version as the lower bound.
-inline void CheckStructSize(size_t size, size_t own) {
+/// Throws Error(kInvalidInput) when `size` can't be a version of a struct that has `own` bytes here and had `first` in
+/// its first version.
+inline void CheckStructSize(size_t size, size_t own, size_t first) {
   constexpr size_t kMostGrowth = 256;  // what newer headers may have added; more is an uninitialised struct_size
-  if (size >= own && size <= own + kMostGrowth) return;
+  if (size >= first && size <= own + kMostGrowth) return;
   ThrowInvalid({.what = "a struct_size of no version",
                 .got = std::to_string(size),
                 .expected = std::to_string(own),
@@ -48,7 +49,7 @@ Options ReadOptions(const Options* options) {
   Options result{};
   if (!options) return result;
   const size_t size = options->struct_size;
-  CheckStructSize(size, sizeof(Options));
+  CheckStructSize(size, sizeof(Options), sizeof(Options));
   const auto* bytes = reinterpret_cast<const char*>(options);
   for (size_t i = sizeof(Options); i < size; ++i) {
     if (bytes[i] != 0)
@@ -59,13 +60,14 @@ Options ReadOptions(const Options* options) {
 }
 
 /// Fills a caller's info struct, as many bytes as it has; what this library doesn't know is zero.
-/// Throws Error(kInvalidInput) when it is null or its struct_size wrong.
+/// Throws Error(kInvalidInput) when it is null or its struct_size wrong. `first`: bytes of the struct's first version.
 template <class Info>
-void WriteInfo(Info* info, Info value) {
+void WriteInfo(Info* info, Info value, size_t first = sizeof(Info)) {
   value.struct_size = Require(info, "info").struct_size;
-  CheckStructSize(value.struct_size, sizeof(Info));
-  std::memcpy(info, &value, sizeof(Info));
-  std::memset(reinterpret_cast<char*>(info) + sizeof(Info), 0, value.struct_size - sizeof(Info));
+  CheckStructSize(value.struct_size, sizeof(Info), first);
+  const size_t known = std::min(value.struct_size, sizeof(Info));
+  std::memcpy(info, &value, known);
+  std::memset(reinterpret_cast<char*>(info) + known, 0, value.struct_size - known);
 }
 
 }  // namespace tenon::internal

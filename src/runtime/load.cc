@@ -1,5 +1,8 @@
 #include "runtime/load.h"
 
+#include <algorithm>
+
+#include "backends/list/backend_list.h"
 #include "backends/step.h"
 #include "base/error.h"
 #include "runtime/device_executables.h"
@@ -52,6 +55,17 @@ std::shared_ptr<const internal::Executable> NewExecutable(const EngineModel& mod
   const auto* cpu = dynamic_cast<const CpuDevice*>(&device);
   TENON_CHECK(cpu, "no executables for {}", device.kind());
   return NewCpuExecutable(model, plan, *cpu);
+}
+
+std::shared_ptr<const internal::Executable> NewExecutableOn(const EngineModel& model, const std::string& device) {
+  if (!device.empty()) return NewExecutable(model, *OpenDevice(device));
+  const bool has_gpu_plan = std::any_of(model.plans.begin(), model.plans.end(),
+                                        [](const auto& plan) { return plan->device == "cuda"; });
+  if (has_gpu_plan) {
+    const std::shared_ptr<const Device> gpu = FirstGpu();
+    if (gpu && FindPlan(model, *gpu)) return NewExecutable(model, *gpu);
+  }
+  return NewExecutable(model, CpuDevice::Detect());
 }
 
 Engine MakeEngine(const std::shared_ptr<const EngineModel>& model, const Device& device) {

@@ -18,6 +18,9 @@ int64_t WeightsBytes(const Program& program);
 /// Makes the model's plan for `device` ready to run. Throws Error(kUnsupportedDevice) when there is none,
 /// Error(kInvalidInput) when the only one is of a version of Tenon with other kernels.
 std::shared_ptr<const internal::Executable> NewExecutable(const EngineModel& model, const Device& device);
+/// The same for the device of that name: "cpu", "cuda" or "cuda:1"; "": a GPU that the model has a plan for where there
+/// is one, else the CPU. Throws Error(kInvalidInput) for another name.
+std::shared_ptr<const internal::Executable> NewExecutableOn(const EngineModel& model, const std::string& device);
 Engine MakeEngine(const std::shared_ptr<const EngineModel>& model, const Device& device);
 
 /// Runs a graph on the reference evaluator: slow, the definition of right.

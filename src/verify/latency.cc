@@ -38,6 +38,17 @@ double Runnable::RunMs() const {
   return SecondsSince(start) * 1e3;
 }
 
+Runnable ContextRunnable(std::string name, Context& context, std::span<const void* const> inputs,
+                         std::span<void* const> outputs) {
+  const auto timed = [&context, inputs, outputs] {
+    const auto start = Clock::now();
+    context.Run(inputs, outputs);
+    const double whole_ms = SecondsSince(start) * 1e3, device_us = context.device_us();
+    return device_us > 0 ? device_us / 1e3 : whole_ms;
+  };
+  return {.name = std::move(name), .run = {}, .timed_run = timed};
+}
+
 LatencyStats SummariseTimes(std::vector<double> times_ms) {
   if (times_ms.empty()) return {};
   std::sort(times_ms.begin(), times_ms.end());

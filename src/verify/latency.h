@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "tenon/tenon.hpp"
 #include "verify/host_load.h"
 
 namespace tenon {
@@ -35,6 +36,11 @@ struct Runnable {
 
   double RunMs() const;
 };
+
+/// Runs a context on buffers, which must outlive it. On a GPU the engine's own time counts, without copies to and from
+/// it; on a CPU the whole call.
+Runnable ContextRunnable(std::string name, Context& context, std::span<const void* const> inputs,
+                         std::span<void* const> outputs);
 
 struct LatencyMeasurement {
   struct Row {

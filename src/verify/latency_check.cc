@@ -40,18 +40,18 @@ class EndToEnd {
 class EngineOnly {
  public:
   EngineOnly(const Engine& engine, Tensor input, int threads)
-      : context_(engine.CreateContext({.threads = threads})), input_(std::move(input)) {
+      : context_(engine.CreateContext({.threads = threads})), input_(std::move(input)), pointer_(input_.raw()) {
     for (const TensorInfo& info : engine.outputs()) outputs_.emplace_back(info.dtype, info.shape);
     for (Tensor& output : outputs_) pointers_.push_back(output.raw());
   }
-  void Run() {
-    const void* pointer = input_.raw();
-    context_.Run(std::span(&pointer, 1), pointers_);
+  Runnable ToRunnable(std::string name) {
+    return ContextRunnable(std::move(name), context_, std::span(&pointer_, 1), pointers_);
   }
 
  private:
   Context context_;
   Tensor input_;
+  const void* pointer_;
   std::vector<Tensor> outputs_;
   std::vector<void*> pointers_;
 };
@@ -71,7 +71,7 @@ Check CheckLatency(Detector& detector, std::span<const std::string> images, cons
   TENON_CHECK(!images.empty());
   EndToEnd end_to_end(detector, images);
   EngineOnly engine_only(detector.engine(), BatchOf(end_to_end.Load(), detector.engine().inputs()[0]), options.threads);
-  const std::vector<Runnable> runnables = {{"engine", [&] { engine_only.Run(); }},
+  const std::vector<Runnable> runnables = {engine_only.ToRunnable("engine"),
                                            {"end to end", [&] { end_to_end.Run(); }}};
   const LatencyMeasurement measured = MeasureLatency(runnables, options.latency);
   const LatencyStats &engine = measured.rows[0].stats, &whole = measured.rows[1].stats;
@@ -98,7 +98,7 @@ Check CheckNotSlower(const Engine& engine, const Engine* half, const LatencyChec
   }
   const Tensor input(engine.inputs()[0].dtype, engine.inputs()[0].shape);
   EngineOnly own(engine, input, options.threads), other(*half, input, options.threads);
-  const std::vector<Runnable> runnables = {{"int8", [&] { own.Run(); }}, {"half", [&] { other.Run(); }}};
+  const std::vector<Runnable> runnables = {own.ToRunnable("int8"), other.ToRunnable("half")};
   const LatencyMeasurement measured = MeasureLatency(runnables, options.latency);
   const double median = measured.rows[0].stats.median, half_median = measured.rows[1].stats.median;
   check.value = median / half_median;

@@ -9,12 +9,15 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/memory.h"
 
 namespace tenon::internal {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+constexpr int64_t kValuesBetweenLooks = int64_t{1} << 20, kBytesToKeepFree = int64_t{512} << 20;
 
 struct CocoImage {
   Sample sample;
@@ -83,7 +86,9 @@ std::string AddAnnotation(const json& annotation, const std::map<int64_t, int>& 
   const std::vector<double> box = annotation.at("bbox").get<std::vector<double>>();
   const bool finite = std::all_of(box.begin(), box.end(), [](double v) { return std::isfinite(v); });
   if (box.size() != 4 || !finite || box[2] < 0 || box[3] < 0) {
-    return fmt::format("got bbox [{}], expected left, top, width, height", fmt::join(box, ", "));
+    return fmt::format(
+        "got bbox [{}], expected left, top, width, height",
+        fmt::join(box.begin(), box.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(box.size(), 5)), ", "));
   }
   const double w = image->second.width, h = image->second.height;
   image->second.sample.truths.push_back({.class_id = class_id->second,
@@ -138,11 +143,14 @@ fs::path ImageFolder(const DatasetOptions& options) {
 Dataset ParseCoco(const std::string& text, const DatasetOptions& options) {
   Dataset dataset{.source = options.data, .split = options.split};
   try {
-    const auto interruptible = [](int, json::parse_event_t, json&) {
+    int64_t values = 0;
+    const auto watched = [&](int, json::parse_event_t, json&) {
       CheckInterrupt();  // COCO's own files take many seconds
+      // Three bytes of text can be an object of 40: what a file will take isn't known before.
+      if (++values % kValuesBetweenLooks == 0) CheckMemory(options.data, kBytesToKeepFree);
       return true;
     };
-    const json root = json::parse(text, interruptible);
+    const json root = json::parse(text, watched);
     const std::map<int64_t, int> class_of = ReadCategories(root, dataset);
     CocoImages images = ReadImages(root, ImageFolder(options), options.data);
     ReadAnnotations(root, class_of, images, dataset);

@@ -14,6 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxClasses = 100000;
+constexpr size_t kMostBytes = size_t{4} << 20;
 
 [[noreturn]] void ThrowYaml(const std::string& file, const std::string& got, const std::string& expected) {
   ThrowInvalid({.what = "bad data set description", .where = file, .got = got, .expected = expected});
@@ -103,6 +104,8 @@ std::vector<std::string> SplitPlaces(const YAML::Node& yaml, const std::string& 
 
 DataYaml ParseDataYaml(const std::string& text, const std::string& file, const std::string& split) {
   try {
+    if (text.size() > kMostBytes)  // a word of two bytes is an object of hundreds
+      ThrowYaml(file, fmt::format("{} bytes", text.size()), fmt::format("at most {}", kMostBytes));
     const YAML::Node yaml = YAML::Load(text);
     if (!yaml.IsMap()) ThrowYaml(file, "no keys", "names: and val: as in an Ultralytics data.yaml");
     const fs::path root = DatasetRoot(yaml, file);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/one_line.h"
 #include "vision/coco_dataset.h"
 #include "vision/data_yaml.h"
 #include "vision/image_files.h"
@@ -17,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr uintmax_t kMostLabelBytes = uintmax_t{64} << 20;
+
 int64_t ImageId(const std::string& path, size_t place) {
   const std::string stem = fs::path(path).stem().string();
   int64_t id = 0;
@@ -26,8 +29,17 @@ int64_t ImageId(const std::string& path, size_t place) {
 
 void ReadLabels(const std::string& image_path, const LabelRules& rules, Sample& sample, Dataset& dataset) {
   const std::string label_path = LabelPath(image_path);
-  std::error_code ignored;
-  if (!fs::is_regular_file(label_path, ignored)) return;
+  std::error_code error;
+  const fs::file_status status = fs::status(label_path, error);
+  if (status.type() == fs::file_type::not_found) return;
+  if (!fs::is_regular_file(status)) {
+    dataset.problems.push_back({label_path, 0, error ? error.message() : "no regular file: not read"});
+    return;
+  }
+  if (const auto size = fs::file_size(label_path, error); size > kMostLabelBytes) {
+    dataset.problems.push_back({label_path, 0, fmt::format("{} bytes, which no label file has: not read", size)});
+    return;
+  }
   LabelFile labels = ParseLabels(ReadTextFile(label_path), label_path, rules);
   sample.truths = std::move(labels.truths);
   dataset.duplicates_removed += labels.duplicates_removed;
@@ -64,7 +76,7 @@ void Count(Dataset& dataset) {
 }  // namespace
 
 std::string DatasetProblem::ToString() const {
-  return line > 0 ? fmt::format("{}:{}: {}", file, line, message) : fmt::format("{}: {}", file, message);
+  return OneLine(line > 0 ? fmt::format("{}:{}: {}", file, line, message) : fmt::format("{}: {}", file, message));
 }
 
 void internal::TakeFraction(double fraction, std::vector<Sample>& samples) {

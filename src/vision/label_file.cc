@@ -12,6 +12,7 @@
 namespace tenon {
 namespace {
 
+constexpr size_t kShownChars = 40, kShownLines = 100;
 constexpr float kTolerance = 0.01f;  // labelling tools overshoot the border by rounding
 
 std::vector<std::string_view> SplitWords(std::string_view line) {
@@ -44,7 +45,7 @@ ParsedLine ParseNumbers(const std::vector<std::string_view>& words) {
   for (std::string_view word : words) {
     const std::optional<float> value = ParseNumber(word);
     if (!value || !std::isfinite(*value)) {
-      line.problem = fmt::format("got \"{}\", expected a finite number", word);
+      line.problem = fmt::format("got \"{}\", expected a finite number", word.substr(0, kShownChars));
       return line;
     }
     line.values.push_back(*value);
@@ -121,6 +122,7 @@ LabelFile ParseLabels(std::string_view text, const std::string& file_name, const
   std::vector<Entry> entries;
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   int64_t number = 0;
+  size_t bad_lines = 0;  // a file that is no label file may have millions
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
     const std::vector<std::string_view> words = SplitWords(text.substr(0, end));
@@ -132,9 +134,12 @@ LabelFile ParseLabels(std::string_view text, const std::string& file_name, const
     if (line.problem.empty()) line.problem = MakeEntry(std::move(line.values), rules, entry);
     if (line.problem.empty()) {
       entries.push_back(std::move(entry));
-    } else {
+    } else if (++bad_lines <= kShownLines) {
       result.problems.push_back({file_name, number, line.problem});
     }
+  }
+  if (bad_lines > kShownLines) {
+    result.problems.push_back({file_name, number, fmt::format("{} bad lines in all", bad_lines)});
   }
   result.duplicates_removed = RemoveDuplicates(entries);
   for (const Entry& entry : entries) result.truths.push_back(entry.truth);

@@ -14,6 +14,8 @@ TENON = os.environ.get("TENON", str(ROOT / "build" / "tenon"))
 EXAMPLE = ROOT / "examples" / "forklift"
 ONNX = EXAMPLE / "forklift.onnx"
 IMAGE = EXAMPLE / "images" / "val" / "val00000.jpg"
+# Of the build folder of a sanitizer preset: its own memory is in every figure, and it needs the whole address space.
+SANITIZED = any(preset in TENON for preset in ("build-asan", "build-tsan"))
 COMMANDS = ("export", "val", "run", "inspect", "predict")
 
 

@@ -54,6 +54,12 @@ class Int8Test(CliTest):
         _, _, log = self.export(data, "--max-images", 8)
         self.assertIn("other images", log)
 
+    def test_a_calibration_that_can_not_be_kept_is_no_error(self):
+        """The minutes of calibration are not lost with it; a file that was named is refused before they are spent (bad_input_test)."""
+        (self.folder / "unkept.calib").mkdir()
+        _, _, log = self.export(self.data_set("unkept", self.examples(4)), name="unkept")
+        self.assertIn("the calibration is not kept", log)
+
     def test_images_of_another_kind_are_told(self):
         noise = self.folder / "noise"
         noise.mkdir()

@@ -13,10 +13,10 @@ import termios
 import time
 import unittest
 
-from cli_testing import EXAMPLE, ONNX, TENON, CliTest
+from cli_testing import EXAMPLE, ONNX, SANITIZED, TENON, CliTest
 
 # A loaded machine may take its time to let the process see the signal; the work itself would go on for far longer.
-SECONDS_TO_STOP = 5
+SECONDS_TO_STOP = 30 if SANITIZED else 5
 
 
 class Interrupt(CliTest):
@@ -44,6 +44,7 @@ class Interrupt(CliTest):
         out = self.folder / "out"
         return {
             "export, tuning": (["export", ONNX, "--effort", 3, "--timing-cache", out / "t.timing", "-o", out / "x.tenon"], (0.2, 1.0)),
+            "export, calibrating": (["export", ONNX, "--int8", "--data", self.many, "--effort", 0, "-o", out / "x.tenon"], (1.0, 3.0)),
             "val, scanning": (["val", self.engine, "--data", self.many], (0.15,)),
             "val, running": (["val", self.engine, "--data", self.many, "--save-json", out / "x.json"], (2.5,)),
             "val, reference": (["val", ONNX, "--device", "reference", "--data", self.many], (2.0,)),

@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/file.h"
 #include "engine/engine_file.h"
 #include "ir/text.h"
@@ -195,8 +196,8 @@ TEST_F(EngineFileTest, ThePortablePartRebuildsThePlan) {
   EXPECT_THROW(MakeEngine(model, other), Error);
   AddPlan(*model, other, {.effort = 0}, cache);
   const Tensor image = RandomImage(1, 13);
-  EXPECT_TRUE(Identical(RunEngine(MakeEngine(model, other), image),
-                        RunEngine(MakeEngine(model, CpuDevice::Detect()), image)));
+  EXPECT_TRUE(
+      Identical(RunEngine(MakeEngine(model, other), image), RunEngine(MakeEngine(model, CpuDevice::Detect()), image)));
 }
 
 TEST_F(EngineFileTest, PlansAreRebuiltFromWeightsThatAnotherInstructionSetPacked) {
@@ -212,7 +213,7 @@ TEST_F(EngineFileTest, PlansAreRebuiltFromWeightsThatAnotherInstructionSetPacked
     const auto direct = CompileFor(MakeNet(1), user, {.tune = {.effort = 0}}, cache).engine;
     const Tensor expected = RunEngine(MakeEngine(direct, user), image);
     AddPlan(*engine, user, {.effort = 0}, cache);
-    EXPECT_TRUE(Identical(RunEngine(MakeEngine(engine, user), image), expected)) << maker.model;
+    EXPECT_TRUE(Identical(RunEngine(MakeEngine(engine, user), image), expected)) << maker.brand;
   }
 }
 

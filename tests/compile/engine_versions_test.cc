@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/file.h"
 #include "compile/compiler.h"
 #include "engine/engine_file.h"

@@ -1,6 +1,6 @@
-// The convolution kernels on the GPU at hand, against a reference in FP64: check_conv [TACTICS a case] [NAME part].
-// For each case the cost model's first tactics and others drawn evenly from the rest; FAILED lines and exit status 1
-// where one is wrong.
+// The convolution kernels on the GPU at hand, against a reference in FP64: check_conv [TACTICS a case] [NAME part]
+// [KERNEL]. For each case the cost model's first tactics (of kernels whose name begins with KERNEL) and others drawn
+// evenly from the rest; FAILED lines and exit status 1 where one is wrong.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -30,8 +30,8 @@ struct Totals {
 
 void Run(GpuLab& lab, const ConvCase& test, const std::vector<ConvTactic>& tactics, const std::vector<Cubin>& cubins,
          Totals& totals) {
+  if (tactics.empty()) return;
   ConvRunner runner(lab, test.problem);
-  std::string wrong;
   for (size_t i = 0; i < tactics.size(); ++i) {
     const auto step = runner.Prepare(tactics[i], cubins[i]);
     if (step.kernel.local_bytes() > 0) {
@@ -48,7 +48,13 @@ void Run(GpuLab& lab, const ConvCase& test, const std::vector<ConvTactic>& tacti
              tactics.size(), runner.worst_ratio(), runner.off_by_one());
 }
 
-int Main(size_t count, const std::string& part) {
+std::vector<ConvTactic> TacticsOf(const ConvProblem& flat, const DeviceLimits& limits, const std::string& kernel) {
+  std::vector<ConvTactic> tactics = ConvCandidates(flat, limits);
+  std::erase_if(tactics, [&](const ConvTactic& tactic) { return !tactic.ToString().starts_with(kernel); });
+  return tactics;
+}
+
+int Main(size_t count, const std::string& part, const std::string& kernel) {
   GpuLab lab("");
   fmt::print("{}, compute capability {}, CUDA {}, NVRTC {}\n", lab.context.gpu().name, lab.context.gpu().capability,
              VersionText(lab.context.driver().version()), VersionText(lab.nvrtc.version()));
@@ -61,7 +67,7 @@ int Main(size_t count, const std::string& part) {
     const ConvProblem flat = Flatten(cases[i].problem);
     const std::string why = WhyUnsupported(flat, lab.limits().capability);
     TENON_CHECK(why.empty(), "{}: {}", cases[i].name, why);
-    tactics.push_back(Choose(ConvCandidates(flat, lab.limits()), count, i));
+    tactics.push_back(Choose(TacticsOf(flat, lab.limits(), kernel), count, i));
     for (const ConvTactic& tactic : tactics.back()) sources.push_back(MakeConvSource(flat, tactic));
   }
   const auto begin = std::chrono::steady_clock::now();
@@ -87,7 +93,8 @@ int Main(size_t count, const std::string& part) {
 
 int main(int argc, char** argv) {
   try {
-    return tenon::cuda::Main(argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 24, argc > 2 ? argv[2] : "");
+    return tenon::cuda::Main(argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 24, argc > 2 ? argv[2] : "",
+                             argc > 3 ? argv[3] : "");
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;

@@ -42,8 +42,10 @@ class ConvRunner {
   void Launch(const Step& step, LaunchOrder order);
 
   /// Poisons the outputs, runs the step twice, and compares. Empty when everything is right: elements against the
-  /// reference, bytes around the views untouched, the same bytes twice and as every other step of this split of K.
+  /// reference, bytes around the views untouched, the same bytes twice and as every other step that sums in the same order.
   std::string Check(const Step& step, const ConvTactic& tactic);
+  /// The first of that alone: for large outputs.
+  std::string CheckValues(const Step& step);
   /// Median over `replays` of a graph of `launches` launches, in us a launch.
   double TimeUs(const Step& step, LaunchOrder order, int launches, int replays);
 
@@ -57,6 +59,7 @@ class ConvRunner {
   DeviceBuffer MakeBuffer(const View& view, int64_t n, int64_t h, int64_t w, int64_t c);
   void FillRandom(const DeviceBuffer& buffer, DType dtype, unsigned seed);
   void MakeWeights();
+  void RunPoisoned(const Step& step);
   std::vector<std::byte> RunOnce(const Step& step);
   std::string Compare();
   bool IsPoisonKept(std::span<const std::byte> bytes) const;
@@ -68,7 +71,7 @@ class ConvRunner {
   std::map<ConvKernel, std::unique_ptr<DeviceBuffer>> packed_;
   DevicePtr weights_address_ = 0, bias_address_ = 0, scales_address_ = 0;
   Arguments arguments_ = {};
-  std::map<std::pair<bool, int>, std::string> digests_;  ///< by whether it is depthwise's own kernel, and split of K
+  std::map<std::pair<ConvKernel, int>, std::string> digests_;  ///< by what the order of the sums depends on
   float worst_ratio_ = 0;
   unsigned off_by_one_ = 0;
 };

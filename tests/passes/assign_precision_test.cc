@@ -88,6 +88,13 @@ TEST(AssignPrecision, TakesResidualsInTheStoredType) {
                 %a = Conv(%xh, %w, _, %r) {compute=bf16, out=bf16} %af = Cast(%a) %y = Conv(%a, %w, _, %af) {compute=bf16} output %y "y")");
 }
 
+// Found by ubsan: the type of an output that nobody reads was asked for.
+TEST(AssignPrecision, FirstOutputsMayBeAbsent) {
+  ExpectHalf(
+      kWide + R"(%a = Conv(%x, %w) _, %b = Split(%a) {axis=1, num_outputs=2} output %b "b")",
+      kWideHalf + R"(%a = Conv(%xh, %w) {compute=bf16} _, %b = Split(%a) {axis=1, num_outputs=2} output %b "b")");
+}
+
 TEST(AssignPrecision, CoversAttentionAndMatMul) {
   ExpectHalf(
       R"(input %q: f32[2,4] input %k: f32[4,3] input %v: f32[3,8] const %w: f32[8,2] = splat(0.25) %a = Attention(%q, %k, %v) %y = MatMul(%a, %w) output %y "y")",

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/error.h"
 #include "robustness/engines.h"
 

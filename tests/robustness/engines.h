@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/file.h"
 #include "compile/compiler.h"
 #include "engine/engine_file.h"

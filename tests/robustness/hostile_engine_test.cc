@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "backends/cpu/cpu_device.h"
 #include "base/error.h"
 #include "engine/validate.h"
 #include "robustness/engines.h"

@@ -12,6 +12,7 @@
 #include "engine/engine_file.h"
 #include "runtime/c_errors.h"
 #include "runtime/example_engine.h"
+#include "support/sanitized.h"
 #include "tenon/tenon.hpp"
 
 namespace tenon {
@@ -103,6 +104,39 @@ TEST(CApiTest, SaysWhatTheEngineIs) {
   tenon_engine_free(engine);
 }
 
+TEST(CApiTest, DevicesByName) {
+  tenon_engine* engine = nullptr;
+  ASSERT_EQ(tenon_engine_load_on(ExampleEngine().c_str(), "cpu", &engine), TENON_OK) << tenon_last_error();
+  const std::vector<float> expected = RunC(engine);
+  tenon_engine_free(engine);
+  ASSERT_EQ(tenon_engine_load_on(ExampleEngine().c_str(), nullptr, &engine), TENON_OK) << tenon_last_error();
+  EXPECT_EQ(RunC(engine), expected);
+  tenon_engine_free(engine);
+  EXPECT_EQ(tenon_engine_load_on(ExampleEngine().c_str(), "npu", &engine), TENON_INVALID_INPUT);
+  EXPECT_NE(std::string(tenon_last_error()).find("npu"), std::string::npos);
+  EXPECT_EQ(engine, nullptr);
+  // No plan for a GPU is in it, whether there is one here or not.
+  EXPECT_EQ(tenon_engine_load_on(ExampleEngine().c_str(), "cuda", &engine), TENON_UNSUPPORTED_DEVICE);
+}
+
+TEST(CApiTest, AnOlderProgramsContextInfoEndsBeforeTheDeviceTime) {
+  tenon_engine* engine = nullptr;
+  tenon_context* context = nullptr;
+  ASSERT_EQ(tenon_engine_load(ExampleEngine().c_str(), &engine), TENON_OK);
+  ASSERT_EQ(tenon_context_create(engine, nullptr, &context), TENON_OK);
+  tenon_context_info info = TENON_CONTEXT_INFO_INIT;
+  info.device_us = -1;
+  info.struct_size = offsetof(tenon_context_info, device_us);
+  EXPECT_EQ(tenon_context_get_info(context, &info), TENON_OK) << tenon_last_error();
+  EXPECT_GT(info.memory_bytes, 0u);
+  EXPECT_EQ(info.device_us, -1);  // not written
+  info.struct_size = sizeof(info);
+  EXPECT_EQ(tenon_context_get_info(context, &info), TENON_OK);
+  EXPECT_EQ(info.device_us, 0);
+  tenon_context_free(context);
+  tenon_engine_free(engine);
+}
+
 TEST(CApiTest, AFileAndItsBytesInMemoryRunAlikeAtAnyAlignment) {
   tenon_engine* from_file = nullptr;
   ASSERT_EQ(tenon_engine_load(ExampleEngine().c_str(), &from_file), TENON_OK);
@@ -168,9 +202,8 @@ TEST(CApiTest, CppErrorsCarryCodeAndMessage) {
   }
 }
 
-// Sanitizers map terabytes of shadow memory: no address space can be limited under them.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST(CApiTest, ThreadsThatCanNotStartAreAnError) {
+  if (testing_support::kSanitized) GTEST_SKIP() << "a sanitizer needs the whole address space";
   const Engine engine = Engine::Load(ExampleEngine());
   const auto try_it = [&] {
     rlimit limit{1 << 30, 1 << 30};  // room for about a hundred stacks of 8 MB
@@ -187,7 +220,6 @@ TEST(CApiTest, ThreadsThatCanNotStartAreAnError) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(try_it(), testing::ExitedWithCode(0), "status 2: .*(start a thread|out of memory)");
 }
-#endif
 
 }  // namespace
 }  // namespace tenon

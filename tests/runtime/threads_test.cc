@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "runtime/example_engine.h"
+#include "support/sanitized.h"
 #include "tenon/tenon.hpp"
 
 namespace tenon {
@@ -23,11 +24,6 @@ using testing_support::ExampleEngine;
 
 constexpr int kContexts = 64, kThreads = 8, kImages = 4;
 constexpr size_t kInputElems = 3 * 320 * 320, kOutputElems = 11 * 2100;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 std::chrono::duration<double> StressTime() {
   const char* seconds = std::getenv("TENON_STRESS_S");
@@ -172,7 +168,7 @@ TEST(ThreadsTest, WeightsAreHeldOnceInTheFilesMapping) {
   EXPECT_GE(SmapsBytes("Rss", "forklift.tenon"), engine.weights_bytes());
   std::printf("a context: %lld bytes grown, %lld said; weights %lld bytes\n", static_cast<long long>(growth),
               static_cast<long long>(contexts[0].memory_bytes()), static_cast<long long>(engine.weights_bytes()));
-  if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory hides what contexts take";
+  if (testing_support::kSanitized) GTEST_SKIP() << "a sanitizer's own memory hides what contexts take";
   EXPECT_NEAR(static_cast<double>(growth), static_cast<double>(contexts[0].memory_bytes()), 256 << 10)
       << "not what memory_bytes says (256 KiB for what malloc keeps)";
   EXPECT_LT(growth, engine.weights_bytes());

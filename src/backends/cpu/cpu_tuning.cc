@@ -153,7 +153,10 @@ void CpuDevice::TimeCandidates(std::vector<TuneTask>& tasks, const TuneSubject& 
     }
   }
   for (size_t t = 0; t < tasks.size(); ++t) {
-    for (size_t i = 0; !tasks[t].known && i < samples[t].size(); ++i) tasks[t].times_us[i] = LowerQuartile(samples[t][i]);
+    TuneTask& task = tasks[t];
+    if (task.known) continue;
+    for (size_t i = 0; i < samples[t].size(); ++i) task.times_us[i] = LowerQuartile(samples[t][i]);
+    task.best = static_cast<size_t>(std::min_element(task.times_us.begin(), task.times_us.end()) - task.times_us.begin());
   }
 }
 

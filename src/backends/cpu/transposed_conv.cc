@@ -1,7 +1,6 @@
 #include "backends/cpu/transposed_conv.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/error.h"
 
@@ -76,21 +75,6 @@ void CheckPackedSize(size_t got, int64_t expected) {
 }
 
 }  // namespace
-
-AxisPhase PhaseOf(int phase, int outputs, int kernel, int stride, int dilation, int pad) {
-  const int common = std::gcd(stride, dilation);
-  AxisPhase axis{.outputs = phase < outputs ? (outputs - phase + stride - 1) / stride : 0,
-                 .tap_step = stride / common,
-                 .dilation = dilation / common};
-  const int64_t shifted = int64_t{phase} + pad;
-  while (axis.first_tap < kernel && (shifted - int64_t{axis.first_tap} * dilation) % stride != 0) ++axis.first_tap;
-  if (axis.first_tap >= kernel) return axis;
-  axis.taps = (kernel - 1 - axis.first_tap) / axis.tap_step + 1;
-  const int64_t last_input =
-      (shifted - int64_t{axis.first_tap} * dilation) / stride;  // of output 0, through the first tap
-  axis.pad = static_cast<int>(int64_t{axis.taps - 1} * axis.dilation - last_input);
-  return axis;
-}
 
 std::vector<ConvPhase> SplitPhases(const TransposedProblem& problem) {
   const ConvProblem& p = problem.geometry;

@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "backends/conv_phases.h"
 #include "backends/cpu/conv_direct.h"
 
 namespace tenon::cpu {
@@ -13,18 +14,6 @@ namespace tenon::cpu {
 struct TransposedProblem {
   ConvProblem geometry;
 };
-
-/// One axis of the outputs y = stride * q + phase: an ordinary convolution over q with every `tap_step`-th kernel
-/// position, from the last to the first.
-struct AxisPhase {
-  int outputs = 0;
-  int taps = 0;  ///< 0: these outputs see no input
-  int first_tap = 0;
-  int tap_step = 1;
-  int dilation = 1;
-  int pad = 0;  ///< may be negative
-};
-AxisPhase PhaseOf(int phase, int outputs, int kernel, int stride, int dilation, int pad);
 
 /// The convolutions that a transposed one consists of: one per phase of rows and columns. A phase
 /// may have no outputs; its weights are kept all the same.

@@ -2,38 +2,13 @@
 
 #include "backends/cuda/conv_layout.h"
 #include "backends/cuda/conv_source.h"
+#include "backends/cuda/epilogue_lowering.h"
 #include "backends/operands.h"
 #include "base/error.h"
 #include "ops/conv.h"
 
 namespace tenon::cuda {
 namespace {
-
-View ViewOf(const KernelOperand& operand) {
-  const auto& s = operand.strides_bytes;
-  View view{.dtype = operand.dtype,
-            .n_stride = s[0],
-            .w_stride = s.back(),
-            .c_stride = s[1],
-            .base_alignment = static_cast<int>(operand.alignment_bytes)};
-  if (s.size() == 4) view.h_stride = s[2];
-  return view;
-}
-
-std::string LowerEpilogue(const StepProblem& step, const Epilogue& op, ConvProblem& problem) {
-  problem.compute = op.compute;
-  problem.quantization = op.quantization;
-  problem.activation = {op.activation, op.alpha, op.beta};
-  problem.post = op.post;
-  const KernelOperand &bias = OperandAt(step, kBiasOperand), &residual = OperandAt(step, kResidualOperand);
-  if (bias.present && !bias.is_constant) return "the bias is not constant";
-  if (OperandAt(step, kFactorOperand).present) return "channels that are stored with scales of their own";
-  if (op.is_int8() && !OperandAt(step, kWeightScaleOperand).is_constant) return "the weights' scales are not constant";
-  if (residual.present && residual.is_constant) return "the residual is constant";
-  if (residual.present && residual.shape != step.outputs[0].shape) return "a residual of another shape";
-  if (residual.present) problem.residual = ViewOf(residual);
-  return {};
-}
 
 /// The problem of a supported step, as kernels take it.
 ConvProblem Lowered(const StepProblem& step, const CudaDevice& device) {
@@ -66,12 +41,14 @@ std::string LowerConv(const StepProblem& step, int capability, ConvProblem& prob
              .pad_top = g.pad_top,
              .pad_left = g.pad_left,
              .groups = static_cast<int>(op->groups),
-             .input = ViewOf(OperandAt(step, kInputOperand))};
+             .input = ImageView(OperandAt(step, kInputOperand))};
   for (size_t i = 0; i < step.outputs.size(); ++i) {
     if (!step.outputs[i].present) return "an output that is left out";
-    problem.targets.push_back({ViewOf(step.outputs[i]), i == 0 ? 1 : static_cast<int>(op->upsample)});
+    problem.targets.push_back({ImageView(step.outputs[i]), i == 0 ? 1 : static_cast<int>(op->upsample)});
   }
   if (std::string why_not = LowerEpilogue(step, op->epilogue, problem); !why_not.empty()) return why_not;
+  const KernelOperand& residual = OperandAt(step, kResidualOperand);
+  if (residual.present) problem.residual = ImageView(residual);
   return WhyUnsupported(problem, capability);
 }
 
@@ -108,19 +85,16 @@ Tensor ConvFamily::Unpack(const StepProblem& step, const std::string& tactic, co
                           std::span<const std::byte> packed, size_t input) const {
   const ConvProblem problem = Lowered(step, device);
   const ConvTactic parsed = ConvTactic::Parse(tactic);
-  return FloatsAsOperand(step, input,
-                         input == kWeightsOperand ? UnpackConvWeights(problem, parsed, packed)
-                                                  : UnpackConvBias(problem, parsed, packed));
+  return FloatsAsOperand(
+      step, input,
+      input == kWeightsOperand ? UnpackConvWeights(problem, parsed, packed) : UnpackConvBias(problem, parsed, packed));
 }
 
-std::vector<KernelLaunch> ConvFamily::Lower(const StepProblem& step, const std::string& tactic,
-                                            const CudaDevice& device) const {
-  const ConvProblem problem = Lowered(step, device);
-  const ConvTactic parsed = ConvTactic::Parse(tactic);
-  if (const std::string why_not = WhyUnfit(problem, parsed, device.limits); !why_not.empty())
-    ThrowInvalid({.what = "a tactic that doesn't fit its convolution", .where = tactic, .got = why_not});
-  const LaunchShape shape = LaunchShapeOf(problem, parsed);
-  KernelLaunch launch{.source = MakeConvSource(problem, parsed),
+KernelLaunch LaunchConv(const ConvProblem& problem, const ConvTactic& tactic, const DeviceLimits& limits) {
+  if (const std::string why_not = WhyUnfit(problem, tactic, limits); !why_not.empty())
+    ThrowInvalid({.what = "a tactic that doesn't fit its convolution", .where = tactic.ToString(), .got = why_not});
+  const LaunchShape shape = LaunchShapeOf(problem, tactic);
+  KernelLaunch launch{.source = MakeConvSource(problem, tactic),
                       .grid_x = static_cast<unsigned>(shape.grid_x),
                       .grid_y = static_cast<unsigned>(shape.grid_y),
                       .threads = static_cast<unsigned>(shape.threads),
@@ -130,7 +104,12 @@ std::vector<KernelLaunch> ConvFamily::Lower(const StepProblem& step, const std::
                      problem.residual ? KernelPointer::Input(kResidualOperand) : KernelPointer{}};
   for (size_t i = 0; i < kMaxStoreTargets; ++i)
     launch.pointers.push_back(i < problem.targets.size() ? KernelPointer::Output(i) : KernelPointer{});
-  return {std::move(launch)};
+  return launch;
+}
+
+std::vector<KernelLaunch> ConvFamily::Lower(const StepProblem& step, const std::string& tactic,
+                                            const CudaDevice& device) const {
+  return {LaunchConv(Lowered(step, device), ConvTactic::Parse(tactic), device.limits)};
 }
 
 }  // namespace tenon::cuda

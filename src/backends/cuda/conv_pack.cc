@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "backends/cuda/conv_layout.h"
+#include "backends/cuda/conv_line.h"
 #include "backends/cuda/conv_source.h"
 #include "base/error.h"
 #include "ir/float16.h"
@@ -40,18 +41,51 @@ float Rounded(const ConvProblem& p, float value) {
   return value;
 }
 
+/// Where a weight lies, in bytes.
+class WeightPlaces {
+ public:
+  WeightPlaces(const ConvProblem& p, ConvKernel kernel)
+      : p_(p), kernel_(kernel), layout_(ConvLayout::Of(p, kernel)), line_(ConvLine::Of(p)) {}
+
+  int64_t Of(int oc, int ic, int tap) const {
+    const int64_t size = SizeOf(WeightType(p_, kernel_));
+    switch (kernel_) {
+      case ConvKernel::kDepthwise:
+        return (int64_t{tap} * p_.oc + oc) * size;
+      case ConvKernel::kWgmma:
+        return OfLine(oc, ic * size, tap);
+      case ConvKernel::kImage:
+        return int64_t{oc} * layout_.row_bytes + (tap / p_.kw * int64_t{layout_.tap_bytes}) +
+               (tap % p_.kw * int64_t{4} + ic) * size;
+      case ConvKernel::kGemm:
+      case ConvKernel::kPatch:
+        return int64_t{oc} * layout_.row_bytes + int64_t{tap} * layout_.tap_bytes + ic * size;
+    }
+    return 0;
+  }
+
+ private:
+  int64_t OfLine(int oc, int64_t byte, int tap) const {
+    const int64_t piece_bytes = line_.steps * 32, in_piece = byte % piece_bytes;
+    const int64_t slab = byte / piece_bytes * p_.taps() + tap;
+    return ((slab * (line_.packed_oc / 8) + oc / 8) * line_.columns() + in_piece / 16) * 128 + oc % 8 * 16 +
+           in_piece % 16;
+  }
+
+  const ConvProblem& p_;
+  ConvKernel kernel_;
+  ConvLayout layout_;
+  ConvLine line_;
+};
+
 /// Calls visit(index of the weight, its place in the packed bytes) for each.
 template <class F>
 void ForEachWeight(const ConvProblem& p, ConvKernel kernel, const F& visit) {
-  const ConvLayout layout = ConvLayout::Of(p, kernel);
-  const int64_t size = SizeOf(WeightType(p, kernel));
+  const WeightPlaces places(p, kernel);
   size_t source = 0;
   for (int oc = 0; oc < p.oc; ++oc)
     for (int ic = 0; ic < p.group_ic(); ++ic)
-      for (int tap = 0; tap < p.taps(); ++tap, ++source)
-        visit(source, kernel == ConvKernel::kDepthwise
-                          ? (int64_t{tap} * p.oc + oc) * size
-                          : int64_t{oc} * layout.row_bytes + int64_t{tap} * layout.tap_bytes + ic * size);
+      for (int tap = 0; tap < p.taps(); ++tap, ++source) visit(source, places.Of(oc, ic, tap));
 }
 
 void PackSumConstants(const ConvProblem& p, const ConvConstants& constants, std::byte* to) {
@@ -72,11 +106,29 @@ void PackSumConstants(const ConvProblem& p, const ConvConstants& constants, std:
 ConvLayout ConvLayout::Of(const ConvProblem& p, ConvKernel kernel) {
   ConvLayout layout;
   const int64_t channels_bytes = int64_t{p.group_ic()} * p.element_bytes();
-  layout.is_gathered = kernel != ConvKernel::kDepthwise && !IsCopyable(p);
-  layout.tap_bytes = static_cast<int>(layout.is_gathered ? channels_bytes : RoundUp16(channels_bytes));
-  layout.row_bytes = static_cast<int>(RoundUp16(int64_t{p.taps()} * layout.tap_bytes));
-  const int64_t weights_bytes = kernel == ConvKernel::kDepthwise ? int64_t{p.taps()} * p.oc * (p.is_int8() ? 1 : 4)
-                                                                 : int64_t{p.oc} * layout.row_bytes;
+  int64_t weights_bytes = 0;
+  switch (kernel) {
+    case ConvKernel::kGemm:
+    case ConvKernel::kPatch:
+      layout.is_gathered = !IsCopyable(p);
+      layout.tap_bytes = static_cast<int>(layout.is_gathered ? channels_bytes : RoundUp16(channels_bytes));
+      layout.row_bytes = static_cast<int>(RoundUp16(int64_t{p.taps()} * layout.tap_bytes));
+      weights_bytes = int64_t{p.oc} * layout.row_bytes;
+      break;
+    case ConvKernel::kWgmma: {
+      const ConvLine line = ConvLine::Of(p);
+      weights_bytes = int64_t{line.slabs()} * line.columns() * line.packed_oc * 16;
+      break;
+    }
+    case ConvKernel::kImage:
+      layout.tap_bytes = (p.kw + 3) / 4 * 4 * 4 * p.element_bytes();
+      layout.row_bytes = p.kh * layout.tap_bytes;
+      weights_bytes = int64_t{p.oc} * layout.row_bytes;
+      break;
+    case ConvKernel::kDepthwise:
+      weights_bytes = int64_t{p.taps()} * p.oc * (p.is_int8() ? 1 : 4);
+      break;
+  }
   layout.bias_offset = RoundUp16(weights_bytes);
   layout.total_bytes = RoundUp16(layout.bias_offset + int64_t{p.oc} * (p.is_int8() ? 12 : 4));
   return layout;

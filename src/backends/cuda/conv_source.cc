@@ -1,11 +1,14 @@
 #include "backends/cuda/conv_source.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <bit>
 
 #include "backends/cuda/conv_layout.h"
+#include "backends/cuda/conv_line.h"
 #include "backends/cuda/type_names.h"
+#include "base/error.h"
 
 namespace tenon::cuda {
 namespace {
@@ -85,9 +88,67 @@ std::string LayoutConstants(const ConvProblem& p, const ConvTactic& t) {
       layout.tap_bytes, p.input.Alignment(), layout.bias_offset, layout.is_gathered, HasWholeEights(p, channels));
 }
 
-std::string TacticConstants(const ConvTactic& t) {
+/// "constexpr int NAME[] = {...};" of a member of each item.
+template <class Item, class Member>
+std::string ArrayText(std::string_view name, const std::vector<Item>& items, Member member) {
+  std::vector<int> values;
+  for (const Item& item : items) values.push_back(member(item));
+  return fmt::format("constexpr int {}[] = {{{}}};\n", name, fmt::join(values, ", "));
+}
+
+/// conv_line.h as the kernel reads it.
+std::string LineConstants(const ConvProblem& p, const ConvTactic& t) {
+  using Phase = ConvLine::Phase;
+  const ConvLine line = ConvLine::Of(p);
+  std::string text = fmt::format(
+      "constexpr int kPitchW = {}, kPitchH = {}, kPositions = {}, kPieces = {}, kSteps = {}, kPackedOC = {}, kPhases = "
+      "{}, kPatchPixels = {}, kPlaneBytes = {};\n",
+      line.pitch_w, line.pitch_h, line.positions, line.pieces, line.steps, line.packed_oc, line.phases.size(),
+      line.PatchPixels(t.bm), line.PatchPixels(t.bm) * 16);
+  std::vector<int> firsts;
+  for (int first = 0; const Phase& phase : line.phases)
+    firsts.push_back(first), first += ConvLine::PatchPixels(phase, t.bm);
+  text += ArrayText("kPhaseY", line.phases, [](const Phase& phase) { return phase.y; });
+  text += ArrayText("kPhaseX", line.phases, [](const Phase& phase) { return phase.x; });
+  text += ArrayText("kPhaseFirst", firsts, [](int first) { return first; });
+  text += ArrayText("kPhaseCount", line.phases, [&](const Phase& phase) { return ConvLine::PatchPixels(phase, t.bm); });
+  text += ArrayText("kTapPlace", line.taps,
+                    [&](const ConvLine::Tap& tap) { return firsts[static_cast<size_t>(tap.phase)] + tap.shift; });
+  return text;
+}
+
+/// ptx::MultiplyAsync: sums[64][bn] of a warpgroup (+)= a[64] * b[bn] over a step of K, operands in shared memory. The
+/// instruction names each of its registers, so its text depends on their number.
+std::string MultiplyAsyncText(const ConvProblem& p, const ConvTactic& t) {
+  const int sums = t.bn / 2;
+  std::vector<std::string> names, operands;
+  for (int i = 0; i < sums; ++i) {
+    names.push_back(fmt::format("%{}", i));
+    operands.push_back(fmt::format("\"+{}\"(d[{}])", p.is_int8() ? 'r' : 'f', i));
+  }
+  const std::string_view element = p.compute == DType::kBFloat16 ? "bf16" : "f16";
+  const std::string types = p.is_int8() ? "k32.s32.u8.s8" : fmt::format("k16.f32.{0}.{0}", element);
+  return fmt::format(
+      "namespace ptx {{\nDEVICE void MultiplyAsync({} (&d)[{}], uint64 a, uint64 b, int accumulate) {{\n"
+      "  asm volatile(\"{{.reg .pred p; setp.ne.b32 p, %{}, 0; wgmma.mma_async.sync.aligned.m64n{}{} {{{}}}, %{}, %{}, "
+      "p{};}}\"\n      : {}\n      : \"l\"(a), \"l\"(b), \"r\"(accumulate));\n}}\n}}  // namespace ptx\n",
+      p.is_int8() ? "int" : "float", sums, sums + 2, t.bn, types, fmt::join(names, ", "), sums, sums + 1,
+      p.is_int8() ? "" : ", 1, 1, 0, 0", fmt::join(operands, ", "));
+}
+
+std::string WgmmaConstants(const ConvProblem& p, const ConvTactic& t) {
+  return fmt::format(
+             "constexpr int kBM = {}, kBN = {}, kStages = {}, kWeightStages = {}, kConsumers = {}, kResidents = {};\n",
+             t.bm, t.bn, t.stages, t.weight_stages, t.consumers, t.residents) +
+         LineConstants(p, t);
+}
+
+std::string TacticConstants(const ConvProblem& p, const ConvTactic& t) {
   if (t.kernel == ConvKernel::kDepthwise)
     return fmt::format("constexpr int kPixels = {}, kThreads = {};\n", t.pixels, t.threads());
+  if (t.kernel == ConvKernel::kWgmma) return WgmmaConstants(p, t);
+  if (t.kernel == ConvKernel::kImage)
+    return fmt::format("constexpr int kBN = {}, kTileH = {}, kTileW = {};\n", t.bn, t.tile_h, t.tile_w);
   std::string text = fmt::format("constexpr int kBM = {}, kBN = {}, kWM = {}, kWN = {}, kWK = {};\n", t.bm, t.bn,
                                  t.warps_m, t.warps_n, t.split_k);
   if (t.kernel == ConvKernel::kPatch)
@@ -101,6 +162,10 @@ std::string_view EntryOf(ConvKernel kernel) {
       return "conv_gemm";
     case ConvKernel::kPatch:
       return "conv_patch";
+    case ConvKernel::kWgmma:
+      return "conv_wgmma";
+    case ConvKernel::kImage:
+      return "conv_image";
     case ConvKernel::kDepthwise:
       return "conv_depthwise";
   }
@@ -113,7 +178,8 @@ KernelSource MakeConvSource(const ConvProblem& p, const ConvTactic& t) {
   const std::string entry(EntryOf(t.kernel));
   std::string text = "#include \"activation.cuh\"\n#include \"elements.cuh\"\nnamespace problem {\n";
   text += Geometry(p) + Views(p) + EpilogueConstants(p) + LayoutConstants(p, t);
-  text += "}  // namespace problem\nnamespace tactic {\n" + TacticConstants(t) + "}  // namespace tactic\n";
+  text += "}  // namespace problem\nnamespace tactic {\n" + TacticConstants(p, t) + "}  // namespace tactic\n";
+  if (t.kernel == ConvKernel::kWgmma) text += MultiplyAsyncText(p, t);
   text += fmt::format("#include \"{}.cu\"\n", entry);
   return {.entry = entry, .text = std::move(text)};
 }

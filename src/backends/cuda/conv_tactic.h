@@ -15,19 +15,25 @@ struct DeviceLimits {
   int shared_bytes_per_multiprocessor = 64 << 10;
 };
 
-enum class ConvKernel { kGemm, kPatch, kDepthwise };
+enum class ConvKernel { kGemm, kPatch, kWgmma, kImage, kDepthwise };
 
-/// Parameters of a convolution kernel (kernels/conv_*.cu). Results depend on `split_k` alone.
+/// Parameters of a convolution kernel (kernels/conv_*.cu). Results depend on the order of
+/// the sums: on `split_k` with kGemm and kPatch, which share it; kWgmma, kImage and kDepthwise have one each.
 struct ConvTactic {
   ConvKernel kernel = ConvKernel::kGemm;
   int bm = 64, bn = 32;                       ///< a block's output pixels and channels
   int warps_m = 2, warps_n = 2, split_k = 1;  ///< groups of warps; split_k of them share K, by steps of 32 bytes
-  int bk = 64, stages = 4;                    ///< kGemm: bytes of K in a stage, stages
-  int tile_h = 8, tile_w = 8;                 ///< kPatch: output pixels of a block, at most bm
+  int bk = 64;                                ///< kGemm: bytes of K in a stage
+  int stages = 4;                             ///< kGemm, kWgmma
+  int tile_h = 8, tile_w = 8;                 ///< kPatch, kImage: output pixels of a block
+  int consumers = 2;                          ///< kWgmma: warpgroups that multiply
+  int weight_stages = 0;                      ///< kWgmma: taps of weights in shared memory; 0: all
+  int grid = 1, residents = 1;                ///< kWgmma: blocks at most, and at once on a multiprocessor
   int pixels = 4;                             ///< kDepthwise: neighbours of a thread
 
-  int threads() const { return kernel == ConvKernel::kDepthwise ? 128 : warps_m * warps_n * split_k * 32; }
-  /// "gemm 64x32x128 w2x2x1 s4", "patch 64x32 t8x8 w2x2x1", "depthwise p4".
+  int threads() const;
+  /// "gemm 64x32x128 w2x2x1 s4", "patch 64x32 t8x8 w2x2x1", "wgmma 128x64 c2 s4 w0 g132x1", "image t4x64 n16",
+  /// "depthwise p4".
   std::string ToString() const;
   /// Throws Error(kInvalidInput) for anything that ToString doesn't write.
   static ConvTactic Parse(std::string_view text);

@@ -10,7 +10,7 @@
 namespace tenon {
 
 /// An NVIDIA GPU as a device to compile for and run on. One that describes the maker of a plan has no context.
-struct CudaDevice final : Device {
+struct CudaDevice : Device {
   std::string name;  ///< as the driver calls it
   cuda::DeviceLimits limits;
   int64_t memory_bytes = 0, l2_bytes = 0;
@@ -32,6 +32,10 @@ struct CudaDevice final : Device {
   std::string TuningContext() const override;
   int host_threads() const override { return threads; }
   std::optional<DType> half_type() const override { return DType::kFloat16; }
+  /// BF16 from Ampere on, in engines whose half is a CPU's.
+  bool Computes(DType dtype) const override {
+    return Device::Computes(dtype) || (dtype == DType::kBFloat16 && limits.capability >= 80);
+  }
   std::string Fp32Obstacle() const override { return ""; }
   std::string HalfObstacle() const override { return ""; }
   std::string Int8Obstacle() const override { return ""; }
@@ -49,7 +53,9 @@ struct CudaDevice final : Device {
   static int NvrtcVersion();
   /// Throws Error(kUnsupportedDevice) for a description without a context.
   const cuda::GpuContext& gpu() const;
-  cuda::CompileOptions compile_options() const { return {.capability = limits.capability, .cache_folder = cache_folder}; }
+  cuda::CompileOptions compile_options() const {
+    return {.capability = limits.capability, .cache_folder = cache_folder};
+  }
 };
 
 }  // namespace tenon

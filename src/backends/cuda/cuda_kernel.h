@@ -51,6 +51,8 @@ class CudaKernelFamily : public KernelFamilyFor<CudaDevice> {
 
 /// All kernel families of the CUDA backend, preferred first. The list is in cuda_family_list.cc.
 std::span<const CudaKernelFamily* const> CudaKernelFamilies();
+/// Throws Error(kInvalidInput) for a tactic that isn't empty: of a family without parameters.
+void CheckNoParameters(std::string_view family, const std::string& tactic);
 /// By name; null when there is none.
 const CudaKernelFamily* FindCudaKernelFamily(std::string_view name);
 

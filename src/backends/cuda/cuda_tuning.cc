@@ -1,9 +1,9 @@
 #include <algorithm>
+#include <numeric>
 #include <random>
 
 #include "backends/cuda/cuda_device.h"
 #include "backends/cuda/cuda_kernel.h"
-#include "base/error.h"
 #include "base/interrupt.h"
 #include "engine/validate.h"
 
@@ -12,93 +12,103 @@ namespace {
 
 /// Launches of one step in a graph: a kernel of some microseconds is timed to a hundredth.
 constexpr int kLaunches = 20;
+/// The fastest candidates of a task by themselves that are tried in the whole program.
+constexpr size_t kFinalists = 4;
+/// A whole program must get faster by more than its time differs between two measurements.
+constexpr double kGain = 0.998;
 
-/// A candidate of a step, compiled.
+double MedianOf(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// A candidate of a task, compiled and loaded.
 struct Trial {
-  size_t task, candidate;
+  size_t task = 0, candidate = 0;
   std::vector<KernelLaunch> launches;
-  std::vector<std::vector<std::byte>> code;
+  std::vector<cuda::GpuKernel> kernels;
 };
 
-/// Memory that steps are timed on: the program's, filled with noise.
+/// The program's memory, filled with noise, and a stream to time steps in.
 class Bench {
  public:
   Bench(const CudaDevice& device, const TuneSubject& subject)
       : driver_(device.gpu().driver()),
-        device_(device),
         subject_(subject),
         stream_(driver_),
         begin_(driver_),
         end_(driver_),
         arena_(driver_, static_cast<size_t>(subject.program.arena_bytes), "activations") {
     Fill(arena_);
-    for (const ProgramStep& step : subject.program.steps) {
+    for (size_t i = 0; i < subject.problems.size(); ++i) {
+      const ProgramStep& step = subject.program.steps[i];
       for (const auto* operands : {&step.inputs, &step.outputs}) {
         for (const ProgramOperand& operand : *operands) AddExternal(operand);
       }
+      AddConstants(subject.problems[i]);
+    }
+    packed_.resize(subject.problems.size());
+  }
+
+  /// Room for the packed constants of a step: what lies there matters to no kernel's time.
+  void Reserve(size_t step, size_t packed_bytes, int64_t scratch_bytes) {
+    Grow(packed_[step], packed_bytes, "weights");
+    Grow(scratch_, static_cast<size_t>(scratch_bytes), "scratch memory");
+  }
+
+  void Launch(const Trial& trial, size_t step, cuda::LaunchOrder order) {
+    for (size_t k = 0; k < trial.launches.size(); ++k) {
+      const KernelLaunch& launch = trial.launches[k];
+      std::vector<cuda::DevicePtr> arguments;
+      for (const KernelPointer& pointer : launch.pointers) arguments.push_back(AddressOf(pointer, step));
+      stream_.Launch(trial.kernels[k],
+                     {.grid_x = launch.grid_x,
+                      .grid_y = launch.grid_y,
+                      .grid_z = launch.grid_z,
+                      .block_x = launch.threads,
+                      .shared_bytes = static_cast<unsigned>(launch.shared_bytes)},
+                     k == 0 ? order : cuda::LaunchOrder::kProgrammatic, arguments.data());
     }
   }
 
-  /// Microseconds of one run of the candidate: median over the rounds of a graph of launches.
-  double TimeUs(const Trial& trial, size_t step, const TacticCandidate& candidate, int rounds) {
-    const auto* family = FindCudaKernelFamily(candidate.family->name());
-    const StepProblem& problem = subject_.problems[step];
-    const std::vector<std::byte> packed_bytes = family->Pack(problem, candidate.tactic, device_);
-    const cuda::DeviceBuffer packed(driver_, packed_bytes.size(), "weights"),
-        scratch(driver_, static_cast<size_t>(family->ScratchBytes(problem, candidate.tactic, device_)), "scratch memory");
-    if (!packed_bytes.empty()) packed.CopyFrom(packed_bytes);
-    std::vector<cuda::DeviceBuffer> constants;
-    std::vector<cuda::DevicePtr> constant_at(problem.inputs.size(), 0);
-    for (size_t i = 0; i < problem.inputs.size(); ++i) {
-      const KernelOperand& operand = problem.inputs[i];
-      if (!operand.is_constant || family->PacksInput(problem, i)) continue;
-      constants.emplace_back(driver_, static_cast<size_t>(operand.constant.size_bytes()), "a constant");
-      constants.back().CopyFrom(operand.constant.bytes());
-      constant_at[i] = constants.back().address();
-    }
-    std::vector<cuda::GpuKernel> kernels;
-    for (size_t k = 0; k < trial.launches.size(); ++k)
-      kernels.emplace_back(driver_, trial.code[k], trial.launches[k].source.entry, trial.launches[k].shared_bytes);
-    const auto launch_all = [&](bool first) {
-      for (size_t k = 0; k < trial.launches.size(); ++k) {
-        const KernelLaunch& launch = trial.launches[k];
-        std::vector<cuda::DevicePtr> arguments;
-        for (const KernelPointer& pointer : launch.pointers)
-          arguments.push_back(AddressOf(pointer, subject_.program.steps[step], constant_at, packed, scratch));
-        stream_.Launch(kernels[k],
-                       {.grid_x = launch.grid_x,
-                        .grid_y = launch.grid_y,
-                        .grid_z = launch.grid_z,
-                        .block_x = launch.threads,
-                        .shared_bytes = static_cast<unsigned>(launch.shared_bytes)},
-                       first && k == 0 ? cuda::LaunchOrder::kSerial : cuda::LaunchOrder::kProgrammatic, arguments.data());
-      }
-    };
-    const cuda::Graph graph(driver_, stream_, [&] {
-      for (int i = 0; i < kLaunches; ++i) launch_all(i == 0);
-    });
+  /// Median microseconds of what `record` launches, as a graph.
+  template <class Record>
+  double TimeUs(int rounds, const Record& record) {
+    const cuda::Graph graph(driver_, stream_, record);
     std::vector<double> times;
     for (int round = 0; round <= rounds; ++round) {  // the first one warms up
       begin_.Record(stream_);
       graph.Launch(stream_);
       end_.Record(stream_);
-      const double us = end_.MicrosecondsSince(begin_) / kLaunches;
+      const double us = end_.MicrosecondsSince(begin_);
       if (round > 0) times.push_back(us);
     }
-    std::nth_element(times.begin(), times.begin() + static_cast<ptrdiff_t>(times.size() / 2), times.end());
-    return times[times.size() / 2];
+    return MedianOf(std::move(times));
   }
 
  private:
+  void Grow(std::unique_ptr<cuda::DeviceBuffer>& buffer, size_t bytes, std::string_view what) {
+    if (buffer && buffer->size_bytes() >= bytes) return;
+    buffer = std::make_unique<cuda::DeviceBuffer>(driver_, bytes, what);
+    Fill(*buffer);
+  }
+
   void AddExternal(const ProgramOperand& operand) {
     if (operand.memory != MemoryKind::kInput && operand.memory != MemoryKind::kOutput) return;
-    const auto key = std::pair(operand.memory, operand.index);
-    const int64_t bytes = operand.offset_bytes + ExtentBytes(operand);
-    const auto found = external_.find(key);
-    if (found != external_.end() && static_cast<int64_t>(found->second->size_bytes()) >= bytes) return;
-    auto& buffer = external_[key];
-    buffer = std::make_unique<cuda::DeviceBuffer>(driver_, static_cast<size_t>(bytes), "a tensor");
-    Fill(*buffer);
+    Grow(external_[{operand.memory, operand.index}],
+         static_cast<size_t>(operand.offset_bytes + ExtentBytes(operand)), "a tensor");
+  }
+
+  void AddConstants(const StepProblem& problem) {
+    std::vector<cuda::DevicePtr>& addresses = constant_at_.emplace_back(problem.inputs.size(), 0);
+    for (size_t i = 0; i < problem.inputs.size(); ++i) {
+      if (!problem.inputs[i].is_constant) continue;
+      const Tensor& constant = problem.inputs[i].constant;
+      constants_.emplace_back(driver_, static_cast<size_t>(constant.size_bytes()), "a constant");
+      if (constant.size_bytes() > 0) constants_.back().CopyFrom(constant.bytes());
+      addresses[i] = constants_.back().address();
+    }
   }
 
   /// Small positive numbers in FP32 and half: zeros would run faster than real data.
@@ -116,67 +126,160 @@ class Bench {
     return found == external_.end() ? 0 : found->second->address() + offset;
   }
 
-  cuda::DevicePtr AddressOf(const KernelPointer& pointer, const ProgramStep& step,
-                            const std::vector<cuda::DevicePtr>& constant_at, const cuda::DeviceBuffer& packed,
-                            const cuda::DeviceBuffer& scratch) const {
+  cuda::DevicePtr AddressOf(const KernelPointer& pointer, size_t index) const {
     using Memory = KernelPointer::Memory;
+    const ProgramStep& step = subject_.program.steps[index];
     const auto operand = static_cast<size_t>(pointer.index);
     cuda::DevicePtr base = 0;
     if (pointer.memory == Memory::kInput)
-      base = constant_at.at(operand) != 0 ? constant_at[operand] : AddressOf(step.inputs.at(operand));
+      base = constant_at_[index].at(operand) != 0 ? constant_at_[index][operand] : AddressOf(step.inputs.at(operand));
     if (pointer.memory == Memory::kOutput) base = AddressOf(step.outputs.at(operand));
-    if (pointer.memory == Memory::kPacked) base = packed.address();
-    if (pointer.memory == Memory::kScratch) base = scratch.address();
+    if (pointer.memory == Memory::kPacked) base = packed_[index]->address();
+    if (pointer.memory == Memory::kScratch) base = scratch_->address();
     return base == 0 ? 0 : base + static_cast<cuda::DevicePtr>(pointer.offset_bytes);
   }
 
   const cuda::Driver& driver_;
-  const CudaDevice& device_;
   const TuneSubject& subject_;
   cuda::Stream stream_;
   cuda::Event begin_, end_;
   cuda::DeviceBuffer arena_;
+  std::unique_ptr<cuda::DeviceBuffer> scratch_;
+  std::vector<std::unique_ptr<cuda::DeviceBuffer>> packed_;  ///< by step
+  std::vector<std::vector<cuda::DevicePtr>> constant_at_;    ///< by step and input
+  std::vector<cuda::DeviceBuffer> constants_;
   std::map<std::pair<MemoryKind, int32_t>, std::unique_ptr<cuda::DeviceBuffer>> external_;
 };
 
-std::vector<Trial> CompileTrials(const std::vector<TuneTask>& tasks, const TuneSubject& subject,
-                                 const CudaDevice& device) {
-  std::vector<Trial> trials;
-  std::vector<cuda::KernelSource> sources;
-  for (size_t t = 0; t < tasks.size(); ++t) {
-    for (size_t c = 0; !tasks[t].known && c < tasks[t].candidates.size(); ++c) {
-      const TacticCandidate& candidate = tasks[t].candidates[c];
-      const CudaKernelFamily& family = *FindCudaKernelFamily(candidate.family->name());
-      trials.push_back({t, c, family.Lower(subject.problems[tasks[t].steps[0]], candidate.tactic, device), {}});
-      for (const KernelLaunch& launch : trials.back().launches) sources.push_back(launch.source);
+/// Chooses the tactics of a program: candidates are timed by themselves first, then the best few in the whole program,
+/// where instruction caches are cold and neighbours overlap: the best alone is not always the best there.
+class Search {
+ public:
+  Search(const CudaDevice& device, std::vector<TuneTask>& tasks, const TuneSubject& subject,
+         const TimingOptions& options)
+      : device_(device), tasks_(tasks), subject_(subject), options_(options), bench_(device, subject) {
+    step_task_.resize(subject.problems.size());
+    for (size_t t = 0; t < tasks.size(); ++t) {
+      for (const size_t step : tasks[t].steps) step_task_[step] = t;
     }
   }
-  if (sources.empty()) return trials;
-  std::vector<cuda::Cubin> cubins =
-      cuda::Nvrtc::Get().CompileAll(sources, device.compile_options(), device.threads);
-  size_t next = 0;
-  for (Trial& trial : trials) {
-    for (size_t k = 0; k < trial.launches.size(); ++k) trial.code.push_back(std::move(cubins[next++].code));
+
+  void Run() {
+    Compile();
+    TimeAlone();
+    TryInProgram();
   }
-  return trials;
-}
+
+ private:
+  void Compile() {
+    std::vector<cuda::KernelSource> sources;
+    trials_.resize(tasks_.size());
+    for (size_t t = 0; t < tasks_.size(); ++t) {
+      for (size_t c = 0; c < tasks_[t].candidates.size(); ++c) {
+        if (tasks_[t].known && c != tasks_[t].best) {
+          trials_[t].emplace_back();
+          continue;
+        }
+        const TacticCandidate& candidate = tasks_[t].candidates[c];
+        const CudaKernelFamily& family = *FindCudaKernelFamily(candidate.family->name());
+        const StepProblem& problem = subject_.problems[tasks_[t].steps[0]];
+        trials_[t].push_back({t, c, family.Lower(problem, candidate.tactic, device_), {}});
+        for (const KernelLaunch& launch : trials_[t].back().launches) sources.push_back(launch.source);
+        const size_t packed_bytes = family.PackedBytes(problem, candidate.tactic, device_);
+        for (const size_t step : tasks_[t].steps)
+          bench_.Reserve(step, packed_bytes, family.ScratchBytes(problem, candidate.tactic, device_));
+      }
+    }
+    Load(sources);
+  }
+
+  void Load(const std::vector<cuda::KernelSource>& sources) {
+    if (sources.empty()) return;
+    Progress progress("compiling", "kernels", static_cast<int64_t>(sources.size()), options_.progress);
+    const std::vector<cuda::Cubin> cubins = cuda::Nvrtc::Get().CompileAll(
+        sources, device_.compile_options(), device_.threads, [&] { progress.Advance(); });
+    size_t next = 0;
+    for (auto& task : trials_) {
+      for (Trial& trial : task) {
+        for (const KernelLaunch& launch : trial.launches)
+          trial.kernels.emplace_back(device_.gpu().driver(), cubins[next++].code, launch.source.entry,
+                                     launch.shared_bytes);
+      }
+    }
+  }
+
+  void TimeAlone() {
+    Progress progress("tuning", "tactics", static_cast<int64_t>(tasks_.size()), options_.progress);
+    for (size_t t = 0; t < tasks_.size(); ++t, progress.Advance()) {
+      TuneTask& task = tasks_[t];
+      if (task.known) continue;
+      for (const Trial& trial : trials_[t]) {
+        CheckInterrupt();
+        if (trial.launches.empty()) continue;  // the host's
+        task.times_us[trial.candidate] = bench_.TimeUs(options_.rounds, [&] {
+          for (int i = 0; i < kLaunches; ++i)
+            bench_.Launch(trial, task.steps[0], i == 0 ? cuda::LaunchOrder::kSerial : cuda::LaunchOrder::kProgrammatic);
+        }) / kLaunches;
+      }
+      task.best = Ranked(task).front();
+    }
+  }
+
+  /// Candidates, fastest first.
+  static std::vector<size_t> Ranked(const TuneTask& task) {
+    std::vector<size_t> order(task.candidates.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return task.times_us[a] < task.times_us[b]; });
+    return order;
+  }
+
+  /// The whole program but for the host's steps, with every task's best.
+  double ProgramUs() {
+    return bench_.TimeUs(3 * options_.rounds, [&] {
+      bool first = true;
+      for (size_t step = 0; step < step_task_.size(); ++step) {
+        const Trial& trial = trials_[step_task_[step]][tasks_[step_task_[step]].best];
+        bench_.Launch(trial, step, first ? cuda::LaunchOrder::kSerial : cuda::LaunchOrder::kProgrammatic);
+        first = first && trial.launches.empty();
+      }
+    });
+  }
+
+  void TryInProgram() {
+    double best_us = ProgramUs();
+    Progress progress("tuning", "tactics in the program", static_cast<int64_t>(tasks_.size()), options_.progress);
+    for (TuneTask& task : tasks_) {
+      const std::vector<size_t> order = Ranked(task);
+      for (size_t rank = 0; !task.known && rank < std::min(kFinalists, order.size()); ++rank) {
+        CheckInterrupt();
+        const size_t before = task.best;
+        if (order[rank] == before) continue;
+        task.best = order[rank];
+        // Confirmed by a second look: over many candidates chance alone makes some look better.
+        if (const double us = ProgramUs(); us < kGain * best_us && ProgramUs() < kGain * best_us)
+          best_us = us;
+        else
+          task.best = before;
+      }
+      progress.Advance();
+    }
+  }
+
+  const CudaDevice& device_;
+  std::vector<TuneTask>& tasks_;
+  const TuneSubject& subject_;
+  const TimingOptions& options_;
+  Bench bench_;
+  std::vector<std::vector<Trial>> trials_;  ///< by task and candidate
+  std::vector<size_t> step_task_;
+};
 
 }  // namespace
 
 void CudaDevice::TimeCandidates(std::vector<TuneTask>& tasks, const TuneSubject& subject,
                                 const TimingOptions& options) const {
   gpu().Use();
-  const std::vector<Trial> trials = CompileTrials(tasks, subject, *this);
-  Bench bench(*this, subject);
-  Progress progress("tuning", "kernels", static_cast<int64_t>(trials.size()), options.progress);
-  for (const Trial& trial : trials) {
-    CheckInterrupt();
-    TuneTask& task = tasks[trial.task];
-    if (!trial.launches.empty())
-      task.times_us[trial.candidate] =
-          bench.TimeUs(trial, task.steps[0], task.candidates[trial.candidate], options.rounds);
-    progress.Advance();
-  }
+  Search(*this, tasks, subject, options).Run();
 }
 
 }  // namespace tenon

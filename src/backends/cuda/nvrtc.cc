@@ -7,6 +7,7 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -182,28 +183,36 @@ Cubin Nvrtc::CompileUncached(const KernelSource& source, int capability) const {
   return result;
 }
 
-std::vector<Cubin> Nvrtc::CompileAll(const std::vector<KernelSource>& sources, const CompileOptions& options,
-                                     int threads) const {
+std::vector<Cubin> Nvrtc::CompileAll(const std::vector<KernelSource>& sources, const CompileOptions& options, int threads,
+                                     const std::function<void()>& done) const {
   std::vector<Cubin> cubins(sources.size());
+  std::map<std::string_view, size_t> first;  ///< place of the first source with a text
+  std::vector<size_t> distinct;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    if (first.emplace(sources[i].text, i).second) distinct.push_back(i);
+  }
   std::atomic<size_t> next = 0;
   std::mutex mutex;
   std::exception_ptr failure;
   const auto work = [&] {
-    for (size_t i = next++; i < sources.size(); i = next++) try {
+    for (size_t i = next++; i < distinct.size(); i = next++) try {
         CheckInterrupt();
-        cubins[i] = Compile(sources[i], options);
+        cubins[distinct[i]] = Compile(sources[distinct[i]], options);
+        const std::lock_guard lock(mutex);
+        if (done) done();
       } catch (...) {
         const std::lock_guard lock(mutex);
         if (!failure) failure = std::current_exception();
-        next = sources.size();
+        next = distinct.size();
       }
   };
   {
     std::vector<std::jthread> workers;
-    for (int i = 1; i < std::min<int>(threads, static_cast<int>(sources.size())); ++i) workers.emplace_back(work);
+    for (int i = 1; i < std::min<int>(threads, static_cast<int>(distinct.size())); ++i) workers.emplace_back(work);
     work();
   }
   if (failure) std::rethrow_exception(failure);
+  for (size_t i = 0; i < sources.size(); ++i) cubins[i] = cubins[first.at(sources[i].text)];
   return cubins;
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,9 +34,10 @@ class Nvrtc {
 
   /// One kernel, through the cache. Throws Error(kInternal) with the compiler's words where it refuses the text.
   Cubin Compile(const KernelSource& source, const CompileOptions& options) const;
-  /// All of them on `threads` threads, in the order of `sources`; the first failure is thrown.
-  std::vector<Cubin> CompileAll(const std::vector<KernelSource>& sources, const CompileOptions& options,
-                                int threads) const;
+  /// All of them on `threads` threads, in the order of `sources`; the first failure is thrown. Equal sources are compiled
+  /// once. `done` is called after each, from one thread at a time.
+  std::vector<Cubin> CompileAll(const std::vector<KernelSource>& sources, const CompileOptions& options, int threads,
+                                const std::function<void()>& done = {}) const;
 
  private:
   struct Api;

@@ -8,6 +8,7 @@
 #include <map>
 #include <numeric>
 
+#include "backends/cuda/type_names.h"
 #include "base/error.h"
 #include "ops/pointwise.h"
 
@@ -23,26 +24,9 @@ constexpr int64_t kVectorBytes = 16;
 
 /// As the functions of kernels/region.cuh are called.
 std::string_view Suffix(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return "F32";
-    case DType::kFloat16:
-      return "F16";
-    case DType::kBFloat16:
-      return "BF16";
-    case DType::kInt8:
-      return "I8";
-    case DType::kUInt8:
-      return "U8";
-    case DType::kInt32:
-      return "I32";
-    case DType::kInt64:
-      return "I64";
-    case DType::kBool:
-      return "Bool";
-    default:
-      throw region::RegionUnsupported{fmt::format("{} on a GPU", ToString(dtype))};
-  }
+  const std::string_view suffix = TypeSuffix(dtype);
+  if (suffix.empty()) throw region::RegionUnsupported{fmt::format("{} on a GPU", ToString(dtype))};
+  return suffix;
 }
 
 std::string FloatLiteral(float value) {
@@ -60,7 +44,8 @@ class NestWriter {
 
   NestSource Write() {
     NestSource source;
-    source.threads = std::accumulate(nest_.extents.begin(), nest_.extents.end(), int64_t{1}, std::multiplies<>()) / unroll_;
+    source.threads =
+        std::accumulate(nest_.extents.begin(), nest_.extents.end(), int64_t{1}, std::multiplies<>()) / unroll_;
     WriteIndices();
     for (int64_t u = 0; u < unroll_; ++u) CollectLoads(u);
     WriteLoads();

@@ -64,6 +64,15 @@ TEST(CudaConvTactic, RefusesWithReasons) {
   ConvTactic patch{.kernel = ConvKernel::kPatch, .bm = 64, .bn = 32, .tile_h = 8, .tile_w = 8};
   EXPECT_EQ(WhyUnfit(Conv3x3(64, 64, 20, DType::kFloat32), patch, kH200), "FP32");
   EXPECT_EQ(WhyUnfit(Conv3x3(24, 64, 20, DType::kFloat16), patch, kH200), "channels that are no multiple of 32 bytes");
+  const ConvTactic wgmma = ConvTactic::Parse("wgmma 128x64 c2 s3 w4 g132x1");
+  EXPECT_EQ(WhyUnfit(Conv3x3(64, 64, 20, DType::kFloat16), wgmma, kH200), "");
+  EXPECT_EQ(WhyUnfit(Conv3x3(64, 64, 20, DType::kFloat16), wgmma, {80, 108, 166912, 167936}),
+            "wgmma, which compute capability 9.0 alone has");
+  EXPECT_EQ(WhyUnfit(Conv3x3(20, 64, 20, DType::kFloat16), wgmma, kH200), "an input that is not aligned to 16 bytes");
+  EXPECT_EQ(WhyUnfit(Conv3x3(64, 64, 20, DType::kFloat16), ConvTactic::Parse("wgmma 256x128 c2 s3 w4 g132x1"), kH200),
+            "more sums than registers");
+  EXPECT_EQ(WhyUnfit(Conv3x3(3, 16, 20, DType::kFloat16), ConvTactic::Parse("image t4x64 n16"), kH200),
+            "an odd stride");
   EXPECT_EQ(WhyUnsupported(Conv3x3(64, 64, 20, DType::kBFloat16), 75), "BF16 needs compute capability 8.0");
   EXPECT_EQ(WhyUnsupported(Conv3x3(64, 64, 20, DType::kFloat16), 70), "compute capability below 7.5");
   EXPECT_EQ(WhyUnsupported(Conv3x3(64, 64, 20, DType::kFloat16), 75), "");
@@ -108,6 +117,20 @@ TEST(CudaConvPack, RowsOfTapsAndConstantsBehindThem) {
   EXPECT_EQ(constants[3], 0.25f);  // scale of x times scale of the weights
   EXPECT_EQ(first[0], -3 * 7);
   EXPECT_EQ(first[1], 3 * 5);
+}
+
+TEST(CudaConvPack, WgmmaReadsEightChannelsOfAColumnInARow) {
+  const ConvProblem p = Conv3x3(128, 24, 4, DType::kFloat16);  // 8 steps of 32 bytes: two pieces of 4
+  std::vector<float> weights(24 * 128 * 9, 0.0f);
+  weights[(17 * 128 + 77) * 9 + 5] = 1;  // channel 17, ic 77, tap 5
+  ConvTactic tactic;
+  tactic.kernel = ConvKernel::kWgmma;
+  const std::vector<std::byte> packed = PackConv(p, tactic, {weights, {}, {}});
+  // Byte 154 of the pixel: piece 1, byte 26 of it: column 1, byte 10. Channel 17: the third eight of 4, row 1.
+  const size_t place = size_t{((9 + 5) * 4 + 2) * 8 + 1} * 128 + 16 + 10;
+  uint16_t bits = 0;
+  std::memcpy(&bits, packed.data() + place, 2);
+  EXPECT_EQ(bits, 0x3c00);
 }
 
 }  // namespace

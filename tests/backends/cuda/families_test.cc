@@ -3,9 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <random>
-
 #include "backends/cuda/cuda_kernel.h"
+#include "backends/cuda/cuda_steps.h"
 #include "backends/cuda/nvrtc.h"
 #include "base/error.h"
 #include "ops/conv.h"
@@ -15,55 +14,6 @@
 
 namespace tenon::cuda {
 namespace {
-
-CudaDevice Hopper() {
-  CudaDevice device;
-  device.name = "a Hopper of the tests";
-  device.limits = {.capability = 90,
-                   .multiprocessors = 132,
-                   .shared_bytes_per_block = 227 << 10,
-                   .shared_bytes_per_multiprocessor = 228 << 10};
-  return device;
-}
-
-/// A channels-last (rank 4) or row-major operand at an aligned address.
-KernelOperand Operand(DType dtype, const Shape& shape) {
-  KernelOperand operand{.present = true, .dtype = dtype, .shape = shape, .strides_bytes = ContiguousStrides(shape)};
-  for (int64_t& stride : operand.strides_bytes) stride *= SizeOf(dtype);
-  if (shape.size() == 4) {
-    const int64_t size = SizeOf(dtype), pixel = size * shape[1];
-    operand.strides_bytes = {pixel * shape[2] * shape[3], size, pixel * shape[3], pixel};
-  }
-  operand.alignment_bytes = 64;
-  return operand;
-}
-
-KernelOperand Constant(const Tensor& tensor) {
-  KernelOperand operand = Operand(tensor.dtype(), tensor.shape());
-  operand.is_constant = true;
-  operand.constant = tensor;
-  return operand;
-}
-
-Tensor Random(const Shape& shape, unsigned seed) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<float> uniform(-1, 1);
-  std::vector<float> values(static_cast<size_t>(ElemCount(shape)));
-  for (float& value : values) value = uniform(random);
-  return Tensor::Of<float>(shape, values);
-}
-
-/// The first family that takes the step, with its first tactic.
-struct Choice {
-  const CudaKernelFamily* family = nullptr;
-  std::string tactic;
-};
-Choice Choose(const StepProblem& step, const CudaDevice& device) {
-  for (const CudaKernelFamily* family : CudaKernelFamilies()) {
-    if (family->Supports(step, device).empty()) return {family, family->Candidates(step, device).at(0)};
-  }
-  return {};
-}
 
 void ExpectCompiles(const StepProblem& step, const std::string& family) {
   const CudaDevice device = Hopper();
@@ -103,7 +53,8 @@ TEST(CudaFamilies, ConvolutionPacksAndUnpacks) {
   for (const std::string& tactic : choice.family->Candidates(step, device)) {
     const std::vector<std::byte> packed = choice.family->Pack(step, tactic, device);
     EXPECT_EQ(packed.size(), choice.family->PackedBytes(step, tactic, device));
-    EXPECT_TRUE(Identical(choice.family->Unpack(step, tactic, device, packed, 1).CastTo(DType::kFloat16), weights)) << tactic;
+    EXPECT_TRUE(Identical(choice.family->Unpack(step, tactic, device, packed, 1).CastTo(DType::kFloat16), weights))
+        << tactic;
     EXPECT_TRUE(Identical(choice.family->Unpack(step, tactic, device, packed, 2), bias)) << tactic;
   }
   EXPECT_THROW(choice.family->Lower(step, "gemm 64x64", device), Error);
@@ -153,8 +104,8 @@ TEST(CudaFamilies, EveryPointwiseOpCompiles) {
     join.kind = kind % 2 ? BinaryKind::kAdd : BinaryKind::kMax;
     sum = region.body->AddOp(join, {sum, term}, "join")->output();
   }
-  for (const BinaryKind kind : {BinaryKind::kSub, BinaryKind::kMul, BinaryKind::kDiv, BinaryKind::kPow, BinaryKind::kMin,
-                                BinaryKind::kFmod, BinaryKind::kMod, BinaryKind::kPRelu}) {
+  for (const BinaryKind kind : {BinaryKind::kSub, BinaryKind::kMul, BinaryKind::kDiv, BinaryKind::kPow,
+                                BinaryKind::kMin, BinaryKind::kFmod, BinaryKind::kMod, BinaryKind::kPRelu}) {
     Binary binary;
     binary.kind = kind;
     sum = region.body->AddOp(binary, {sum, x}, "binary")->output();

@@ -93,55 +93,72 @@ DEVICE float ResidualValue(float stored) {
 template <int kTarget = 0>
 DEVICE void StoreToTargets(const ConvArgs& args, const Pixel& pixel, int channel, int count, const float (&v)[8]) {
   using T = problem::Target<kTarget>;
-  const Pixel first{pixel.n, pixel.y * T::kScale, pixel.x * T::kScale, true};
+  const Pixel first{pixel.n, pixel.y * T::kScale, pixel.x * T::kScale, pixel.valid};
   char* to = args.targets[kTarget] + PixelOffset<T>(first) + channel * SizeOf(T::kType);
   for (int dy = 0; dy < T::kScale; ++dy)
     for (int dx = 0; dx < T::kScale; ++dx) {
       char* place = to + dy * Offset(T::kRow) + dx * Offset(T::kPixel);
       if constexpr (problem::kWholeEights) {
-        PackedEight<T::kType>(v).Store(place);
+        PackedEight<T::kType>(v).StoreIf(pixel.valid && count > 0, place);
       } else {
 #pragma unroll
         for (int i = 0; i < 8; ++i)
-          if (i < count) StoreElement<T::kType>(place + i * SizeOf(T::kType), v[i]);
+          if (pixel.valid && i < count) StoreElement<T::kType>(place + i * SizeOf(T::kType), v[i]);
       }
     }
   if constexpr (kTarget + 1 < problem::kTargets) StoreToTargets<kTarget + 1>(args, pixel, channel, count, v);
 }
 
-DEVICE void AddResidual(const ConvArgs& args, const Pixel& pixel, int channel, int count, float (&v)[8]) {
+/// What the residual adds to eight neighbouring channels of a pixel, as memory holds it: loaded long before it is
+/// added.
+struct ResidualEight {
   using R = problem::Residual;
-  const char* from = args.residual + PixelOffset<R>(pixel) + channel * SizeOf(R::kType);
-  float r[8] = {};
-  if constexpr (problem::kWholeEights) {
-    LoadEight<R::kType>(r, from);
-  } else {
+  LoadedEight<R::kType> whole;
+  float single[problem::kWholeEights ? 1 : 8] = {};
+
+  DEVICE void Load(const ConvArgs& args, const Pixel& pixel, int channel, int count) {
+    if constexpr (!problem::kHasResidual) return;
+    if (!pixel.valid) return;
+    const char* from = args.residual + PixelOffset<R>(pixel) + channel * SizeOf(R::kType);
+    if constexpr (problem::kWholeEights) {
+      if (count > 0) whole.Load(from);
+    } else {
 #pragma unroll
-    for (int i = 0; i < 8; ++i)
-      if (i < count) r[i] = LoadElement<R::kType>(from + i * SizeOf(R::kType));
+      for (int i = 0; i < 8; ++i)
+        if (i < count) single[i] = LoadElement<R::kType>(from + i * SizeOf(R::kType));
+    }
   }
-#pragma unroll
-  for (int i = 0; i < 8; ++i) v[i] += ResidualValue(r[i]);
-}
+  DEVICE float Value(int i) const {
+    if constexpr (problem::kWholeEights)
+      return ResidualValue(whole.Value(i));
+    else
+      return ResidualValue(single[i]);
+  }
+};
 
 /// From the sums of eight neighbouring channels (the first `count` of them, where it is less) of one pixel to memory.
 /// `constants` begin at that channel and are kChannels apart.
 template <int kChannels>
 DEVICE void FinishEight(const ConvArgs& args, const float* constants, const Pixel& pixel, int channel, int count,
-                        const Sum (&sums)[8]) {
-  if (!pixel.valid || count <= 0) return;
+                        const Sum (&sums)[8], const ResidualEight& residual) {
   float v[8];
 #pragma unroll
-  for (int i = 0; i < 8; ++i)
-    v[i] = Activate<problem::kActivation>(Biased<kChannels>(sums[i], constants + i), problem::kAlpha, problem::kBeta);
-  if constexpr (problem::kHasResidual) AddResidual(args, pixel, channel, count, v);
-#pragma unroll
   for (int i = 0; i < 8; ++i) {
+    v[i] = Activate<problem::kActivation>(Biased<kChannels>(sums[i], constants + i), problem::kAlpha, problem::kBeta);
+    if constexpr (problem::kHasResidual) v[i] += residual.Value(i);
     v[i] = Activate<problem::kPost>(v[i], 0.f, 0.f);
     if constexpr (problem::Target<0>::kType == Type::kUInt8)
       v[i] = rintf(v[i] * problem::kOutInverse) + problem::kOutZero;
   }
   StoreToTargets(args, pixel, channel, count, v);
+}
+
+template <int kChannels>
+DEVICE void FinishEight(const ConvArgs& args, const float* constants, const Pixel& pixel, int channel, int count,
+                        const Sum (&sums)[8]) {
+  ResidualEight residual;
+  residual.Load(args, pixel, channel, count);
+  FinishEight<kChannels>(args, constants, pixel, channel, count, sums, residual);
 }
 
 }  // namespace conv

@@ -6,6 +6,20 @@ enum class Type { kFloat32, kFloat16, kBFloat16, kUInt8 };
 
 DEVICE constexpr int SizeOf(Type type) { return type == Type::kFloat32 ? 4 : type == Type::kUInt8 ? 1 : 2; }
 
+DEVICE uint32 PackBFloat16s(float low, float high) {
+#if __CUDA_ARCH__ >= 800
+  uint32 v;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(v) : "f"(high), "f"(low));
+  return v;
+#else
+  const auto bits = [](float f) {  // to the nearest, ties to even
+    const uint32 b = __float_as_uint(f);
+    return f != f ? 0x7fffu : (b + 0x7fffu + (b >> 16 & 1u)) >> 16;
+  };
+  return bits(low) | bits(high) << 16;
+#endif
+}
+
 /// Two half floats (or bfloat16s), the first in the low bits.
 template <Type kType>
 DEVICE uint32 PackHalves(float low, float high) {
@@ -15,7 +29,7 @@ DEVICE uint32 PackHalves(float low, float high) {
         : "=r"(v)
         : "f"(low), "f"(high));
   else
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(v) : "f"(high), "f"(low));
+    v = PackBFloat16s(low, high);
   return v;
 }
 
@@ -26,6 +40,22 @@ DEVICE float2 UnpackHalves(uint32 v) {
   float2 f;
   asm("{.reg .b16 l, h; mov.b32 {l, h}, %2; cvt.f32.f16 %0, l; cvt.f32.f16 %1, h;}" : "=f"(f.x), "=f"(f.y) : "r"(v));
   return f;
+}
+
+/// The greater ones of two pairs, leaving NaN out where the other is a number.
+template <Type kType>
+DEVICE uint32 MaxHalves(uint32 a, uint32 b) {
+#if __CUDA_ARCH__ >= 800
+  uint32 v;
+  if constexpr (kType == Type::kFloat16)
+    asm("max.f16x2 %0, %1, %2;" : "=r"(v) : "r"(a), "r"(b));
+  else
+    asm("max.bf16x2 %0, %1, %2;" : "=r"(v) : "r"(a), "r"(b));
+  return v;
+#else
+  const float2 x = UnpackHalves<kType>(a), y = UnpackHalves<kType>(b);
+  return PackHalves<kType>(fmaxf(x.x, y.x), fmaxf(x.y, y.y));
+#endif
 }
 
 /// One element as a float; bytes as the integer that they are.
@@ -55,25 +85,42 @@ DEVICE void StoreElement(char* to, float v) {
     *reinterpret_cast<uint16*>(to) = uint16(bits);
 }
 
-/// Eight neighbours, aligned to their size.
+/// Eight neighbours as memory holds them, aligned to their size.
+template <Type kType>
+struct LoadedEight {
+  static constexpr int kWords = 2 * SizeOf(kType);
+  uint32 words[kWords] = {};
+
+  DEVICE void Load(const char* from) {
+    if constexpr (kWords == 2) {
+      const uint2 v = *reinterpret_cast<const uint2*>(from);
+      words[0] = v.x, words[1] = v.y;
+    } else {
+#pragma unroll
+      for (int w = 0; w < kWords; w += 4) {
+        const uint4 v = *reinterpret_cast<const uint4*>(from + 4 * w);
+        words[w] = v.x, words[w + 1] = v.y, words[w + 2] = v.z, words[w + 3] = v.w;
+      }
+    }
+  }
+  /// Element i; bytes as the integer that they are.
+  DEVICE float Value(int i) const {
+    if constexpr (kType == Type::kFloat32) return __uint_as_float(words[i]);
+    if constexpr (kType == Type::kUInt8) return (words[i / 4] >> i % 4 * 8) & 255;
+    const float2 pair = UnpackHalves < kType == Type::kBFloat16 ? kType : Type::kFloat16 > (words[i / 2]);
+    return i % 2 == 0 ? pair.x : pair.y;
+  }
+};
+
 template <Type kType>
 DEVICE void LoadEight(float (&v)[8], const char* from) {
-  if constexpr (kType == Type::kFloat32) {
-    const float4 a = reinterpret_cast<const float4*>(from)[0], b = reinterpret_cast<const float4*>(from)[1];
-    v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w, v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
-  } else if constexpr (kType == Type::kUInt8) {
-    const uint2 p = *reinterpret_cast<const uint2*>(from);
+  LoadedEight<kType> loaded;
+  loaded.Load(from);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) v[i] = (p.x >> 8 * i) & 255, v[4 + i] = (p.y >> 8 * i) & 255;
-  } else {
-    const uint4 p = *reinterpret_cast<const uint4*>(from);
-    const float2 a = UnpackHalves<kType>(p.x), b = UnpackHalves<kType>(p.y), c = UnpackHalves<kType>(p.z),
-                 d = UnpackHalves<kType>(p.w);
-    v[0] = a.x, v[1] = a.y, v[2] = b.x, v[3] = b.y, v[4] = c.x, v[5] = c.y, v[6] = d.x, v[7] = d.y;
-  }
+  for (int i = 0; i < 8; ++i) v[i] = loaded.Value(i);
 }
 
-/// Eight neighbours as memory holds them; Store may be called for several places.
+/// Eight neighbours as memory holds them; StoreIf may be called for several places.
 template <Type kType>
 struct PackedEight {
   static constexpr int kWords = 2 * SizeOf(kType);
@@ -93,13 +140,13 @@ struct PackedEight {
       for (int w = 0; w < 4; ++w) words[w] = PackHalves<kType>(v[2 * w], v[2 * w + 1]);
     }
   }
-  DEVICE void Store(char* to) const {
+  DEVICE void StoreIf(bool wanted, char* to) const {
     if constexpr (kWords == 2) {
-      *reinterpret_cast<uint2*>(to) = make_uint2(words[0], words[1]);
+      ptx::StoreGlobalIf(wanted, to, make_uint2(words[0], words[1]));
     } else {
 #pragma unroll
       for (int w = 0; w < kWords; w += 4)
-        *reinterpret_cast<uint4*>(to + 4 * w) = make_uint4(words[w], words[w + 1], words[w + 2], words[w + 3]);
+        ptx::StoreGlobalIf(wanted, to + 4 * w, make_uint4(words[w], words[w + 1], words[w + 2], words[w + 3]));
     }
   }
 };

@@ -54,6 +54,17 @@ DEVICE void WaitCopies() {
 DEVICE void StoreShared16(uint32 to, uint4 v) {
   asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 }
+/// Stores where `wanted`, without a branch that would keep the work of neighbours apart.
+DEVICE void StoreGlobalIf(bool wanted, char* to, uint2 v) {
+  asm volatile("{.reg .pred p; setp.ne.b32 p, %0, 0; @p st.global.v2.u32 [%1], {%2,%3};}" ::"r"(int(wanted)), "l"(to),
+               "r"(v.x), "r"(v.y)
+               : "memory");
+}
+DEVICE void StoreGlobalIf(bool wanted, char* to, uint4 v) {
+  asm volatile("{.reg .pred p; setp.ne.b32 p, %0, 0; @p st.global.v4.u32 [%1], {%2,%3,%4,%5};}" ::"r"(int(wanted)),
+               "l"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+               : "memory");
+}
 DEVICE float4 LoadSharedFloat4(uint32 from) {
   float4 v;
   asm volatile("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4];"
@@ -66,6 +77,14 @@ DEVICE float4 LoadSharedFloat4(uint32 from) {
 /// Four 8x8 matrices of 16-bit elements; lane i gives the address of row i % 8 of matrix i / 8.
 DEVICE void LoadMatrices(uint32 (&r)[4], uint32 from) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(from)
+               : "memory");
+}
+
+/// The same with each matrix transposed.
+DEVICE void LoadMatricesTransposed(uint32 (&r)[4], uint32 from) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                : "r"(from)
                : "memory");
@@ -125,6 +144,89 @@ DEVICE void ReleaseConsumers() {
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
+
+// Barriers in shared memory, bulk copies and matrix instructions of warpgroups: sm_90 up; the host refuses the kernels
+// that use them below.
+#if __CUDA_ARCH__ >= 900
+
+/// A barrier of `count` arrivals a phase.
+DEVICE void InitBarrier(uint32 barrier, int count) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(count) : "memory");
+}
+/// Makes barriers that this thread initialised known to the asynchronous copies.
+DEVICE void FenceBarriers() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+DEVICE void Arrive(uint32 barrier) {
+  asm volatile("{.reg .b64 state; mbarrier.arrive.shared::cta.b64 state, [%0];}" ::"r"(barrier) : "memory");
+}
+/// Arrives, and has the phase wait for so many bytes of bulk copies too.
+DEVICE void ArriveExpecting(uint32 barrier, int bytes) {
+  asm volatile("{.reg .b64 state; mbarrier.arrive.expect_tx.shared::cta.b64 state, [%0], %1;}" ::"r"(barrier),
+               "r"(bytes)
+               : "memory");
+}
+/// Arrives when all copies that this thread has begun by CopyAsync are done.
+DEVICE void ArriveWhenCopied(uint32 barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
+}
+/// Waits until the phase of this parity is over.
+DEVICE void WaitBarrier(uint32 barrier, uint32 parity) {
+  asm volatile(
+      "{\n.reg .pred done;\n"
+      "again:\n mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n @!done bra again;\n}" ::"r"(barrier),
+      "r"(parity)
+      : "memory");
+}
+
+/// Copies a multiple of 16 bytes between places aligned to 16; the barrier is told of each byte that arrives.
+DEVICE void CopyBulk(uint32 to, const void* from, int bytes, uint32 barrier) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
+               "l"(from), "r"(bytes), "r"(barrier)
+               : "memory");
+}
+
+/// What this thread stored to shared memory is seen by matrix instructions after the barrier that it arrives at next.
+DEVICE void FenceAsyncReads() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+/// Gives registers of a warpgroup's threads back, or takes them: kCount a thread afterwards.
+template <int kCount>
+DEVICE void ShrinkRegisters() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kCount));
+}
+template <int kCount>
+DEVICE void GrowRegisters() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kCount));
+}
+
+/// Matrix instructions of a warpgroup (MultiplyAsync, written by the host for the width of the tile): Begin before the
+/// first, Commit after a group of them, Wait until at most kLeft groups are under way.
+DEVICE void BeginMultiplies() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+DEVICE void CommitMultiplies() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int kLeft>
+DEVICE void WaitMultiplies() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kLeft) : "memory");
+}
+/// Keeps the compiler from touching sums that matrix instructions may still be writing.
+template <int kCount>
+DEVICE void PinSums(float (&sums)[kCount]) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(sums[i])::"memory");
+}
+template <int kCount>
+DEVICE void PinSums(int (&sums)[kCount]) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) asm volatile("" : "+r"(sums[i])::"memory");
+}
+
+/// Descriptor of an operand in shared memory, unswizzled: core matrices of 8 rows of 16 bytes, 128 bytes each,
+/// `column_bytes` to the next 16 bytes of K and `rows_bytes` to the next 8 rows.
+DEVICE uint64 OperandAt(uint32 address, int column_bytes, int rows_bytes) {
+  return uint64(address >> 4 & 0x3fff) | uint64(column_bytes >> 4) << 16 | uint64(rows_bytes >> 4) << 32;
+}
+
+#endif
+
+/// The same in all lanes, and the compiler knows it.
+DEVICE int Uniform(int v) { return __shfl_sync(0xffffffffu, v, 0); }
 
 DEVICE float Exp2(float x) {
   float y;
