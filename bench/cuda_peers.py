@@ -2,7 +2,7 @@
 """Tenon's engines beside PyTorch on the GPU at hand: the same YOLOv8-shaped network, in turns, graph replays alone.
 
 usage: cuda_peers.py TENON NETWORK.py JOB... [--modes eager,compile] [--rounds 4] [--iterations 60] [--precisions half,fp32,int8]
-       [--data DATA.yaml]
+       [--effort 2] [--data DATA.yaml]
 
 NETWORK.py defines YOLOv8 and SC (sizes), as the project's shared tools do. JOB is SIZE:BATCH ("n:1", "s:32"). The network has
 random weights: time alone counts. Torch: FP16, channels last, cuDNN autotuned, captured in a CUDA graph (eager), or
@@ -60,9 +60,9 @@ class Torch:
 
 
 class Tenon:
-    def __init__(self, tenon, onnx, precision, data):
+    def __init__(self, tenon, onnx, precision, data, effort):
         self.tenon, self.engine = tenon, onnx.replace(".onnx", f".{precision}.tenon")
-        flags = ["--precision", precision] + (["--data", data, "--fraction", "0.1", "--map-drop", "100"] if precision == "int8" else [])
+        flags = ["--precision", precision, "--effort", str(effort)] + (["--data", data, "--fraction", "0.1", "--map-drop", "100"] if precision == "int8" else [])
         start = time.time()
         done = subprocess.run([tenon, "export", onnx, "-o", self.engine, "--device", "cuda", "--json", "--quiet", *flags],
                               capture_output=True, text=True)
@@ -88,7 +88,7 @@ def contenders(args, network, size, batch, folder):
     torch.onnx.export(model, (x.contiguous(),), path, dynamo=False, opset_version=17, input_names=["images"], output_names=["output0"])
     for precision in args.precisions.split(","):
         try:
-            result[f"tenon {precision}"] = Tenon(args.tenon, path, precision, args.data)
+            result[f"tenon {precision}"] = Tenon(args.tenon, path, precision, args.data, args.effort)
             print(f"  tenon {precision}: exported in {result[f'tenon {precision}'].seconds:.1f} s", *result[f"tenon {precision}"].warnings[:3], sep="\n    ", flush=True)
         except Exception as error:
             print(f"  tenon {precision}: FAILED {error}", flush=True)
@@ -110,6 +110,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--iterations", type=int, default=60)
     parser.add_argument("--precisions", default="half")
+    parser.add_argument("--effort", type=int, default=2)
     parser.add_argument("--data", default="examples/forklift/data.yaml")
     args = parser.parse_args()
     torch.backends.cudnn.benchmark = True

@@ -92,8 +92,7 @@ TEST(AssignPrecision, TakesResidualsInTheStoredType) {
 TEST(AssignPrecision, FirstOutputsMayBeAbsent) {
   ExpectHalf(
       kWide + R"(%a = Conv(%x, %w) _, %b = Split(%a) {axis=1, num_outputs=2} output %b "b")",
-      kWideHalf +
-          R"(%a = Conv(%xh, %w) {compute=bf16, out=bf16} _, %b = Split(%a) {axis=1, num_outputs=2} %bf = Cast(%b) output %bf "b")");
+      kWideHalf + R"(%a = Conv(%xh, %w) {compute=bf16} _, %b = Split(%a) {axis=1, num_outputs=2} output %b "b")");
 }
 
 TEST(AssignPrecision, CoversAttentionAndMatMul) {

@@ -15,6 +15,7 @@ KernelLaunch LaunchConv(const ConvProblem& problem, const ConvTactic& tactic, co
 class ConvFamily final : public CudaKernelFamily {
  public:
   std::string_view name() const override { return "conv"; }
+  int version() const override { return 2; }
   std::string Supports(const StepProblem& problem, const CudaDevice& device) const override;
   std::vector<std::string> Candidates(const StepProblem& problem, const CudaDevice& device) const override;
   bool PacksInput(const StepProblem& problem, size_t input) const override;

@@ -35,14 +35,14 @@ std::vector<FamilyCase> Cases() {
           {{1, 8, 6, 6}, {8, 8, 3, 3}, residual, true}};
 }
 
-enum class Stored { kFloats, kBytes };
+enum class Stored { kFloats, kBytes, kScaledBytes };  // the last: channels with factors
 
 void Check(const CpuKernelFamily& family, const FamilyCase& c, Features features, DType dtype, Layout input_layout,
            Stored stored = Stored::kFloats) {
   std::mt19937 random(3);
   Conv op = c.op;
   op.epilogue.compute = op.epilogue.out = dtype;
-  if (stored == Stored::kBytes) {
+  if (stored != Stored::kFloats) {
     op.epilogue.out = DType::kUInt8;
     op.epilogue.quantization.y = {0.03f, 90};
   }
@@ -55,10 +55,17 @@ void Check(const CpuKernelFamily& family, const FamilyCase& c, Features features
     shape[1] = c.weights[0];
     harness.AddInput(RandomTensor(dtype, shape, random), Layout::kChannelsLast, 1);
   }
+  if (stored == Stored::kScaledBytes) {
+    if (!c.residual) harness.AddAbsent();
+    harness.AddAbsent();
+    std::vector<float> factors(static_cast<size_t>(c.weights[0]));
+    for (size_t i = 0; i < factors.size(); ++i) factors[i] = 0.5f + static_cast<float>(i % 7);
+    harness.AddConstant(Tensor::Of<float>({c.weights[0]}, factors));
+  }
   harness.SetOutput(Layout::kChannelsLast, 2);
   // Sums of less than 100 products below 1: 100^2 units of 2^-24 at most, activations not steeper than 1.2.
   // Bytes: a step where rounding was close to a tie.
-  harness.CheckAllCandidates(family, DeviceWith(features), stored == Stored::kBytes ? 1 : 1e-3);
+  harness.CheckAllCandidates(family, DeviceWith(features), stored == Stored::kFloats ? 1e-3 : 1);
 }
 
 TEST(ConvFamilyTest, DirectEqualsReference) {
@@ -95,10 +102,12 @@ TEST(ConvFamilyTest, FloatsAreStoredAsBytes) {
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     for (const Features features : {Features::kAvx2, Features::kAll}) {
       if (dtype == DType::kBFloat16 && (features == Features::kAvx2 || !all.avx512_bf16)) continue;
-      for (const FamilyCase& c : Cases())
-        Check(DirectConvFamily(), c, features, dtype, Layout::kChannelsLast, Stored::kBytes);
-      Check(DepthwiseConvFamily(), {{2, 20, 11, 9}, {20, 1, 3, 3}, depthwise}, features, dtype, Layout::kChannelsLast,
-            Stored::kBytes);
+      for (const Stored stored : {Stored::kBytes, Stored::kScaledBytes}) {
+        for (const FamilyCase& c : Cases())
+          Check(DirectConvFamily(), c, features, dtype, Layout::kChannelsLast, stored);
+        Check(DepthwiseConvFamily(), {{2, 20, 11, 9}, {20, 1, 3, 3}, depthwise}, features, dtype, Layout::kChannelsLast,
+              stored);
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -89,7 +90,7 @@ class StepHarness {
     const std::vector<std::byte> packed = family.Pack(step_, tactic, device);
     std::vector<std::byte> storage(packed.size() + 64);
     std::byte* aligned = storage.data() + (64 - reinterpret_cast<uintptr_t>(storage.data()) % 64) % 64;
-    std::memcpy(aligned, packed.data(), packed.size());
+    std::copy(packed.begin(), packed.end(), aligned);
     CheckUnpack(family, tactic, device, packed);
     StepProblem at_load = step_;
     for (KernelOperand& operand : at_load.inputs) operand.constant = Tensor();

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <optional>
 
 #include "conv_harness.h"
@@ -76,7 +77,7 @@ class Int8Harness {
     TestTensor output(case_.out, p.n, p.oc, p.oh, p.ow, case_.out_gap, false, kOutputFill);
     TestTensor large(case_.out, p.n, p.oc, 2 * p.oh, 2 * p.ow, case_.out_gap + 3, false, kOutputFill);
     GuardedBuffer weights(packed.size(), 0);
-    std::memcpy(weights.data(), packed.data(), packed.size());
+    std::copy(packed.begin(), packed.end(), weights.data());
     run({.input = input_->buffer->data(),
          .packed = weights.data(),
          .residual = residual_ ? residual_->buffer->data() : nullptr,

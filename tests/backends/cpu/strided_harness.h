@@ -137,7 +137,7 @@ inline void ExpectGapsIntact(const FamilyRun& run, size_t output) {
   for (int64_t byte = 0; byte < SizeOf(placed.operand.dtype); ++byte) {
     KernelOperand bytes = placed.operand;
     bytes.dtype = DType::kUInt8;
-    std::memset(ones.raw(), 1, static_cast<size_t>(ones.elems()));
+    std::fill_n(ones.raw(), ones.elems(), std::byte{1});
     ScatterOperand(ones, bytes, touched.data() + placed.offset + byte);
   }
   for (int64_t i = 0; i < placed.size; ++i) {

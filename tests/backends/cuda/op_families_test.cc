@@ -71,7 +71,7 @@ TEST_P(CudaOpKernels, CompileWithoutLocalMemory) {
     EXPECT_THAT(cubins[i].log, testing::HasSubstr("0 bytes stack frame, 0 bytes spill stores")) << names[i];
 }
 
-INSTANTIATE_TEST_SUITE_P(Gpus, CudaOpKernels, testing::Values(75, 90),
+INSTANTIATE_TEST_SUITE_P(Gpus, CudaOpKernels, testing::Values(75, 80, 90, 120),
                          [](const auto& gpu) { return fmt::format("sm_{}", gpu.param); });
 
 }  // namespace
