@@ -41,9 +41,10 @@ double MapOf(const ResampledMap& map) { return 100 * map.MeanAp(std::vector<int>
 }  // namespace
 
 double Verdict::ExpectedDrop(double noise) const {
-  constexpr double kWithoutNoise = 0.15, kPerNoise = 15, kSpread = 0.2;
+  constexpr double kWithoutNoise = 0.15, kPerNoise = 15, kSpread = 0.2, kSpreadPerNoise = 5;
   const double seen = map_float - map_int8, foretold = kWithoutNoise + kPerNoise * noise;
-  const double seen_variance = StandardError() * StandardError(), foretold_variance = kSpread * kSpread;
+  const double spread = kSpread + kSpreadPerNoise * noise;
+  const double seen_variance = StandardError() * StandardError(), foretold_variance = spread * spread;
   return (seen * foretold_variance + foretold * seen_variance) / (seen_variance + foretold_variance);
 }
 
