@@ -56,6 +56,7 @@ Int8BuildOptions ToBuildOptions(const ModelOptions& model, const GlobalOptions& 
                          .findings = options.findings};
   build.calibrator = ParseCalibrator(options.calibration);
   build.weight_rounding = ParseWeightRounding(options.weight_rounding);
+  build.equalise = options.equalise;
   build.compile.source_digest = HashFile(model.model);
   build.compile.tune = {.effort = model.effort, .verbose = global.verbose, .progress = global.progress()};
   build.images = LoadCalibrationData(options);
@@ -78,6 +79,8 @@ void AddInt8Flags(CLI::App& command, Int8Options& options) {
   command.add_option("--max-images", options.max_images, "calibrate on at most so many images, evenly spread")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->capture_default_str();
+  command.add_flag("--equalise", options.equalise,
+                   "cross-layer equalisation: more layers stay in INT8, at some cost in time (CPUs)");
   command.add_option("--weight-rounding", options.weight_rounding, "nearest or adaround")->capture_default_str();
   command.add_option("--map-drop", options.map_drop, "points of mAP50-95 that INT8 may cost")
       ->check(NumberBetween(0, 100))

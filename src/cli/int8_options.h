@@ -11,6 +11,7 @@ namespace tenon::cli {
 struct Int8Options {
   std::string data, images, split, calibration = "mse", calib_file, head;
   std::string weight_rounding = "nearest";
+  bool equalise = false;
   double fraction = 1, map_drop = 0.5;
   int64_t max_images = 512;                ///< calibrate on at most so many, evenly spread
   std::shared_ptr<Int8Findings> findings;  ///< as in Int8BuildOptions

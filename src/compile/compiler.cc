@@ -347,7 +347,7 @@ void AddPlan(EngineModel& engine, const Device& device, const TuneOptions& optio
   std::vector<Tensor> constants;
   for (const auto& constant : engine.constants) constants.push_back(ElementsOf(constant, engine));
   const std::unique_ptr<Graph> graph = Parse(engine.graph_text, &MakeOp, constants);
-  CheckHalfType(*graph, device);
+  if (precision == Precision::kHalf) CheckHalfType(*graph, device);
   ProgramBuilder builder(*graph, device, precision);
   engine.plans.push_back(std::make_shared<Program>(builder.Build(options, cache)));
 }

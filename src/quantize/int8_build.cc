@@ -136,7 +136,7 @@ class Int8Builder {
 
   /// Before anything else is observed: what is stored in 8 bits are the tensors of the equalised graph.
   void Equalise() {
-    if (device_->kind() != "cpu") return;  // other backends store one scale a tensor
+    if (!options_.equalise || device_->kind() != "cpu") return;  // other backends store one scale a tensor
     const SplitStatistics seen =
         ObserveConvInputs(*fused_, Some(kEqualiseImages), *device_, options_.progress, "equalise");
     equalised_ = EqualizeChannels(*fused_, seen.All());

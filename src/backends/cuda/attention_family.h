@@ -5,6 +5,7 @@ namespace tenon::cuda {
 
 /// Attention in one kernel. "mma wW": half operands without a mask by matrix instructions, W warps sharing the keys of
 /// 16 queries; "rows rR": anything, R queries a block, in FP32 multiply-adds.
+/// With "mma" the order of the sums over the keys is the tactic's.
 class AttentionFamily final : public CudaKernelFamily {
  public:
   std::string_view name() const override { return "attention"; }
