@@ -3,7 +3,7 @@
 
 usage: bench/int8_draws.py MODEL.onnx... --data DATA.yaml --train DIR [--sizes 64,200] [--draws 3] [--flags="--effort 0"] [--jobs heavy]
 
-DIR holds the images to draw from; the rest of DATA.yaml stays. A line for each draw, the worst of each size at the end.
+DIR and its folders hold the images to draw from; the rest of DATA.yaml stays. A line for each draw, the worst of each size at the end.
 """
 import argparse
 import json
@@ -18,7 +18,8 @@ import yaml
 
 def data_set(args, folder, size, draw):
     """A data.yaml with that draw as its training images."""
-    images = sorted(os.path.join(os.path.abspath(args.train), name) for name in os.listdir(args.train))
+    images = sorted(os.path.join(root, name) for root, _, names in os.walk(os.path.abspath(args.train)) for name in names
+                    if name.lower().endswith((".jpg", ".png")))
     drawn = random.Random(1000 * size + draw).sample(images, size)
     with open(os.path.join(folder, "train.txt"), "w", encoding="utf-8") as file:
         file.writelines(f"{path}\n" for path in drawn)
