@@ -40,7 +40,7 @@ Value* AddBinary(Graph& graph, const Node& origin, BinaryKind kind, Value* a, Va
   return graph.AddOp(MakeBinary(kind), {a, b}, origin.name(), &origin)->output();
 }
 
-void Lower(Graph& graph, Node* node) {
+void LowerIntegers(Graph& graph, Node* node) {
   const ByteRange range = RangeOf(node->output()->dtype());
   Cast to_float;
   to_float.to = DType::kFloat32;
@@ -80,7 +80,7 @@ bool LowerDynamicQuantization(Graph& graph, const PassContext&) {
   for (Node* node : graph.NodeList()) {
     if (IsDynamic(graph, *node)) dynamic.push_back(node);
   }
-  for (Node* node : dynamic) Lower(graph, node);
+  for (Node* node : dynamic) LowerIntegers(graph, node);
   bool changed = !dynamic.empty();
   for (Node* node : graph.NodeList()) changed |= RemoveRoundTrip(graph, node);
   return changed;

@@ -10,6 +10,7 @@
 #include "passes/fusable.h"
 #include "quantize/float_model.h"
 #include "quantize/quantizable_convs.h"
+#include "quantize/weights.h"
 
 namespace tenon {
 namespace {
@@ -17,7 +18,6 @@ namespace {
 /// Added to the variances, as a share of their mean: directions that few patches tell of don't decide alone.
 constexpr double kDamping = 0.01;
 constexpr int kMaxSweeps = 8;
-constexpr float kMaxLevel = 127;
 /// Patches of each image that a conv's moments are made of.
 constexpr int64_t kPixelsPerImage = 64;
 /// Moments that are held at once: 256 MB. Larger models run on the images several times.

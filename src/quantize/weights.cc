@@ -8,8 +8,6 @@
 namespace tenon {
 namespace {
 
-constexpr float kMaxLevel = 127;
-
 /// Calls f(index in `weights`, input channel) for the weights of one output channel.
 template <class F>
 void ForEachWeight(const Tensor& weights, int64_t groups, int64_t oc, const F& f) {

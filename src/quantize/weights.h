@@ -7,6 +7,9 @@
 
 namespace tenon {
 
+/// Symmetric weights use the levels -127 to 127.
+inline constexpr float kMaxLevel = 127;
+
 /// Weights in 8 bits: real weight = element * scale of its output channel.
 struct QuantizedWeights {
   Tensor elements;  ///< i8, the shape of the weights, -127 to 127
