@@ -1,5 +1,6 @@
 #include "backends/cpu/conv_lowering.h"
 
+#include "backends/set_geometry.h"
 #include "base/error.h"
 #include "ops/conv.h"
 
@@ -12,24 +13,8 @@ std::string LowerWindow(const StepProblem& step, const Window& op, ConvProblem& 
   WindowGeometry g;
   if (std::string why_not = LowerConvWindow(step, g); !why_not.empty()) return why_not;
   const KernelOperand &x = OperandAt(step, kInputOperand), &y = step.outputs.at(0);
-  problem = {.n = g.n,
-             .ic = g.ic,
-             .ih = g.ih,
-             .iw = g.iw,
-             .oc = g.oc,
-             .oh = g.oh,
-             .ow = g.ow,
-             .kh = g.kh,
-             .kw = g.kw,
-             .stride_h = g.stride_h,
-             .stride_w = g.stride_w,
-             .dilation_h = g.dilation_h,
-             .dilation_w = g.dilation_w,
-             .pad_top = g.pad_top,
-             .pad_left = g.pad_left,
-             .groups = static_cast<int>(op.groups),
-             .input = ViewOf(x),
-             .output = ViewOf(y)};
+  problem = {.groups = static_cast<int>(op.groups), .input = ViewOf(x), .output = ViewOf(y)};
+  SetGeometry(g, problem);
   const KernelOperand& residual = OperandAt(step, kResidualOperand);
   if (residual.present && residual.shape != y.shape) return "a residual of another shape";
   if (residual.present) problem.epilogue.residual = ViewOf(residual);

@@ -3,7 +3,7 @@
 #include "backends/cuda/conv_layout.h"
 #include "backends/cuda/conv_source.h"
 #include "backends/cuda/epilogue_lowering.h"
-#include "backends/operands.h"
+#include "backends/set_geometry.h"
 #include "base/error.h"
 #include "ops/conv.h"
 
@@ -25,23 +25,8 @@ std::string LowerConv(const StepProblem& step, int capability, ConvProblem& prob
   if (op == nullptr) return "not a Conv";
   WindowGeometry g;
   if (std::string why_not = LowerConvWindow(step, g); !why_not.empty()) return why_not;
-  problem = {.n = g.n,
-             .ic = g.ic,
-             .ih = g.ih,
-             .iw = g.iw,
-             .oc = g.oc,
-             .oh = g.oh,
-             .ow = g.ow,
-             .kh = g.kh,
-             .kw = g.kw,
-             .stride_h = g.stride_h,
-             .stride_w = g.stride_w,
-             .dilation_h = g.dilation_h,
-             .dilation_w = g.dilation_w,
-             .pad_top = g.pad_top,
-             .pad_left = g.pad_left,
-             .groups = static_cast<int>(op->groups),
-             .input = ImageView(OperandAt(step, kInputOperand))};
+  problem = {.groups = static_cast<int>(op->groups), .input = ImageView(OperandAt(step, kInputOperand))};
+  SetGeometry(g, problem);
   for (size_t i = 0; i < step.outputs.size(); ++i) {
     if (!step.outputs[i].present) return "an output that is left out";
     problem.targets.push_back({ImageView(step.outputs[i]), i == 0 ? 1 : static_cast<int>(op->upsample)});
