@@ -8,8 +8,6 @@
 namespace tenon::cuda {
 namespace {
 
-int CeilDiv(int64_t a, int64_t b) { return static_cast<int>((a + b - 1) / b); }
-
 /// Time in arbitrary units: what a multiprocessor's blocks take, one after another in waves.
 double EstimateCost(const ConvProblem& p, const ConvTactic& t, const DeviceLimits& limits) {
   const LaunchShape shape = LaunchShapeOf(p, t);

@@ -11,8 +11,6 @@
 namespace tenon::cuda {
 namespace {
 
-int CeilDiv(int64_t a, int64_t b) { return static_cast<int>((a + b - 1) / b); }
-
 struct PatchShape {
   int pixels, pixel_pitch, weight_pitch;
 };

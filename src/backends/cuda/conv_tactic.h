@@ -7,6 +7,9 @@
 
 namespace tenon::cuda {
 
+/// Tiles of `b` that cover `a`, as launches count them.
+inline int CeilDiv(int64_t a, int64_t b) { return static_cast<int>((a + b - 1) / b); }
+
 /// What a tactic has to fit into.
 struct DeviceLimits {
   int capability = 80;  ///< compute capability: 90 for 9.0
