@@ -77,6 +77,8 @@ class Device {
   virtual std::string Int8Obstacle() const = 0;
   /// Whether a convolution reads an FP32 image of any layout and computes in half: else it stays in FP32.
   virtual bool converts_images() const = 0;
+  /// Whether steps that don't wait for each other may run at the same time: they share no memory then.
+  virtual bool runs_steps_side_by_side() const { return false; }
   /// Of a core's L2 on a CPU, of the whole L2 on a GPU.
   virtual int64_t cache_bytes() const = 0;
   /// Takes about half a second; rates of what the device lacks are 0.
@@ -84,6 +86,8 @@ class Device {
   /// Preferred first.
   virtual std::span<const KernelFamily* const> families() const = 0;
 
+  /// How much further than a CPU's best guesses its candidates should be looked through.
+  virtual size_t tuning_breadth() const { return 1; }
   /// Times the candidates of all tasks that aren't known, as they will run: in the program, with its caches. Sets their
   /// times and the best, which need not have the least time by itself. Throws Error(kInterrupted) after Ctrl-C.
   virtual void TimeCandidates(std::vector<TuneTask>& tasks, const TuneSubject& subject,

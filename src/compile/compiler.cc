@@ -9,6 +9,7 @@
 #include "backends/step.h"
 #include "compile/memory_plan.h"
 #include "compile/views.h"
+#include "engine/step_dependencies.h"
 #include "ir/text.h"
 #include "ops/conv.h"
 #include "ops/evaluate.h"
@@ -111,33 +112,35 @@ class ProgramBuilder {
     }
   }
 
-  /// Lifetimes in steps, then arena offsets. A storage lives from its first writer to its last reader.
+  /// Storages that are never in use at once share memory.
   void PlaceStorages() {
-    std::vector<BufferLifetime> lifetimes(views_.storages.size());
-    std::vector<bool> used(views_.storages.size(), false);
+    std::vector<PlannedBuffer> storages(views_.storages.size());
     for (size_t step = 0; step < nodes_.size(); ++step) {
       const auto touch = [&](const Value* value) {
-        if (!value) return;
-        const size_t storage = static_cast<size_t>(views_.placements.at(value).storage);
-        if (!used[storage]) lifetimes[storage].first = static_cast<int>(step);
-        used[storage] = true;
-        lifetimes[storage].last = static_cast<int>(step);
+        if (value) storages[static_cast<size_t>(views_.placements.at(value).storage)].users.push_back(step);
       };
       for (const Value* input : nodes_[step]->inputs()) touch(input);
       for (const Value* output : nodes_[step]->outputs()) touch(output);
     }
     std::vector<size_t> arena;
-    std::vector<BufferLifetime> buffers;
-    for (size_t i = 0; i < views_.storages.size(); ++i) {
-      if (views_.storages[i].kind != Storage::Kind::kArena || !used[i]) continue;
-      lifetimes[i].size_bytes = views_.storages[i].size_bytes;
+    std::vector<PlannedBuffer> buffers;
+    for (size_t i = 0; i < storages.size(); ++i) {
+      if (views_.storages[i].kind != Storage::Kind::kArena || storages[i].users.empty()) continue;
       arena.push_back(i);
-      buffers.push_back(lifetimes[i]);
+      buffers.push_back({views_.storages[i].size_bytes, storages[i].users});
     }
-    const MemoryPlan plan = PlanMemory(buffers);
     arena_offsets_.assign(views_.storages.size(), 0);
-    for (size_t i = 0; i < arena.size(); ++i) arena_offsets_[arena[i]] = plan.offsets_bytes[i];
-    program_.arena_bytes = plan.arena_bytes;
+    const auto place = [&](const MemoryPlan& plan) {
+      for (size_t i = 0; i < arena.size(); ++i) arena_offsets_[arena[i]] = plan.offsets_bytes[i];
+      program_.arena_bytes = plan.arena_bytes;
+    };
+    if (!device_.runs_steps_side_by_side()) return place(PlanMemory(buffers, std::less<>()));
+    // What waits for what is known where nothing shares memory.
+    place(PlanMemory(buffers, [](size_t, size_t) { return false; }));
+    Program unshared;
+    for (const Node* node : nodes_) unshared.steps.push_back(OperandsOf(*node));
+    const auto ancestors = StepAncestors(StepDependencies(unshared, [](const ProgramStep&) { return false; }));
+    place(PlanMemory(buffers, [&](size_t step, size_t other) { return step < other && ancestors[other][step]; }));
   }
 
   ProgramOperand MakeOperand(const Value* value) const {
@@ -167,6 +170,14 @@ class ProgramBuilder {
     return operand;
   }
 
+  /// A step with operands alone.
+  ProgramStep OperandsOf(const Node& node) const {
+    ProgramStep step;
+    for (const Value* input : node.inputs()) step.inputs.push_back(MakeOperand(input));
+    for (const Value* output : node.outputs()) step.outputs.push_back(MakeOperand(output));
+    return step;
+  }
+
   static KernelOperand MakeKernelOperand(const Value* value, const ProgramOperand& operand) {
     KernelOperand result{.present = value != nullptr,
                          .dtype = operand.dtype,
@@ -182,22 +193,19 @@ class ProgramBuilder {
 
   void AddStep(const Node& node) {
     const Cost cost = EstimateNodeCost(node);
-    ProgramStep step{.name = node.name(),
-                     .sources = node.sources(),
-                     .op = std::string(node.op().name()),
-                     .attrs = PrintAttrs(node.op())};
+    ProgramStep step = OperandsOf(node);
+    step.name = node.name();
+    step.sources = node.sources();
+    step.op = node.op().name();
+    step.attrs = PrintAttrs(node.op());
     step.compute = ComputeType(node.op());
     step.flops = cost.flops;
     step.bytes = cost.bytes;
     StepProblem problem{.op = &node.op()};
-    for (const Value* input : node.inputs()) {
-      step.inputs.push_back(MakeOperand(input));
-      problem.inputs.push_back(MakeKernelOperand(input, step.inputs.back()));
-    }
-    for (const Value* output : node.outputs()) {
-      step.outputs.push_back(MakeOperand(output));
-      problem.outputs.push_back(MakeKernelOperand(output, step.outputs.back()));
-    }
+    for (size_t i = 0; i < step.inputs.size(); ++i)
+      problem.inputs.push_back(MakeKernelOperand(node.input(i), step.inputs[i]));
+    for (size_t i = 0; i < step.outputs.size(); ++i)
+      problem.outputs.push_back(MakeKernelOperand(node.output(i), step.outputs[i]));
     program_.steps.push_back(std::move(step));
     problems_.push_back(std::move(problem));
   }

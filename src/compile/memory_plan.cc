@@ -4,8 +4,19 @@
 #include <numeric>
 
 namespace tenon {
+namespace {
 
-MemoryPlan PlanMemory(const std::vector<BufferLifetime>& buffers) {
+using IsBefore = std::function<bool(size_t, size_t)>;
+
+bool IsDoneBefore(const PlannedBuffer& buffer, const PlannedBuffer& other, const IsBefore& is_before) {
+  return std::all_of(buffer.users.begin(), buffer.users.end(), [&](size_t step) {
+    return std::all_of(other.users.begin(), other.users.end(), [&](size_t later) { return is_before(step, later); });
+  });
+}
+
+}  // namespace
+
+MemoryPlan PlanMemory(const std::vector<PlannedBuffer>& buffers, const IsBefore& is_before) {
   constexpr int64_t kAlignment = 64;
   std::vector<size_t> order(buffers.size());
   std::iota(order.begin(), order.end(), 0);
@@ -19,7 +30,9 @@ MemoryPlan PlanMemory(const std::vector<BufferLifetime>& buffers) {
     const int64_t size = (buffers[current].size_bytes + kAlignment - 1) / kAlignment * kAlignment;
     int64_t offset = 0;
     for (const size_t other : placed) {
-      if (buffers[other].last < buffers[current].first || buffers[current].last < buffers[other].first) continue;
+      if (IsDoneBefore(buffers[other], buffers[current], is_before) ||
+          IsDoneBefore(buffers[current], buffers[other], is_before))
+        continue;
       const int64_t start = plan.offsets_bytes[other];
       if (offset + size <= start) break;
       offset = std::max(offset, (start + buffers[other].size_bytes + kAlignment - 1) / kAlignment * kAlignment);

@@ -126,9 +126,10 @@ void AddGemmCandidates(std::vector<ConvTactic>& list) {
       {64, 64, 2, 2, 2},  {64, 64, 4, 1, 1},  {128, 16, 4, 1, 1},  {128, 32, 4, 1, 1},  {128, 48, 4, 1, 1},
       {128, 64, 4, 1, 1}, {128, 64, 2, 2, 1}, {128, 80, 4, 1, 1},  {64, 80, 4, 1, 1},   {64, 48, 4, 1, 1},
       {64, 128, 2, 4, 1}, {64, 128, 2, 2, 1}, {128, 128, 2, 2, 1}, {128, 128, 2, 4, 1}, {128, 128, 4, 2, 1},
-      {256, 16, 8, 1, 1}, {256, 32, 8, 1, 1}, {256, 64, 4, 2, 1},  {256, 64, 8, 1, 1}};
+      {256, 16, 8, 1, 1}, {256, 32, 8, 1, 1}, {256, 64, 4, 2, 1},  {256, 64, 8, 1, 1},  {16, 16, 1, 1, 8},
+      {16, 32, 1, 1, 8},  {16, 32, 1, 2, 4},  {32, 32, 1, 1, 8},   {32, 32, 2, 1, 4},   {16, 64, 1, 2, 4}};
   for (const Warps& w : kTiles)
-    for (const int bk : {64, 128, 256})
+    for (const int bk : {64, 128, 256, 512})
       for (const int stages : {3, 4})
         list.push_back({.kernel = ConvKernel::kGemm,
                         .bm = w.bm,
@@ -162,6 +163,25 @@ void AddPatchCandidates(std::vector<ConvTactic>& list) {
                     .tile_w = t.w});
 }
 
+/// The tactic without what seldom changes its time by much: how deep its ring is.
+ConvTactic TileOf(ConvTactic tactic) {
+  tactic.bk = tactic.stages = tactic.weight_stages = 0;
+  return tactic;
+}
+
+/// Few of the candidates are ever timed: variants of one tile are worth less than another tile that costs a little more.
+/// `fit` is in the order of cost.
+void PutOtherTilesFirst(std::vector<std::pair<double, ConvTactic>>& fit) {
+  constexpr double kPenalty = 0.12;
+  std::vector<std::pair<ConvTactic, int>> seen;
+  for (auto& [cost, tactic] : fit) {
+    const ConvTactic tile = TileOf(tactic);
+    auto found = std::find_if(seen.begin(), seen.end(), [&](const auto& other) { return other.first == tile; });
+    if (found == seen.end()) found = seen.insert(seen.end(), {tile, 0});
+    cost *= 1 + kPenalty * found->second++;
+  }
+}
+
 }  // namespace
 
 std::vector<ConvTactic> ConvCandidates(const ConvProblem& p, const DeviceLimits& limits) {
@@ -177,7 +197,10 @@ std::vector<ConvTactic> ConvCandidates(const ConvProblem& p, const DeviceLimits&
     const bool is_too_wide = tactic.kernel != ConvKernel::kDepthwise && tactic.bn >= 2 * std::max(16, p.group_oc());
     if (!is_too_wide && WhyUnfit(p, tactic, limits).empty()) fit.emplace_back(CostOf(p, tactic, limits), tactic);
   }
-  std::stable_sort(fit.begin(), fit.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  const auto by_cost = [](const auto& a, const auto& b) { return a.first < b.first; };
+  std::stable_sort(fit.begin(), fit.end(), by_cost);
+  PutOtherTilesFirst(fit);
+  std::stable_sort(fit.begin(), fit.end(), by_cost);
   // A depthwise kernel wastes nothing; the others multiply mostly zeros there.
   std::stable_partition(fit.begin(), fit.end(),
                         [](const auto& f) { return f.second.kernel == ConvKernel::kDepthwise; });

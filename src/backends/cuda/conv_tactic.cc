@@ -62,7 +62,7 @@ std::string WhyWarpsUnfit(const ConvProblem& p, const ConvTactic& t) {
 }
 
 std::string WhyGemmUnfit(const ConvProblem& p, const ConvTactic& t) {
-  if (t.bk != 64 && t.bk != 128 && t.bk != 256) return "K tiles of 64, 128 or 256 bytes";
+  if (t.bk != 64 && t.bk != 128 && t.bk != 256 && t.bk != 512) return "K tiles of 64, 128, 256 or 512 bytes";
   if (t.bk % (32 * t.split_k) != 0) return "a K tile that its warps can't share";
   if (t.stages < 2 || t.stages > 8) return "2 to 8 stages";
   if (t.threads() / (t.bk / 16) % 8 != 0) return "too few threads for the K tile";

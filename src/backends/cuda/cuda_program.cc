@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/cuda/step_recorder.h"
 #include "backends/strided.h"
 #include "base/error.h"
+#include "engine/step_dependencies.h"
 #include "engine/validate.h"
 
 namespace tenon {
@@ -22,6 +24,9 @@ CudaProgram::CudaProgram(std::shared_ptr<const Program> program, const CudaDevic
   CheckForeignFamilies(*program_, device.families());
   UploadConstants();
   for (const ProgramStep& step : program_->steps) steps_.push_back(MakeStep(step, device));
+  dependencies_ = StepDependencies(*program_, [](const ProgramStep& step) {
+    return FindCudaKernelFamily(step.family)->is_reference();  // copies whole buffers, views included
+  });
 }
 
 CudaProgram::~CudaProgram() { gpu_->Use(); }
@@ -65,7 +70,8 @@ CudaStep CudaProgram::MakeStep(const ProgramStep& step, const CudaDevice& device
                                          .shared_bytes = static_cast<unsigned>(launch.shared_bytes)},
                               .pointers = launch.pointers});
   }
-  scratch_bytes_ = std::max(scratch_bytes_, family.ScratchBytes(ready.description.problem, step.tactic, device));
+  ready.scratch_offset_bytes = scratch_bytes_;
+  scratch_bytes_ += RoundUp(family.ScratchBytes(ready.description.problem, step.tactic, device));
   return ready;
 }
 
@@ -171,10 +177,9 @@ void CudaExecution::LaunchHostStep(size_t index) {
   stream_.CallHost([](void* argument) { static_cast<HostStep*>(argument)->Evaluate(); }, &host);
   for (size_t i = 0; i < step.outputs.size(); ++i)
     stream_.CopyFromHost(AddressOf(step.outputs[i]), host.outputs[i].data(), static_cast<size_t>(host.output_bytes[i]));
-  after_kernel_ = false;
 }
 
-void CudaExecution::LaunchKernels(size_t index) {
+void CudaExecution::LaunchKernels(size_t index, cuda::LaunchOrder order) {
   const ProgramStep& step = program_->program().steps[index];
   const CudaStep& ready = program_->step(index);
   for (const CudaStep::Launch& launch : ready.launches) {
@@ -187,29 +192,28 @@ void CudaExecution::LaunchKernels(size_t index) {
         base = ready.constants.at(operand) != 0 ? ready.constants[operand] : AddressOf(step.inputs.at(operand));
       if (pointer.memory == Memory::kOutput) base = AddressOf(step.outputs.at(operand));
       if (pointer.memory == Memory::kPacked) base = ready.packed;
-      if (pointer.memory == Memory::kScratch) base = scratch_->address();
+      if (pointer.memory == Memory::kScratch) base = scratch_->address() + static_cast<cuda::DevicePtr>(ready.scratch_offset_bytes);
       arguments.push_back(base == 0 ? 0 : base + static_cast<cuda::DevicePtr>(pointer.offset_bytes));
     }
-    // Behind a copy or a call of the host's a kernel can't start early.
-    stream_.Launch(*launch.kernel, launch.config,
-                   after_kernel_ ? cuda::LaunchOrder::kProgrammatic : cuda::LaunchOrder::kSerial, arguments.data());
-    after_kernel_ = true;
+    stream_.Launch(*launch.kernel, launch.config, order, arguments.data());
+    order = cuda::LaunchOrder::kProgrammatic;
   }
-}
-
-void CudaExecution::LaunchStep(size_t index) {
-  if (program_->step(index).on_host)
-    LaunchHostStep(index);
-  else
-    LaunchKernels(index);
 }
 
 const cuda::Graph& CudaExecution::GraphOf(size_t count) {
   std::unique_ptr<cuda::Graph>& graph = graphs_[count];
   if (graph) return *graph;
-  after_kernel_ = false;
+  cuda::StepRecorder recorder(program_->gpu(), stream_, program_->dependencies());
   graph = std::make_unique<cuda::Graph>(program_->gpu().driver(), stream_, [&] {
-    for (size_t i = 0; i < count; ++i) LaunchStep(i);
+    for (size_t i = 0; i < count; ++i) {
+      const cuda::LaunchOrder order = recorder.Begin(i);
+      const bool on_host = program_->step(i).on_host;
+      if (on_host)
+        LaunchHostStep(i);
+      else
+        LaunchKernels(i, order);
+      recorder.End(!on_host);
+    }
   });
   return *graph;
 }

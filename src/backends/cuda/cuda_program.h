@@ -21,6 +21,7 @@ struct CudaStep {
   StepDescription description;
   cuda::DevicePtr packed = 0;
   std::vector<cuda::DevicePtr> constants;  ///< by input; 0 where it is none
+  int64_t scratch_offset_bytes = 0;        ///< of its part of the scratch memory: other steps may run beside it
 };
 
 /// A program made ready to run on this GPU: code loaded, weights in its memory. Immutable: contexts share it.
@@ -34,6 +35,8 @@ class CudaProgram {
   const Program& program() const { return *program_; }
   const CudaStep& step(size_t i) const { return steps_[i]; }
   size_t size() const { return steps_.size(); }
+  /// For each step, those that it waits for.
+  const std::vector<std::vector<size_t>>& dependencies() const { return dependencies_; }
   int64_t scratch_bytes() const { return scratch_bytes_; }
   const cuda::GpuContext& gpu() const { return *gpu_; }
 
@@ -48,10 +51,12 @@ class CudaProgram {
   std::vector<cuda::DevicePtr> packed_, constants_;  ///< addresses, as the program numbers them
   std::map<std::pair<Digest, int>, std::unique_ptr<cuda::GpuKernel>> kernels_;  ///< by source and shared memory
   std::vector<CudaStep> steps_;
+  std::vector<std::vector<size_t>> dependencies_;
   int64_t scratch_bytes_ = 0;
 };
 
-/// One stream of runs of a program: an arena and buffers of its own, the whole program as one graph. Not for two threads
+/// One stream of runs of a program: an arena and buffers of its own, the whole program as one graph, whose steps wait for no
+/// others than they must. Not for two threads
 /// at once; any thread may use it.
 class CudaExecution {
  public:
@@ -79,9 +84,9 @@ class CudaExecution {
 
   cuda::DevicePtr AddressOf(const ProgramOperand& operand) const;
   void MakeHostStep(size_t index);
-  void LaunchStep(size_t index);
   void LaunchHostStep(size_t index);
-  void LaunchKernels(size_t index);
+  /// `order`: of the first one.
+  void LaunchKernels(size_t index, cuda::LaunchOrder order);
   /// The first `count` steps as a graph.
   const cuda::Graph& GraphOf(size_t count);
   double TimeGraph(size_t count);
@@ -95,7 +100,6 @@ class CudaExecution {
   std::unique_ptr<cuda::DeviceBuffer> arena_, scratch_;
   std::map<size_t, std::unique_ptr<HostStep>> host_steps_;  ///< by step
   std::map<size_t, std::unique_ptr<cuda::Graph>> graphs_;   ///< by count of steps
-  bool after_kernel_ = false;  ///< while recording: the last thing in the stream is a kernel
   double last_graph_us_ = 0;
   int64_t memory_bytes_ = 0;
 };

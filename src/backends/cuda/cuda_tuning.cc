@@ -4,7 +4,9 @@
 
 #include "backends/cuda/cuda_device.h"
 #include "backends/cuda/cuda_kernel.h"
+#include "backends/cuda/step_recorder.h"
 #include "base/interrupt.h"
+#include "engine/step_dependencies.h"
 #include "engine/validate.h"
 
 namespace tenon {
@@ -13,7 +15,10 @@ namespace {
 /// Launches of one step in a graph: a kernel of some microseconds is timed to a hundredth.
 constexpr int kLaunches = 20;
 /// The fastest candidates of a task by themselves that are tried in the whole program.
-constexpr size_t kFinalists = 4;
+constexpr size_t kFinalists = 8;
+/// Times that all tasks are gone through in the whole program, as long as it gets faster: what is best for a step depends
+/// on what runs beside it.
+constexpr int kPasses = 3;
 /// A whole program must get faster by more than its time differs between two measurements.
 constexpr double kGain = 0.998;
 
@@ -71,6 +76,8 @@ class Bench {
                      k == 0 ? order : cuda::LaunchOrder::kProgrammatic, arguments.data());
     }
   }
+
+  const cuda::Stream& stream() const { return stream_; }
 
   /// Median microseconds of what `record` launches, as a graph.
   template <class Record>
@@ -157,7 +164,12 @@ class Search {
  public:
   Search(const CudaDevice& device, std::vector<TuneTask>& tasks, const TuneSubject& subject,
          const TimingOptions& options)
-      : device_(device), tasks_(tasks), subject_(subject), options_(options), bench_(device, subject) {
+      : device_(device),
+        tasks_(tasks),
+        subject_(subject),
+        options_(options),
+        bench_(device, subject),
+        dependencies_(StepDependencies(subject.program, [](const ProgramStep&) { return false; })) {
     step_task_.resize(subject.problems.size());
     for (size_t t = 0; t < tasks.size(); ++t) {
       for (const size_t step : tasks[t].steps) step_task_[step] = t;
@@ -233,35 +245,46 @@ class Search {
     return order;
   }
 
-  /// The whole program but for the host's steps, with every task's best.
+  /// The whole program but for the host's steps, with every task's best. Short programs are run more often: their times
+  /// differ by less between two tactics.
   double ProgramUs() {
-    return bench_.TimeUs(3 * options_.rounds, [&] {
-      bool first = true;
+    constexpr double kEnoughUs = 10e3;
+    const int rounds = std::clamp(static_cast<int>(kEnoughUs / program_us_), options_.rounds, 6 * options_.rounds);
+    cuda::StepRecorder recorder(device_.gpu(), bench_.stream(), dependencies_);
+    return program_us_ = bench_.TimeUs(rounds, [&] {
       for (size_t step = 0; step < step_task_.size(); ++step) {
         const Trial& trial = trials_[step_task_[step]][tasks_[step_task_[step]].best];
-        bench_.Launch(trial, step, first ? cuda::LaunchOrder::kSerial : cuda::LaunchOrder::kProgrammatic);
-        first = first && trial.launches.empty();
+        bench_.Launch(trial, step, recorder.Begin(step));
+        recorder.End(!trial.launches.empty());
       }
     });
   }
 
   void TryInProgram() {
     double best_us = ProgramUs();
-    Progress progress("tuning", "tactics in the program", static_cast<int64_t>(tasks_.size()), options_.progress);
-    for (TuneTask& task : tasks_) {
-      const std::vector<size_t> order = Ranked(task);
-      for (size_t rank = 0; !task.known && rank < std::min(kFinalists, order.size()); ++rank) {
-        CheckInterrupt();
-        const size_t before = task.best;
-        if (order[rank] == before) continue;
-        task.best = order[rank];
-        // Confirmed by a second look: over many candidates chance alone makes some look better.
-        if (const double us = ProgramUs(); us < kGain * best_us && ProgramUs() < kGain * best_us)
-          best_us = us;
-        else
-          task.best = before;
+    for (int pass = 0; pass < kPasses; ++pass) {
+      const double before_us = best_us;
+      Progress progress("tuning", "tactics in the program", static_cast<int64_t>(tasks_.size()), options_.progress);
+      for (TuneTask& task : tasks_) {
+        if (!task.known) TryFinalists(task, best_us);
+        progress.Advance();
       }
-      progress.Advance();
+      if (best_us > kGain * before_us) break;
+    }
+  }
+
+  void TryFinalists(TuneTask& task, double& best_us) {
+    const std::vector<size_t> order = Ranked(task);
+    for (size_t rank = 0; rank < std::min(kFinalists, order.size()); ++rank) {
+      CheckInterrupt();
+      const size_t before = task.best;
+      if (order[rank] == before) continue;
+      task.best = order[rank];
+      // Confirmed by a second look: over many candidates chance alone makes some look better.
+      if (const double us = ProgramUs(); us < kGain * best_us && ProgramUs() < kGain * best_us)
+        best_us = us;
+      else
+        task.best = before;
     }
   }
 
@@ -270,8 +293,10 @@ class Search {
   const TuneSubject& subject_;
   const TimingOptions& options_;
   Bench bench_;
+  const std::vector<std::vector<size_t>> dependencies_;  ///< the host's steps, which are left out, hold nothing up
   std::vector<std::vector<Trial>> trials_;  ///< by task and candidate
   std::vector<size_t> step_task_;
+  double program_us_ = 1e6;  ///< when it ran last
 };
 
 }  // namespace

@@ -156,8 +156,7 @@ GpuKernel::GpuKernel(const Driver& driver, std::span<const std::byte> cubin, con
   const DriverApi& api = driver.api();
   driver.Check(api.module_load(&module_, cubin.data()), "load a kernel");
   driver.Check(api.module_function(&function_, module_, entry.c_str()), "find a kernel");
-  constexpr int kGrantedAnyway = 48 << 10;
-  if (shared_bytes > kGrantedAnyway)
+  if (shared_bytes > 0)  // beyond 48 KiB, static memory included, it has to be asked for
     driver.Check(api.function_set(function_, FunctionAttribute::kMaxDynamicSharedBytes, shared_bytes),
                  "grant a kernel its shared memory");
 }
@@ -221,6 +220,28 @@ void Stream::Launch(const GpuKernel& kernel, LaunchConfig config, LaunchOrder or
   }
   void* parameters[] = {arguments};
   driver_.Check(driver_.api().launch(&config, kernel.function(), parameters, nullptr), "launch a kernel");
+}
+
+void Stream::Follow(std::span<const GraphNode> producers) const {
+  constexpr unsigned kSet = 1;  // not add to
+  std::vector<NodeHandle> nodes;
+  std::vector<GraphEdge> edges;
+  for (const GraphNode& producer : producers) {
+    nodes.push_back(producer.handle);
+    edges.push_back(producer.releases_early ? kProgrammaticEdge : GraphEdge{});
+  }
+  driver_.Check(driver_.api().stream_follow(stream_, nodes.data(), edges.data(), nodes.size(), kSet),
+                "order the steps of a graph");
+}
+
+std::vector<NodeHandle> Stream::LastNodes() const {
+  int status = 0;
+  const NodeHandle* nodes = nullptr;
+  const GraphEdge* edges = nullptr;
+  size_t count = 0;
+  driver_.Check(driver_.api().stream_capture_info(stream_, &status, nullptr, nullptr, &nodes, &edges, &count),
+                "describe a graph");
+  return {nodes, nodes + count};
 }
 
 void Graph::Begin(const Stream& stream) const {

@@ -33,6 +33,8 @@ class Driver {
 
   const DriverApi& api() const { return api_; }
   int version() const { return version_; }  ///< 13000 for CUDA 13.0
+  /// Whether graphs can say what each kernel waits for (CUDA 12.3).
+  bool has_graph_edges() const { return api_.stream_capture_info != nullptr && api_.stream_follow != nullptr; }
   std::vector<GpuInfo> Gpus() const;
 
   /// Throws Error(kUnsupportedDevice) that names `what` was done unless `result` is success.
@@ -128,6 +130,13 @@ enum class LaunchOrder {
   kProgrammatic,  ///< may start early; its kernel waits for the previous one itself (griddepcontrol, sm_90 up)
 };
 
+/// A node of a graph, for what follows it.
+struct GraphNode {
+  NodeHandle handle = nullptr;
+  bool releases_early = false;  ///< a kernel whose successors wait for it themselves
+  friend bool operator==(const GraphNode&, const GraphNode&) = default;
+};
+
 class Stream {
  public:
   explicit Stream(const Driver& driver);
@@ -145,6 +154,10 @@ class Stream {
   void CallHost(void (*function)(void*), void* argument) const;
   /// `arguments`: the kernel's one parameter, a struct passed by value.
   void Launch(const GpuKernel& kernel, LaunchConfig config, LaunchOrder order, void* arguments) const;
+  /// While a graph is recorded, with a driver that has_graph_edges: what comes next waits for these alone.
+  void Follow(std::span<const GraphNode> producers) const;
+  /// Likewise: what comes next waits for these.
+  std::vector<NodeHandle> LastNodes() const;
 
  private:
   const Driver& driver_;

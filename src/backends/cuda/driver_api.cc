@@ -41,6 +41,8 @@ std::string DriverApi::LoadFrom(const SharedLibrary& library) {
   load("cuStreamSynchronize", stream_synchronize);
   load("cuStreamBeginCapture_v2", stream_begin_capture);
   load("cuStreamEndCapture", stream_end_capture);
+  library.Load("cuStreamGetCaptureInfo_v3", stream_capture_info);
+  library.Load("cuStreamUpdateCaptureDependencies_v2", stream_follow);
   load("cuGraphInstantiateWithFlags", graph_instantiate);
   load("cuGraphDestroy", graph_destroy);
   load("cuGraphLaunch", graph_launch);

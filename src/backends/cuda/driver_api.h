@@ -20,6 +20,7 @@ using FunctionHandle = struct FunctionTag*;
 using StreamHandle = struct StreamTag*;
 using EventHandle = struct EventTag*;
 using GraphHandle = struct GraphTag*;
+using NodeHandle = struct NodeTag*;
 using GraphExecHandle = struct GraphExecTag*;
 
 /// CUdevice_attribute
@@ -59,6 +60,16 @@ struct LaunchConfig {
 };
 static_assert(sizeof(LaunchConfig) == 56);
 
+/// CUgraphEdgeData: by default the later node waits for the end of the earlier one.
+struct GraphEdge {
+  unsigned char from_port = 0;  ///< 1: from where a kernel lets its successors start
+  unsigned char to_port = 0;
+  unsigned char type = 0;  ///< 1: the later kernel waits itself
+  unsigned char reserved[5] = {};
+};
+inline constexpr GraphEdge kProgrammaticEdge{.from_port = 1, .type = 1};
+static_assert(sizeof(GraphEdge) == 8);
+
 /// libcuda's functions; each returns CUresult.
 struct DriverApi {
   Result (*init)(unsigned flags) = nullptr;
@@ -96,6 +107,11 @@ struct DriverApi {
   Result (*stream_synchronize)(StreamHandle stream) = nullptr;
   Result (*stream_begin_capture)(StreamHandle stream, int mode) = nullptr;
   Result (*stream_end_capture)(StreamHandle stream, GraphHandle* graph) = nullptr;
+  /// Null in drivers before CUDA 12.3, as is the next.
+  Result (*stream_capture_info)(StreamHandle stream, int* status, uint64_t* id, GraphHandle* graph,
+                                const NodeHandle** nodes, const GraphEdge** edges, size_t* count) = nullptr;
+  Result (*stream_follow)(StreamHandle stream, const NodeHandle* nodes, const GraphEdge* edges, size_t count,
+                          unsigned flags) = nullptr;
   Result (*graph_instantiate)(GraphExecHandle* exec, GraphHandle graph, unsigned long long flags) = nullptr;
   Result (*graph_destroy)(GraphHandle graph) = nullptr;
   Result (*graph_launch)(GraphExecHandle exec, StreamHandle stream) = nullptr;

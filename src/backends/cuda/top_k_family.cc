@@ -13,6 +13,8 @@ namespace {
 
 /// Entries of 8 bytes that are sorted in shared memory.
 constexpr int64_t kMostTaken = 2048;
+/// What else a block has in shared memory, rounded up.
+constexpr int64_t kHistogramBytes = 2048;
 
 size_t AxisOf(const StepProblem& problem) {
   const int64_t axis = dynamic_cast<const TopK&>(*problem.op).axis;
@@ -51,24 +53,28 @@ std::string TopKFamily::Supports(const StepProblem& problem, const CudaDevice&) 
 }
 
 std::vector<KernelLaunch> TopKFamily::Lower(const StepProblem& problem, const std::string& tactic,
-                                            const CudaDevice&) const {
+                                            const CudaDevice& device) const {
   CheckNoParameters(name(), tactic);
   const KernelOperand &x = problem.inputs[0], &values = problem.outputs[0];
   const KernelOperand absent, &indices = problem.outputs.size() > 1 ? problem.outputs[1] : absent;
   const RowDims in = RowsOf(problem, x);
   const int64_t k = (values.present ? values : indices).shape[AxisOf(problem)];
+  const int64_t sorted = std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(k, 2)));
+  const int64_t keys_bytes = 4 * in.elems.count();
+  const bool in_shared = keys_bytes + 8 * sorted + kHistogramBytes <= device.limits.shared_bytes_per_block;
   std::string text = "#include \"region.cuh\"\nnamespace problem {\n";
   text += fmt::format(
-      "constexpr uint32 kElems = {};\nconstexpr int kK = {}, kSorted = {};\nconstexpr bool kLargest = {};\n",
-      in.elems.count(), k, std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(k, 2))),
-      dynamic_cast<const TopK&>(*problem.op).largest);
+      "constexpr uint32 kElems = {};\nconstexpr int kK = {}, kSorted = {};\n"
+      "constexpr bool kLargest = {}, kKeysInShared = {};\n",
+      in.elems.count(), k, sorted, dynamic_cast<const TopK&>(*problem.op).largest, in_shared);
   text += OperandFunctions("In", in) + OperandFunctions("Value", RowsOf(problem, values)) +
           OperandFunctions("Index", RowsOf(problem, indices));
   text += LoadFunction("LoadX", x.dtype) + StoreFunction("StoreY", x.dtype);
   text += "}  // namespace problem\n#include \"top_k.cu\"\n";
   return {{.source = {.entry = "top_k_kernel", .text = std::move(text)},
            .grid_x = static_cast<unsigned>(in.rows.count()),
-           .threads = 512,
+           .threads = 1024,
+           .shared_bytes = in_shared ? static_cast<int>(keys_bytes) : 0,
            .pointers = {KernelPointer::Input(0), values.present ? KernelPointer::Output(0) : KernelPointer{},
                         indices.present ? KernelPointer::Output(1) : KernelPointer{}}}};
 }
