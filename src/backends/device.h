@@ -86,8 +86,6 @@ class Device {
   /// Preferred first.
   virtual std::span<const KernelFamily* const> families() const = 0;
 
-  /// How much further than a CPU's best guesses its candidates should be looked through.
-  virtual size_t tuning_breadth() const { return 1; }
   /// Times the candidates of all tasks that aren't known, as they will run: in the program, with its caches. Sets their
   /// times and the best, which need not have the least time by itself. Throws Error(kInterrupted) after Ctrl-C.
   virtual void TimeCandidates(std::vector<TuneTask>& tasks, const TuneSubject& subject,

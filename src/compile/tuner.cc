@@ -9,7 +9,7 @@
 namespace tenon {
 namespace {
 
-/// Candidates per problem (times the device's tuning_breadth) and rounds of timing, by effort.
+/// Candidates per problem and rounds of timing, by effort.
 struct Effort {
   size_t candidates;
   int rounds;
@@ -106,7 +106,7 @@ Tasks CollectTasks(const Program& program, const std::vector<StepProblem>& probl
                     .candidates = FindCandidates(program.steps[i], problems[i], device, options)};
       task.times_us.resize(task.candidates.size());
       if (!TakeFromCache(task, cache.Find(key))) {
-        const size_t limit = kEfforts[options.effort].candidates * device.tuning_breadth();
+        const size_t limit = kEfforts[options.effort].candidates;
         if (task.candidates.size() > limit) task.candidates.resize(limit);
         task.times_us.resize(task.candidates.size());
         task.known = options.effort == 0;  // else even what leaves no choice is timed: who compares precisions asks

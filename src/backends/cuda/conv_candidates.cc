@@ -163,25 +163,6 @@ void AddPatchCandidates(std::vector<ConvTactic>& list) {
                     .tile_w = t.w});
 }
 
-/// The tactic without what seldom changes its time by much: how deep its ring is.
-ConvTactic TileOf(ConvTactic tactic) {
-  tactic.bk = tactic.stages = tactic.weight_stages = 0;
-  return tactic;
-}
-
-/// Few of the candidates are ever timed: variants of one tile are worth less than another tile that costs a little more.
-/// `fit` is in the order of cost.
-void PutOtherTilesFirst(std::vector<std::pair<double, ConvTactic>>& fit) {
-  constexpr double kPenalty = 0.12;
-  std::vector<std::pair<ConvTactic, int>> seen;
-  for (auto& [cost, tactic] : fit) {
-    const ConvTactic tile = TileOf(tactic);
-    auto found = std::find_if(seen.begin(), seen.end(), [&](const auto& other) { return other.first == tile; });
-    if (found == seen.end()) found = seen.insert(seen.end(), {tile, 0});
-    cost *= 1 + kPenalty * found->second++;
-  }
-}
-
 }  // namespace
 
 std::vector<ConvTactic> ConvCandidates(const ConvProblem& p, const DeviceLimits& limits) {
@@ -197,10 +178,7 @@ std::vector<ConvTactic> ConvCandidates(const ConvProblem& p, const DeviceLimits&
     const bool is_too_wide = tactic.kernel != ConvKernel::kDepthwise && tactic.bn >= 2 * std::max(16, p.group_oc());
     if (!is_too_wide && WhyUnfit(p, tactic, limits).empty()) fit.emplace_back(CostOf(p, tactic, limits), tactic);
   }
-  const auto by_cost = [](const auto& a, const auto& b) { return a.first < b.first; };
-  std::stable_sort(fit.begin(), fit.end(), by_cost);
-  PutOtherTilesFirst(fit);
-  std::stable_sort(fit.begin(), fit.end(), by_cost);
+  std::stable_sort(fit.begin(), fit.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   // A depthwise kernel wastes nothing; the others multiply mostly zeros there.
   std::stable_partition(fit.begin(), fit.end(),
                         [](const auto& f) { return f.second.kernel == ConvKernel::kDepthwise; });

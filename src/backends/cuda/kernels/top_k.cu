@@ -75,10 +75,12 @@ DEVICE void Count(Shared& shared, const Keys& keys, uint64 prefix, int shift) {
       const uint64 entry = keys.Entry(i);
       if (shift == 56 || entry >> (shift + 8) == prefix) digit = uint32(entry >> shift) & 255u;
     }
-    // Scores share their leading digits: one addition for all lanes that have the same.
-    if (!__any_sync(0xffffffffu, digit != kNone)) continue;
-    const uint32 peers = __match_any_sync(0xffffffffu, digit);
-    if (digit != kNone && (threadIdx.x & 31) == __ffs(peers) - 1) atomicAdd(&shared.histogram[digit], __popc(peers));
+    if (shift == 56) {  // scores share their leading digits: one addition for all lanes that have the same
+      const uint32 peers = __match_any_sync(0xffffffffu, digit);
+      if (digit != kNone && (threadIdx.x & 31) == __ffs(peers) - 1) atomicAdd(&shared.histogram[digit], __popc(peers));
+    } else if (digit != kNone) {
+      atomicAdd(&shared.histogram[digit], 1u);
+    }
   }
   __syncthreads();
 }
