@@ -1,10 +1,11 @@
-// The convolution kernels on the GPU at hand, against a reference in FP64: check_conv [TACTICS a case] [NAME part]
-// [KERNEL]. For each case the cost model's first tactics (of kernels whose name begins with KERNEL) and others drawn
+// The convolution kernels on the GPU at hand, against a reference in FP64: check_conv [TACTICS a case] [NAME parts]
+// [KERNEL]. Cases: those whose name has one of the parts, "odd,stem", in it. For each case the cost model's first tactics (of kernels whose name begins with KERNEL) and others drawn
 // evenly from the rest; FAILED lines and exit status 1 where one is wrong.
 #include <fmt/format.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <sstream>
 #include <thread>
 
 #include "base/error.h"
@@ -54,13 +55,20 @@ std::vector<ConvTactic> TacticsOf(const ConvProblem& flat, const DeviceLimits& l
   return tactics;
 }
 
-int Main(size_t count, const std::string& part, const std::string& kernel) {
+bool HasOneOf(const std::string& name, const std::string& parts) {
+  std::istringstream list(parts);
+  for (std::string part; std::getline(list, part, ',');)
+    if (name.find(part) != std::string::npos) return true;
+  return parts.empty();
+}
+
+int Main(size_t count, const std::string& parts, const std::string& kernel) {
   GpuLab lab("");
   fmt::print("{}, compute capability {}, CUDA {}, NVRTC {}\n", lab.context.gpu().name, lab.context.gpu().capability,
              VersionText(lab.context.driver().version()), VersionText(lab.nvrtc.version()));
   std::vector<ConvCase> cases;
   for (ConvCase& test : ConvCases())
-    if (test.name.find(part) != std::string::npos) cases.push_back(std::move(test));
+    if (HasOneOf(test.name, parts)) cases.push_back(std::move(test));
   std::vector<std::vector<ConvTactic>> tactics;
   std::vector<KernelSource> sources;
   for (size_t i = 0; i < cases.size(); ++i) {

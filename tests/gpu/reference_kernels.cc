@@ -3,8 +3,7 @@
 namespace tenon::cuda {
 
 const char* const kReferenceKernels = R"CUDA(
-typedef long long int64;
-typedef unsigned long long uint64;
+#include "ptx.cuh"
 struct View { uint64 base; int64 n, h, w, c; int type, scale; };
 struct CheckParams {
   int n, ic, ih, iw, oc, oh, ow, kh, kw, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, groups;
@@ -19,10 +18,10 @@ struct CheckParams {
 struct FillParams { uint64 to; int64 count; int type; unsigned seed; };
 
 __device__ float half_value(unsigned short bits) {
-  float f; asm("{.reg .b16 h; mov.b16 h, %1; cvt.f32.f16 %0, h;}" : "=f"(f) : "h"(bits)); return f;
+  return ptx::UnpackFloat16s(bits).x;
 }
 __device__ unsigned short half_bits(float f) {
-  unsigned short h; asm("{.reg .b16 h; cvt.rn.f16.f32 h, %1; mov.b16 %0, h;}" : "=h"(h) : "f"(f)); return h;
+  return (unsigned short)ptx::PackFloat16s(f, 0.f);
 }
 __device__ unsigned short bfloat_bits(float f) {
   unsigned u = __float_as_uint(f); return (unsigned short)((u + 0x7fff + ((u >> 16) & 1)) >> 16);

@@ -6,56 +6,30 @@ enum class Type { kFloat32, kFloat16, kBFloat16, kUInt8 };
 
 DEVICE constexpr int SizeOf(Type type) { return type == Type::kFloat32 ? 4 : type == Type::kUInt8 ? 1 : 2; }
 
-DEVICE uint32 PackBFloat16s(float low, float high) {
-#if __CUDA_ARCH__ >= 800
-  uint32 v;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(v) : "f"(high), "f"(low));
-  return v;
-#else
-  const auto bits = [](float f) {  // to the nearest, ties to even
-    const uint32 b = __float_as_uint(f);
-    return f != f ? 0x7fffu : (b + 0x7fffu + (b >> 16 & 1u)) >> 16;
-  };
-  return bits(low) | bits(high) << 16;
-#endif
-}
-
 /// Two half floats (or bfloat16s), the first in the low bits.
 template <Type kType>
 DEVICE uint32 PackHalves(float low, float high) {
-  uint32 v;
   if constexpr (kType == Type::kFloat16)
-    asm("{.reg .b16 l, h; cvt.rn.f16.f32 l, %1; cvt.rn.f16.f32 h, %2; mov.b32 %0, {l, h};}"
-        : "=r"(v)
-        : "f"(low), "f"(high));
+    return ptx::PackFloat16s(low, high);
   else
-    v = PackBFloat16s(low, high);
-  return v;
+    return ptx::PackBFloat16s(low, high);
 }
 
 template <Type kType>
 DEVICE float2 UnpackHalves(uint32 v) {
   if constexpr (kType == Type::kBFloat16)
     return make_float2(__uint_as_float(v << 16), __uint_as_float(v & 0xffff0000u));
-  float2 f;
-  asm("{.reg .b16 l, h; mov.b32 {l, h}, %2; cvt.f32.f16 %0, l; cvt.f32.f16 %1, h;}" : "=f"(f.x), "=f"(f.y) : "r"(v));
-  return f;
+  else
+    return ptx::UnpackFloat16s(v);
 }
 
 /// The greater ones of two pairs, leaving NaN out where the other is a number.
 template <Type kType>
 DEVICE uint32 MaxHalves(uint32 a, uint32 b) {
-#if __CUDA_ARCH__ >= 800
-  uint32 v;
   if constexpr (kType == Type::kFloat16)
-    asm("max.f16x2 %0, %1, %2;" : "=r"(v) : "r"(a), "r"(b));
+    return ptx::MaxFloat16s(a, b);
   else
-    asm("max.bf16x2 %0, %1, %2;" : "=r"(v) : "r"(a), "r"(b));
-  return v;
-#else
-  const float2 x = UnpackHalves<kType>(a), y = UnpackHalves<kType>(b);
-  return PackHalves<kType>(fmaxf(x.x, y.x), fmaxf(x.y, y.y));
-#endif
+    return ptx::MaxBFloat16s(a, b);
 }
 
 /// One element as a float; bytes as the integer that they are.

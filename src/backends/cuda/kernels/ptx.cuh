@@ -239,6 +239,55 @@ DEVICE float Reciprocal(float x) {
   return y;
 }
 
+/// Two half floats, the first in the low bits.
+DEVICE uint32 PackFloat16s(float low, float high) {
+  uint32 v;
+  asm("{.reg .b16 l, h; cvt.rn.f16.f32 l, %1; cvt.rn.f16.f32 h, %2; mov.b32 %0, {l, h};}"
+      : "=r"(v)
+      : "f"(low), "f"(high));
+  return v;
+}
+DEVICE float2 UnpackFloat16s(uint32 v) {
+  float2 f;
+  asm("{.reg .b16 l, h; mov.b32 {l, h}, %2; cvt.f32.f16 %0, l; cvt.f32.f16 %1, h;}" : "=f"(f.x), "=f"(f.y) : "r"(v));
+  return f;
+}
+/// Two bfloat16s.
+DEVICE uint32 PackBFloat16s(float low, float high) {
+#if __CUDA_ARCH__ >= 800
+  uint32 v;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(v) : "f"(high), "f"(low));
+  return v;
+#else
+  const auto bits = [](float f) {  // to the nearest, ties to even
+    const uint32 b = __float_as_uint(f);
+    return f != f ? 0x7fffu : (b + 0x7fffu + (b >> 16 & 1u)) >> 16;
+  };
+  return bits(low) | bits(high) << 16;
+#endif
+}
+/// The greater ones of two pairs, leaving NaN out where the other is a number.
+DEVICE uint32 MaxFloat16s(uint32 a, uint32 b) {
+#if __CUDA_ARCH__ >= 800
+  uint32 v;
+  asm("max.f16x2 %0, %1, %2;" : "=r"(v) : "r"(a), "r"(b));
+  return v;
+#else
+  const float2 x = UnpackFloat16s(a), y = UnpackFloat16s(b);
+  return PackFloat16s(fmaxf(x.x, y.x), fmaxf(x.y, y.y));
+#endif
+}
+DEVICE uint32 MaxBFloat16s(uint32 a, uint32 b) {
+#if __CUDA_ARCH__ >= 800
+  uint32 v;
+  asm("max.bf16x2 %0, %1, %2;" : "=r"(v) : "r"(a), "r"(b));
+  return v;
+#else
+  return PackBFloat16s(fmaxf(__uint_as_float(a << 16), __uint_as_float(b << 16)),
+                       fmaxf(__uint_as_float(a & 0xffff0000u), __uint_as_float(b & 0xffff0000u)));
+#endif
+}
+
 DEVICE float ShuffleXor(float v, int mask) { return __shfl_xor_sync(0xffffffffu, v, mask); }
 DEVICE int ShuffleXor(int v, int mask) { return __shfl_xor_sync(0xffffffffu, v, mask); }
 
