@@ -1,6 +1,7 @@
 // libcuda.so.1 for machines without a GPU: device memory is the host's, kernels run on fibers (fibers.h), what is
 // asynchronous on a GPU is done at once, and the nodes of a graph run in an order drawn at random from those that its
-// edges allow, so that an edge that is missing shows. One device of compute capability 8.9.
+// edges allow, so that an edge that is missing shows. One device of compute
+// capability 9.0, or EMULATED_CAPABILITY.
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -42,7 +43,7 @@ struct Graph {
 };
 struct Stream {
   Graph* capture = nullptr;
-  std::vector<Node*> last;          ///< what the next node follows
+  std::vector<Node*> last;            ///< what the next node follows
   std::vector<GraphEdge> last_edges;  ///< of those
 };
 struct Module {
@@ -77,7 +78,8 @@ Result RunGraph(const Graph& graph) {
     std::vector<size_t> ready;
     for (size_t i = 0; i < left.size(); ++i) {
       const auto& after = left[i]->after;
-      if (std::none_of(after.begin(), after.end(), [&](Node* node) { return std::find(left.begin(), left.end(), node) != left.end(); }))
+      if (std::none_of(after.begin(), after.end(),
+                       [&](Node* node) { return std::find(left.begin(), left.end(), node) != left.end(); }))
         ready.push_back(i);
     }
     const size_t chosen = ready[random() % ready.size()];
@@ -89,8 +91,9 @@ Result RunGraph(const Graph& graph) {
 
 Result RunKernel(const EmulatedKernel& kernel, const void* arguments, const LaunchConfig& config) {
   const std::lock_guard lock(running);
-  const std::string why = RunEmulatedKernel(kernel, arguments, {config.grid_x, config.grid_y, config.grid_z},
-                                            {config.block_x, config.block_y, config.block_z}, config.shared_bytes, seed++);
+  const std::string why =
+      RunEmulatedKernel(kernel, arguments, {config.grid_x, config.grid_y, config.grid_z},
+                        {config.block_x, config.block_y, config.block_z}, config.shared_bytes, seed++);
   if (why.empty()) return kSuccess;
   fprintf(stderr, "emulated GPU: %s\n", why.c_str());
   return kLaunchFailed;
@@ -117,7 +120,9 @@ void* LoadLibrary(const void* image) {
 }
 
 template <class T>
-T* As(void* handle) { return static_cast<T*>(handle); }
+T* As(void* handle) {
+  return static_cast<T*>(handle);
+}
 
 }  // namespace
 
@@ -135,11 +140,16 @@ Result cuGetErrorName(Result result, const char** text) {
 Result cuGetErrorString(Result, const char** text) { return *text = "the emulated GPU failed", kSuccess; }
 Result cuDeviceGetCount(int* count) { return *count = 1, kSuccess; }
 Result cuDeviceGet(int* device, int ordinal) { return *device = ordinal, ordinal == 0 ? kSuccess : kInvalidValue; }
-Result cuDeviceGetName(char* name, int length, int) { return snprintf(name, static_cast<size_t>(length), "emulated GPU"), kSuccess; }
+Result cuDeviceGetName(char* name, int length, int) {
+  return snprintf(name, static_cast<size_t>(length), "emulated GPU"), kSuccess;
+}
 Result cuDeviceTotalMem_v2(size_t* bytes, int) { return *bytes = kMemoryBytes, kSuccess; }
 Result cuDeviceGetAttribute(int* value, int attribute, int) {
-  static const std::map<int, int> values = {{13, 1000000}, {16, 4}, {36, 1000000}, {38, 1 << 20},
-                                            {75, 8},       {76, 9}, {81, 100 << 10}, {97, 99 << 10}};
+  const char* wanted = getenv("EMULATED_CAPABILITY");
+  const int capability = wanted != nullptr ? atoi(wanted) : 90;
+  const std::map<int, int> values = {
+      {13, 1000000},         {16, 4},         {36, 1000000},  {38, 1 << 20}, {75, capability / 10},
+      {76, capability % 10}, {81, 228 << 10}, {97, 227 << 10}};
   return *value = values.at(attribute), kSuccess;
 }
 Result cuDevicePrimaryCtxRetain(void** context, int) { return *context = &allocations, kSuccess; }
@@ -184,9 +194,8 @@ Result cuMemHostAlloc(void** memory, size_t bytes, unsigned) {
 }
 Result cuMemFreeHost(void* memory) { return free(memory), kSuccess; }
 Result cuMemcpyAsync(DevicePtr to, DevicePtr from, size_t bytes, void* stream) {
-  return Do(As<Stream>(stream), [=] {
-    return memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes), kSuccess;
-  });
+  return Do(As<Stream>(stream),
+            [=] { return memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes), kSuccess; });
 }
 Result cuLaunchHostFunc(void* stream, void (*function)(void*), void* argument) {
   return Do(As<Stream>(stream), [=] { return function(argument), kSuccess; });
@@ -208,7 +217,7 @@ Result cuModuleGetFunction(void** function, void* module, const char*) {
   return *function == nullptr ? kNotFound : kSuccess;
 }
 Result cuFuncGetAttribute(int* value, int, void*) { return *value = 0, kSuccess; }
-Result cuFuncSetAttribute(void*, int, int value) { return value <= 99 << 10 ? kSuccess : kInvalidValue; }
+Result cuFuncSetAttribute(void*, int, int value) { return value <= 227 << 10 ? kSuccess : kInvalidValue; }
 Result cuLaunchKernelEx(const LaunchConfig* config, void* function, void** parameters, void**) {
   const auto& kernel = *As<const EmulatedKernel>(function);
   std::vector<unsigned char> arguments(kernel.arguments_bytes);
@@ -228,8 +237,8 @@ Result cuStreamBeginCapture_v2(void* stream, int) {
 Result cuStreamEndCapture(void* stream, void** graph) {
   return *graph = std::exchange(*As<Stream>(stream), {}).capture, kSuccess;
 }
-Result cuStreamGetCaptureInfo_v3(void* stream, int* status, uint64_t*, void**, Node* const** nodes, const GraphEdge** edges,
-                                 size_t* count) {
+Result cuStreamGetCaptureInfo_v3(void* stream, int* status, uint64_t*, void**, Node* const** nodes,
+                                 const GraphEdge** edges, size_t* count) {
   const Stream& from = *As<Stream>(stream);
   *status = from.capture != nullptr;
   *nodes = from.last.data();

@@ -29,11 +29,30 @@ std::string ReadFile(const fs::path& path) {
 }
 void WriteFile(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
 
+/// The warpgroup's matrix instruction, written by the host for the width of a tile, as the emulator has it.
+void ReplaceMultiplyAsync(std::string& text) {
+  const size_t begin = text.find("namespace ptx {\nDEVICE void MultiplyAsync(");
+  if (begin == std::string::npos) return;
+  constexpr std::string_view kEnd = "}  // namespace ptx\n";
+  const size_t end = text.find(kEnd, begin) + kEnd.size();
+  const std::string was = text.substr(begin, end - begin);
+  const bool is_int8 = was.find("u8.s8") != std::string::npos, is_bfloat16 = was.find("bf16") != std::string::npos;
+  text.replace(begin, end - begin,
+               std::string("namespace ptx {\ntemplate <class Sum, int kCount>\n"
+                           "void MultiplyAsync(Sum (&d)[kCount], uint64 a, uint64 b, int accumulate) {\n"
+                           "  MultiplyOperands<") +
+                   (is_int8       ? "Bytes"
+                    : is_bfloat16 ? "BFloat16"
+                                  : "Half") +
+                   ">(d, a, b, accumulate);\n}\n}\n");
+}
+
 /// Dynamic shared memory is the driver's (ptx.cuh); what is left of __shared__ is static.
 std::string ForCpu(std::string text) {
   constexpr std::string_view kDynamic = "extern __shared__", kExternal = "extern";
   for (size_t at = text.find(kDynamic); at != std::string::npos; at = text.find(kDynamic, at))
     text.replace(at, kDynamic.size(), kExternal);
+  ReplaceMultiplyAsync(text);
   return text;
 }
 
@@ -47,9 +66,11 @@ bool Compile(Program& program, const fs::path& folder) {
   WriteFile(folder / "kernel.cc",
             "#include \"ptx.cuh\"\n" + ForCpu(program.text) + "\nEMULATED_KERNEL(" + EntryOf(program) + ")\n");
   const std::string at = folder.string(), log = at + "/log";
-  const std::string command = std::string(EMULATOR_COMPILER) +
-                              " -std=c++20 -O1 -w -fPIC -shared -fno-strict-aliasing -D__CUDA_ARCH__=890 -o " + at +
-                              "/kernel.so " + at + "/kernel.cc > " + log + " 2>&1";
+  // Hidden: the static variables of two kernels' templates may have one name, and are not to be one.
+  const std::string command =
+      std::string(EMULATOR_COMPILER) +
+      " -std=c++20 -O1 -w -fPIC -shared -fvisibility=hidden -fno-strict-aliasing -D__CUDA_ARCH__=900 -o " + at +
+      "/kernel.so " + at + "/kernel.cc > " + log + " 2>&1";
   const bool compiled = system(command.c_str()) == 0;
   program.log = compiled ? "0 bytes stack frame, 0 bytes spill stores" : ReadFile(log);
   program.code = ReadFile(folder / "kernel.so");
@@ -65,7 +86,7 @@ extern "C" {
 int nvrtcVersion(int* major, int* minor) { return *major = 13, *minor = 0, kSuccess; }
 const char* nvrtcGetErrorString(int) { return "the emulated compiler failed"; }
 int nvrtcGetNumSupportedArchs(int* count) { return *count = 1, kSuccess; }
-int nvrtcGetSupportedArchs(int* list) { return *list = 89, kSuccess; }
+int nvrtcGetSupportedArchs(int* list) { return *list = 90, kSuccess; }
 
 int nvrtcCreateProgram(void** program, const char* text, const char* name, int headers, const char* const* texts,
                        const char* const* names) {

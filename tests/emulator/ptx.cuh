@@ -1,6 +1,6 @@
 #pragma once
-// kernels/ptx.cuh for the CPU: the same functions with the same results, by the emulated driver (emulator.h). The rest of
-// a kernel is its own text. Matrix instructions of warpgroups and their barriers (sm_90) are not here.
+// kernels/ptx.cuh for the CPU: the same functions with the same results, by the emulated driver (emulator.h). The rest
+// of a kernel is its own text.
 #include <math.h>
 #include <string.h>
 
@@ -25,12 +25,24 @@ static Emulator* emulator = nullptr;
 #define blockDim (emulator->block_size)
 #define gridDim (emulator->grid_size)
 
-struct alignas(8) float2 { float x, y; };
-struct alignas(16) float4 { float x, y, z, w; };
-struct alignas(8) uint2 { uint32 x, y; };
-struct alignas(16) uint4 { uint32 x, y, z, w; };
-struct alignas(8) int2 { int x, y; };
-struct alignas(16) int4 { int x, y, z, w; };
+struct alignas(8) float2 {
+  float x, y;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+struct alignas(8) uint2 {
+  uint32 x, y;
+};
+struct alignas(16) uint4 {
+  uint32 x, y, z, w;
+};
+struct alignas(8) int2 {
+  int x, y;
+};
+struct alignas(16) int4 {
+  int x, y, z, w;
+};
 inline float2 make_float2(float x, float y) { return {x, y}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 inline uint2 make_uint2(uint32 x, uint32 y) { return {x, y}; }
@@ -39,9 +51,13 @@ inline uint4 make_uint4(uint32 x, uint32 y, uint32 z, uint32 w) { return {x, y, 
 using std::isinf;
 using std::isnan;
 template <class T>
-constexpr T min(T a, T b) { return b < a ? b : a; }
+constexpr T min(T a, T b) {
+  return b < a ? b : a;
+}
 template <class T>
-constexpr T max(T a, T b) { return a < b ? b : a; }
+constexpr T max(T a, T b) {
+  return a < b ? b : a;
+}
 
 inline float __int_as_float(int v) { return __builtin_bit_cast(float, v); }
 inline float __uint_as_float(uint32 v) { return __builtin_bit_cast(float, v); }
@@ -73,13 +89,17 @@ struct Asked {
   int argument;
 };
 template <class T>
-T OfLaneXor(int lane, const Asked<T>* const* in) { return in[lane ^ in[lane]->argument]->value; }
+T OfLaneXor(int lane, const Asked<T>* const* in) {
+  return in[lane ^ in[lane]->argument]->value;
+}
 template <class T>
 T OfLaneBefore(int lane, const Asked<T>* const* in) {
   return in[lane >= in[lane]->argument ? lane - in[lane]->argument : lane]->value;
 }
 template <class T>
-T OfLane(int lane, const Asked<T>* const* in) { return in[in[lane]->argument & 31]->value; }
+T OfLane(int lane, const Asked<T>* const* in) {
+  return in[in[lane]->argument & 31]->value;
+}
 template <class T>
 uint32 LanesThatEqual(int lane, const T* const* in) {
   uint32 mask = 0;
@@ -96,13 +116,21 @@ inline int Nothing(int, const int* const*) { return 0; }
 }  // namespace emulated
 
 template <class T>
-T __shfl_xor_sync(uint32, T v, int mask) { return emulated::Warp<T, emulated::Asked<T>, emulated::OfLaneXor<T>>({v, mask}); }
+T __shfl_xor_sync(uint32, T v, int mask) {
+  return emulated::Warp<T, emulated::Asked<T>, emulated::OfLaneXor<T>>({v, mask});
+}
 template <class T>
-T __shfl_up_sync(uint32, T v, int by) { return emulated::Warp<T, emulated::Asked<T>, emulated::OfLaneBefore<T>>({v, by}); }
+T __shfl_up_sync(uint32, T v, int by) {
+  return emulated::Warp<T, emulated::Asked<T>, emulated::OfLaneBefore<T>>({v, by});
+}
 template <class T>
-T __shfl_sync(uint32, T v, int lane) { return emulated::Warp<T, emulated::Asked<T>, emulated::OfLane<T>>({v, lane}); }
+T __shfl_sync(uint32, T v, int lane) {
+  return emulated::Warp<T, emulated::Asked<T>, emulated::OfLane<T>>({v, lane});
+}
 template <class T>
-uint32 __match_any_sync(uint32, T v) { return emulated::Warp<uint32, T, emulated::LanesThatEqual<T>>(v); }
+uint32 __match_any_sync(uint32, T v) {
+  return emulated::Warp<uint32, T, emulated::LanesThatEqual<T>>(v);
+}
 inline uint32 __ballot_sync(uint32, bool v) { return emulated::Warp<uint32, bool, emulated::LanesThatVote>(v); }
 inline void __syncwarp() { emulated::Warp<int, int, emulated::Nothing>(0); }
 template <class T, class V>
@@ -123,9 +151,7 @@ asm(".weak shared_memory\n.set shared_memory, emulated_shared\n.weak row_keys\n.
 
 namespace ptx {
 
-inline uint32 SharedAddress(const void* p) {
-  return uint32(static_cast<const unsigned char*>(p) - emulated_shared);
-}
+inline uint32 SharedAddress(const void* p) { return uint32(static_cast<const unsigned char*>(p) - emulated_shared); }
 /// `bytes` from a shared address on, in dynamic memory.
 inline unsigned char* Shared(uint32 address, uint32 bytes) {
   if (address + bytes > emulator->shared_bytes) emulator->fail("an address is outside the launch's shared memory");
@@ -140,7 +166,9 @@ void CopyAsync(uint32 to, const void* from, int valid) {
 }
 inline void CommitCopies() { emulator->commit_copies(); }
 template <int kLeft>
-void WaitCopies() { emulator->wait_copies(kLeft); }
+void WaitCopies() {
+  emulator->wait_copies(kLeft);
+}
 
 inline void StoreShared16(uint32 to, uint4 v) { memcpy(Shared(to, 16), &v, 16); }
 template <class V>
@@ -181,10 +209,15 @@ inline void LoadMatricesTransposed(uint32 (&r)[4], uint32 from) {
   memcpy(r, words.r, 16);
 }
 
+struct Bytes {
+  static constexpr bool kIsInteger = true;
+};
 struct Half {
+  static constexpr bool kIsInteger = false;
   static float Of(uint16 bits) { return float(__builtin_bit_cast(_Float16, bits)); }
 };
 struct BFloat16 {
+  static constexpr bool kIsInteger = false;
   static float Of(uint16 bits) { return __uint_as_float(uint32(bits) << 16); }
 };
 
@@ -205,7 +238,9 @@ uint32 ElementOfA(const uint32 (&a)[4], int upper, int k) {
   return a[upper + 2 * (k * kSize / 16)] >> 8 * (k * kSize % 4);
 }
 template <int kSize>
-uint32 ElementOfB(const uint32 (&b)[2], int k) { return b[k * kSize / 16] >> 8 * (k * kSize % 4); }
+uint32 ElementOfB(const uint32 (&b)[2], int k) {
+  return b[k * kSize / 16] >> 8 * (k * kSize % 4);
+}
 
 template <class Format>
 Sums<float> FloatProduct(int lane, const Operands<float>* const* in) {
@@ -255,11 +290,79 @@ inline void MmaU8S8(int (&c)[4], const uint32 (&a)[4], uint32 b0, uint32 b1) {
 inline void WaitForProducers() {}
 inline void ReleaseConsumers() {}
 
+inline void InitBarrier(uint32 barrier, int count) { Shared(barrier, 8), emulator->init_barrier(barrier, count); }
+inline void FenceBarriers() {}
+inline void Arrive(uint32 barrier) { emulator->arrive(barrier, 0); }
+inline void ArriveExpecting(uint32 barrier, int bytes) { emulator->arrive(barrier, bytes); }
+inline void ArriveWhenCopied(uint32 barrier) { emulator->arrive_when_copied(barrier); }
+inline void WaitBarrier(uint32 barrier, uint32 parity) { emulator->wait_barrier(barrier, parity); }
+inline void CopyBulk(uint32 to, const void* from, int bytes, uint32 barrier) {
+  if (bytes % 16 != 0 || reinterpret_cast<unsigned long>(from) % 16 != 0) emulator->fail("a bulk copy is not aligned");
+  Shared(to, 16), Shared(to + bytes - 16, 16);
+  emulator->copy_bulk(emulated_shared + to, from, bytes, barrier);
+}
+inline void FenceAsyncReads() {}
+template <int kCount>
+void ShrinkRegisters() {}
+template <int kCount>
+void GrowRegisters() {}
+// The warp's lanes are together there (.sync.aligned).
+inline void BeginMultiplies() { __syncwarp(); }
+inline void CommitMultiplies() { __syncwarp(); }
+template <int kLeft>
+void WaitMultiplies() {
+  __syncwarp();
+}
+template <class Sum, int kCount>
+void PinSums(Sum (&)[kCount]) {}
+
+/// An operand of a warpgroup's matrix instruction, unswizzled.
+inline uint64 OperandAt(uint32 address, int column_bytes, int rows_bytes) {
+  return uint64(address >> 4 & 0x3fff) | uint64(column_bytes >> 4) << 16 | uint64(rows_bytes >> 4) << 32;
+}
+inline const unsigned char* ByteOfOperand(uint64 operand, int row, int byte) {
+  const uint32 address = (operand & 0x3fff) << 4, column = (operand >> 16 & 0x3fff) << 4,
+               rows = (operand >> 32 & 0x3fff) << 4;
+  return Shared(address + row / 8 * rows + row % 8 * 16 + byte / 16 * column + byte % 16, 1);
+}
+template <class Format>
+double FloatProduct(uint64 a, int row, uint64 b, int column) {
+  double sum = 0;
+  for (int k = 0; k < 16; ++k) {
+    uint16 x, y;
+    memcpy(&x, ByteOfOperand(a, row, 2 * k), 2);
+    memcpy(&y, ByteOfOperand(b, column, 2 * k), 2);
+    sum += double(Format::Of(x)) * double(Format::Of(y));
+  }
+  return sum;
+}
+inline int ByteProduct(uint64 a, int row, uint64 b, int column) {
+  int sum = 0;
+  for (int k = 0; k < 32; ++k)
+    sum += *ByteOfOperand(a, row, k) * int(static_cast<signed char>(*ByteOfOperand(b, column, k)));
+  return sum;
+}
+/// What the host writes as ptx::MultiplyAsync for a tile's width and types (conv_source.cc): done at once.
+template <class Format, class Sum, int kCount>
+void MultiplyOperands(Sum (&d)[kCount], uint64 a, uint64 b, int accumulate) {
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
+  for (int i = 0; i < kCount; ++i) {
+    const int row = 16 * warp + lane / 4 + 8 * (i % 4 / 2), column = i / 4 * 8 + 2 * (lane % 4) + i % 2;
+    const Sum before = accumulate ? d[i] : Sum(0);
+    if constexpr (Format::kIsInteger)
+      d[i] = before + ByteProduct(a, row, b, column);
+    else
+      d[i] = Sum(double(before) + FloatProduct<Format>(a, row, b, column));
+  }
+}
+
 inline int Uniform(int v) { return __shfl_sync(0xffffffffu, v, 0); }
 inline float Exp2(float x) { return exp2f(x); }
 inline float Reciprocal(float x) { return 1.f / x; }
 template <class T>
-T ShuffleXor(T v, int mask) { return __shfl_xor_sync(0xffffffffu, v, mask); }
+T ShuffleXor(T v, int mask) {
+  return __shfl_xor_sync(0xffffffffu, v, mask);
+}
 
 inline uint32 PackFloat16s(float low, float high) {
   return __builtin_bit_cast(uint16, _Float16(low)) | uint32(__builtin_bit_cast(uint16, _Float16(high))) << 16;
@@ -285,15 +388,19 @@ inline uint32 MaxBFloat16s(uint32 a, uint32 b) {
 template <class Arguments>
 struct EmulatedCall {
   template <void (*kKernel)(Arguments)>
-  static void Run(const void* arguments) { kKernel(*static_cast<const Arguments*>(arguments)); }
+  static void Run(const void* arguments) {
+    kKernel(*static_cast<const Arguments*>(arguments));
+  }
 };
 template <class Arguments>
 EmulatedCall<Arguments> EmulatedCallOf(void (*)(Arguments));
 template <class Arguments>
-constexpr unsigned long EmulatedBytesOf(void (*)(Arguments)) { return sizeof(Arguments); }
-#define EMULATED_KERNEL(ENTRY)                                                                                     \
-  extern "C" {                                                                                                     \
-  __attribute__((visibility("default"))) EmulatedKernel emulated_kernel = {                                        \
-      &emulator, &decltype(EmulatedCallOf(&ENTRY))::template Run<&ENTRY>, EmulatedBytesOf(&ENTRY), emulated_shared, \
-      sizeof(emulated_shared)};                                                                                    \
+constexpr unsigned long EmulatedBytesOf(void (*)(Arguments)) {
+  return sizeof(Arguments);
+}
+#define EMULATED_KERNEL(ENTRY)                                                                          \
+  extern "C" {                                                                                          \
+  __attribute__((visibility("default")))                                                                \
+  EmulatedKernel emulated_kernel = {&emulator, &decltype(EmulatedCallOf(&ENTRY))::template Run<&ENTRY>, \
+                                    EmulatedBytesOf(&ENTRY), emulated_shared, sizeof(emulated_shared)}; \
   }

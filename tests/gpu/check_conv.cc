@@ -1,6 +1,7 @@
 // The convolution kernels on the GPU at hand, against a reference in FP64: check_conv [TACTICS a case] [NAME parts]
-// [KERNEL]. Cases: those whose name has one of the parts, "odd,stem", in it. For each case the cost model's first tactics (of kernels whose name begins with KERNEL) and others drawn
-// evenly from the rest; FAILED lines and exit status 1 where one is wrong.
+// [KERNEL]. Cases: those whose name has one of the parts, "odd,stem", in it. For each case the cost model's first
+// tactics (of kernels whose name begins with KERNEL) and others drawn evenly from the rest; FAILED lines and exit
+// status 1 where one is wrong.
 #include <fmt/format.h>
 
 #include <chrono>

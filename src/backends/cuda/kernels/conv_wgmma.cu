@@ -141,7 +141,6 @@ class PatchLoader {
 
 /// Slab `slab` of the weights, [piece][tap][OC / 8][column][8] of 16 bytes in memory, to a slot, by one thread.
 DEVICE void LoadWeights(const Places& at, int slot, const char* packed, int slab, int channel) {
-  if (threadIdx.x % 32 != 0) return;
   const int bytes = min(kBN, kPackedOC - channel) * kColumns * 16;
   ptx::ArriveExpecting(at.WeightFull(slot), bytes);
   ptx::CopyBulk(at.Weights(slot), packed + (int64(slab) * kPackedOC + channel) * kColumns * 16, bytes,
@@ -179,11 +178,12 @@ DEVICE void FillPatches(const ConvArgs& args, const Places& at, const Walk& walk
 
 DEVICE void Produce(const ConvArgs& args, const Places& at, const Walk& walk) {
   const bool is_last_warp = ptx::Uniform(threadIdx.x / 32) == kGroup / 32 - 1;
+  const bool loads_weights = is_last_warp && threadIdx.x % 32 == 0;  // alone: others could be a phase behind
   if constexpr (kStaysLoaded) {
-    if (is_last_warp)
+    if (loads_weights)
       for (int slab = 0; slab < kSlabs; ++slab) LoadWeights(at, slab, args.packed, slab, walk.channel);
   } else if (is_last_warp) {
-    StreamWeights(args, at, walk);
+    if (loads_weights) StreamWeights(args, at, walk);
     return;
   }
   ptx::WaitForProducers();
