@@ -74,6 +74,23 @@ struct EngineState {
 };
 }  // namespace internal
 
+/// Memory for inputs and outputs, 64-byte aligned: pinned where the engine is on a GPU. Movable; may outlive its engine.
+class HostMemory {
+ public:
+  void* data() const { return data_.get(); }
+  size_t size_bytes() const { return size_bytes_; }
+
+ private:
+  friend class Engine;
+  struct Free {
+    void operator()(void* data) const { tenon_host_free(data); }
+  };
+  HostMemory(void* data, size_t size_bytes) : data_(data), size_bytes_(size_bytes) {}
+
+  std::unique_ptr<void, Free> data_;
+  size_t size_bytes_;
+};
+
 struct ContextOptions {
   int threads = 0;  ///< that one run uses, the caller's included; 0: all cores
 };
@@ -83,7 +100,8 @@ struct ContextOptions {
 class Context {
  public:
   /// Runs the engine once. Buffers are the caller's: dense, row-major, of the types and shapes of Engine::inputs() and
-  /// outputs(), in that order; they are read and written in place, without a copy, whatever their alignment.
+  /// outputs(), in that order; a CPU reads and writes them in place, whatever their alignment, a GPU those in its own
+  /// memory (tenon_context_bind_input).
   /// Throws Error(kInvalidInput) when their number is wrong or one is null.
   void Run(std::span<const void* const> inputs, std::span<void* const> outputs) {
     Bind(inputs, outputs);
@@ -92,6 +110,14 @@ class Context {
   void Run(std::initializer_list<const void*> inputs, std::initializer_list<void*> outputs) {
     Run(std::span(inputs.begin(), inputs.size()), std::span(outputs.begin(), outputs.size()));
   }
+  /// Puts a run into `stream` (a cudaStream_t or CUstream) and returns; buffers must stay until it is done
+  /// (tenon_context_run_async). On a CPU the stream must be null, and the run is done on return.
+  void RunAsync(std::span<const void* const> inputs, std::span<void* const> outputs, void* stream) {
+    Bind(inputs, outputs);
+    internal::Check(tenon_context_run_async(handle_.get(), stream));
+  }
+  /// Waits for all runs; throws what failed in them.
+  void Synchronize() { internal::Check(tenon_context_synchronize(handle_.get())); }
   /// As Run, and gives the time of each step in microseconds.
   void RunTimed(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>& step_us) {
     Bind(inputs, outputs);
@@ -104,6 +130,8 @@ class Context {
   int threads() const { return Info().threads; }
   /// Microseconds of the last run on a GPU, without copies to and from it; 0 on a CPU or before a run.
   double device_us() const { return Info().device_us; }
+  /// By the last run, between the caller's buffers and the GPU's memory; 0 where all were used in place.
+  int64_t copied_bytes() const { return static_cast<int64_t>(Info().copied_bytes); }
 
  private:
   friend class Engine;
@@ -171,6 +199,11 @@ class Engine {
   /// Bytes of weights; held once, whatever the number of contexts.
   int64_t weights_bytes() const { return state_->weights_bytes; }
 
+  HostMemory AllocateHost(size_t size_bytes) const {
+    void* data = nullptr;
+    internal::Check(tenon_host_alloc(state_->handle.get(), size_bytes, &data));
+    return {data, size_bytes};
+  }
   Context CreateContext(const ContextOptions& options = {}) const {
     tenon_context_options c_options = TENON_CONTEXT_OPTIONS_INIT;
     c_options.threads = options.threads;

@@ -58,9 +58,13 @@ void CheckBound(const std::vector<Pointer>& buffers, const std::vector<TensorInf
   }
 }
 
-void RunBound(tenon_context& context, std::vector<double>* step_us) {
+void CheckAllBound(const tenon_context& context) {
   CheckBound(context.inputs, context.executable->inputs, "input");
   CheckBound(context.outputs, context.executable->outputs, "output");
+}
+
+void RunBound(tenon_context& context, std::vector<double>* step_us) {
+  CheckAllBound(context);
   context.execution->Run(context.inputs, context.outputs, step_us);
 }
 
@@ -103,7 +107,8 @@ tenon_status tenon_context_get_info(const tenon_context* context, tenon_context_
     WriteInfo(info,
               {.memory_bytes = static_cast<uint64_t>(execution.memory_bytes()),
                .threads = execution.threads(),
-               .device_us = execution.device_us().value_or(0)},
+               .device_us = execution.device_us().value_or(0),
+               .copied_bytes = static_cast<uint64_t>(execution.copied_bytes())},
               offsetof(tenon_context_info, device_us));
   });
 }
@@ -142,6 +147,17 @@ tenon_status tenon_context_bind_output_by_name(tenon_context* context, const cha
 
 tenon_status tenon_context_run(tenon_context* context) {
   return Guard([&] { RunBound(Require(context, "context"), nullptr); });
+}
+
+tenon_status tenon_context_run_async(tenon_context* context, void* stream) {
+  return Guard([&] {
+    CheckAllBound(Require(context, "context"));
+    context->execution->RunAsync(context->inputs, context->outputs, stream);
+  });
+}
+
+tenon_status tenon_context_synchronize(tenon_context* context) {
+  return Guard([&] { Require(context, "context").execution->Synchronize(); });
 }
 
 tenon_status tenon_context_run_timed(tenon_context* context, double* step_us, size_t step_count) {

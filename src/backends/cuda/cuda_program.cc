@@ -90,6 +90,7 @@ CudaExecution::CudaExecution(std::shared_ptr<const CudaProgram> program, const s
       stream_(program_->gpu().driver()),
       begin_(program_->gpu().driver()),
       end_(program_->gpu().driver()),
+      done_(program_->gpu().driver()),
       input_bytes_(input_bytes),
       output_bytes_(output_bytes) {
   const cuda::Driver& driver = program_->gpu().driver();
@@ -107,17 +108,15 @@ CudaExecution::CudaExecution(std::shared_ptr<const CudaProgram> program, const s
   }
 }
 
-CudaExecution::~CudaExecution() { program_->gpu().Use(); }
-
 cuda::DevicePtr CudaExecution::AddressOf(const ProgramOperand& operand) const {
   const auto offset = static_cast<cuda::DevicePtr>(operand.offset_bytes);
   switch (operand.memory) {
     case MemoryKind::kArena:
       return arena_->address() + offset;
     case MemoryKind::kInput:
-      return inputs_.at(static_cast<size_t>(operand.index)).address() + offset;
+      return at_.inputs.at(static_cast<size_t>(operand.index)) + offset;
     case MemoryKind::kOutput:
-      return outputs_.at(static_cast<size_t>(operand.index)).address() + offset;
+      return at_.outputs.at(static_cast<size_t>(operand.index)) + offset;
     case MemoryKind::kConstant:
     case MemoryKind::kAbsent:
     case MemoryKind::kPacked:
@@ -205,55 +204,13 @@ void CudaExecution::LaunchStep(size_t index) {
 }
 
 const cuda::Graph& CudaExecution::GraphOf(size_t count) {
-  std::unique_ptr<cuda::Graph>& graph = graphs_[count];
+  std::unique_ptr<cuda::Graph>& graph = graphs_.Slot(at_, count);
   if (graph) return *graph;
   after_kernel_ = false;
   graph = std::make_unique<cuda::Graph>(program_->gpu().driver(), stream_, [&] {
     for (size_t i = 0; i < count; ++i) LaunchStep(i);
   });
   return *graph;
-}
-
-double CudaExecution::TimeGraph(size_t count) {
-  const cuda::Graph& graph = GraphOf(count);
-  begin_.Record(stream_);
-  graph.Launch(stream_);
-  end_.Record(stream_);
-  return end_.MicrosecondsSince(begin_);
-}
-
-void CudaExecution::ThrowHostFailures() {
-  for (auto& [index, host] : host_steps_) {
-    if (host->failure) std::rethrow_exception(std::exchange(host->failure, nullptr));
-  }
-}
-
-void CudaExecution::Run(std::span<const void* const> inputs, std::span<void* const> outputs,
-                        std::vector<double>* step_us) {
-  program_->gpu().Use();
-  const size_t steps = program_->size();
-  for (size_t i = 0; i < inputs.size(); ++i)
-    stream_.CopyFromHost(inputs_[i].address(), inputs[i], static_cast<size_t>(input_bytes_[i]));
-  if (step_us) {
-    step_us->assign(steps, 0);
-    double before = 0;
-    for (size_t i = 0; i < steps; ++i) {
-      const double until = TimeGraph(i + 1);
-      (*step_us)[i] = std::max(0.0, until - before);
-      before = std::max(before, until);
-    }
-    last_graph_us_ = before;
-  } else {
-    const cuda::Graph& graph = GraphOf(steps);
-    begin_.Record(stream_);
-    graph.Launch(stream_);
-    end_.Record(stream_);
-  }
-  for (size_t i = 0; i < outputs.size(); ++i)
-    stream_.CopyToHost(outputs[i], outputs_[i].address(), static_cast<size_t>(output_bytes_[i]));
-  stream_.Synchronize();
-  if (!step_us) last_graph_us_ = end_.MicrosecondsSince(begin_);
-  ThrowHostFailures();
 }
 
 }  // namespace tenon

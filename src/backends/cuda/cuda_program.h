@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backends/cuda/cuda_kernel.h"
+#include "backends/cuda/graph_cache.h"
 #include "backends/step.h"
 
 namespace tenon {
@@ -36,6 +37,7 @@ class CudaProgram {
   size_t size() const { return steps_.size(); }
   int64_t scratch_bytes() const { return scratch_bytes_; }
   const cuda::GpuContext& gpu() const { return *gpu_; }
+  std::shared_ptr<const cuda::GpuContext> shared_gpu() const { return gpu_; }
 
  private:
   void UploadConstants();
@@ -59,12 +61,20 @@ class CudaExecution {
                 const std::vector<int64_t>& output_bytes);
   ~CudaExecution();
 
-  /// Runs all steps. Inputs and outputs are dense tensors in host or device memory, copied beside the graph. `step_us`,
-  /// where given, gets the time that each step adds to the graph of the steps before it, so that they add up to the
-  /// whole.
+  /// Runs all steps and waits for them. Inputs and outputs are dense tensors in host or device memory: device memory that
+  /// kernels can use as it is (AddressInPlace) is used in place, the rest copied beside the graph. `step_us`, where given,
+  /// gets the time that each step adds to the graph of the steps before it, so that they add up to the whole; then all
+  /// tensors are copied.
   void Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us = nullptr);
-  /// Of the last run, without copies.
+  /// Puts a run into the caller's stream, behind what is there and behind this execution's earlier runs in any stream.
+  /// Tensors must stay until it is done. Throws Error(kInvalidInput) when the stream can't take it (CheckCallerStream).
+  void RunAsync(std::span<const void* const> inputs, std::span<void* const> outputs, cuda::StreamHandle stream);
+  /// Waits for all runs; throws what failed in them.
+  void Synchronize();
+  /// Of the last run that was waited for, without copies.
   double last_graph_us() const { return last_graph_us_; }
+  /// Of the last run, between the caller's tensors and those of this execution.
+  int64_t copied_bytes() const { return copied_bytes_; }
   int64_t memory_bytes() const { return memory_bytes_; }
 
  private:
@@ -84,20 +94,31 @@ class CudaExecution {
   void LaunchKernels(size_t index);
   /// The first `count` steps as a graph.
   const cuda::Graph& GraphOf(size_t count);
+  void Launch(const cuda::Stream& stream, const cuda::Graph& graph);
   double TimeGraph(size_t count);
+  void TimeSteps(std::vector<double>& step_us);
+  /// What the next graph's steps read and write: the caller's tensors where they can be used, else this execution's.
+  void Place(std::span<const void* const> inputs, std::span<void* const> outputs);
+  TensorAddresses OwnAddresses() const;
+  void CopyIn(const cuda::Stream& stream, std::span<const void* const> inputs);
+  void CopyOut(const cuda::Stream& stream, std::span<void* const> outputs);
+  void Enqueue(const cuda::Stream& stream, std::span<const void* const> inputs, std::span<void* const> outputs);
   void ThrowHostFailures();
 
   std::shared_ptr<const CudaProgram> program_;
   cuda::Stream stream_;
-  cuda::Event begin_, end_;
+  cuda::Event begin_, end_;  ///< of the last run's graph
+  cuda::Event done_;         ///< the last run, with its copies
   std::vector<int64_t> input_bytes_, output_bytes_;
   std::vector<cuda::DeviceBuffer> inputs_, outputs_;
   std::unique_ptr<cuda::DeviceBuffer> arena_, scratch_;
   std::map<size_t, std::unique_ptr<HostStep>> host_steps_;  ///< by step
-  std::map<size_t, std::unique_ptr<cuda::Graph>> graphs_;   ///< by count of steps
+  TensorAddresses at_;  ///< where the tensors lie of the graph that is recorded or launched
+  GraphCache<cuda::Graph> graphs_;
   bool after_kernel_ = false;  ///< while recording: the last thing in the stream is a kernel
+  bool has_run_ = false;       ///< begin_ and end_ say a time
   double last_graph_us_ = 0;
-  int64_t memory_bytes_ = 0;
+  int64_t memory_bytes_ = 0, copied_bytes_ = 0;
 };
 
 }  // namespace tenon
