@@ -43,7 +43,7 @@ using namespace tenon::internal;  // everything below is the C API
 tenon_status tenon_host_alloc(const tenon_engine* engine, size_t size_bytes, void** memory) {
   return Guard([&] {
     Require(memory, "memory") = nullptr;
-    const Executable& executable = *Require(engine, "engine").executable;
+    const Executable& executable = Require(engine, "engine").first();
     if (size_bytes > PTRDIFF_MAX)
       tenon::ThrowInvalid({.what = "more host memory than there can be", .got = fmt::format("{} bytes", size_bytes)});
     *memory = Blocks().Add(executable.NewHostMemory(size_bytes));

@@ -70,14 +70,14 @@ class CudaContextExecution final : public internal::Execution {
 
 class CudaExecutable final : public internal::Executable {
  public:
-  CudaExecutable(const EngineModel& model, std::shared_ptr<const Program> plan, const CudaDevice& gpu)
-      : program_(std::make_shared<CudaProgram>(std::move(plan), gpu)) {
-    inputs = model.inputs;
-    outputs = model.outputs;
-    metadata = model.metadata;
+  CudaExecutable(const ExecutablePlan& plan, const CudaDevice& gpu, const std::shared_ptr<CudaWeights>& weights)
+      : program_(std::make_shared<CudaProgram>(plan.program, gpu, weights)) {
+    inputs = plan.profile.inputs;
+    outputs = plan.profile.outputs;
+    metadata = plan.metadata;
     precision = program_->program().precision;
     device = "cuda";
-    weights_bytes = WeightsBytes(program_->program());
+    weights_bytes = plan.weights_bytes;
     step_count = program_->program().steps.size();
   }
   std::unique_ptr<internal::Execution> NewExecution(int) const override {
@@ -99,10 +99,10 @@ class CudaExecutable final : public internal::Executable {
 
 }  // namespace
 
-std::shared_ptr<const internal::Executable> NewCudaExecutable(const EngineModel& model,
-                                                              std::shared_ptr<const Program> plan,
-                                                              const CudaDevice& device) {
-  return std::make_shared<CudaExecutable>(model, std::move(plan), device);
+std::shared_ptr<const internal::Executable> NewCudaExecutable(const ExecutablePlan& plan, const CudaDevice& device,
+                                                              const std::shared_ptr<CudaWeights>& weights) {
+  const cuda::CurrentContext current(device.gpu());
+  return std::make_shared<CudaExecutable>(plan, device, weights);
 }
 
 }  // namespace tenon

@@ -1,23 +1,15 @@
 #include "backends/cuda/cuda_program.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "backends/strided.h"
 #include "base/error.h"
 #include "engine/validate.h"
 
 namespace tenon {
-namespace {
-
-constexpr int64_t kAlignment = 256;
-
-int64_t RoundUp(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
-}  // namespace
-
-CudaProgram::CudaProgram(std::shared_ptr<const Program> program, const CudaDevice& device)
-    : program_(std::move(program)), gpu_(device.context) {
+CudaProgram::CudaProgram(std::shared_ptr<const Program> program, const CudaDevice& device,
+                         std::shared_ptr<CudaWeights> weights)
+    : program_(std::move(program)), gpu_(device.context), weights_(std::move(weights)) {
   device.gpu().Use();
   CheckForeignFamilies(*program_, device.families());
   UploadConstants();
@@ -27,24 +19,13 @@ CudaProgram::CudaProgram(std::shared_ptr<const Program> program, const CudaDevic
 CudaProgram::~CudaProgram() { gpu_->Use(); }
 
 void CudaProgram::UploadConstants() {
-  int64_t bytes = 0;
-  const auto place = [&](std::vector<cuda::DevicePtr>& list, int64_t size) {
-    list.push_back(static_cast<cuda::DevicePtr>(bytes));
-    bytes += RoundUp(size);
-  };
-  for (const Blob& blob : program_->packed) place(packed_, static_cast<int64_t>(blob.size_bytes));
-  for (const Tensor& constant : program_->constants) place(constants_, constant.size_bytes());
-  std::vector<std::byte> image(static_cast<size_t>(bytes));
-  const auto fill = [&](cuda::DevicePtr at, std::span<const std::byte> from) {
-    if (!from.empty()) std::memcpy(image.data() + at, from.data(), from.size());
-  };
-  for (size_t i = 0; i < packed_.size(); ++i) fill(packed_[i], program_->packed[i].bytes());
-  for (size_t i = 0; i < constants_.size(); ++i) fill(constants_[i], program_->constants[i].bytes());
-  weights_ = std::make_unique<cuda::DeviceBuffer>(gpu_->driver(), image.size(), "weights");
-  weights_->CopyFrom(image);
-  for (auto* list : {&packed_, &constants_}) {
-    for (cuda::DevicePtr& address : *list) address += weights_->address();
-  }
+  std::vector<std::span<const std::byte>> pieces;
+  for (const Blob& blob : program_->packed) pieces.push_back(blob.bytes());
+  for (const Tensor& constant : program_->constants) pieces.push_back(constant.bytes());
+  packed_ = weights_->Add(pieces);
+  const auto first_constant = packed_.begin() + static_cast<ptrdiff_t>(program_->packed.size());
+  constants_.assign(first_constant, packed_.end());
+  packed_.erase(first_constant, packed_.end());
 }
 
 CudaStep CudaProgram::MakeStep(const ProgramStep& step, const CudaDevice& device) {

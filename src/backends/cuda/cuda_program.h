@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backends/cuda/cuda_kernel.h"
+#include "backends/cuda/cuda_weights.h"
 #include "backends/cuda/graph_cache.h"
 #include "backends/step.h"
 
@@ -28,8 +29,9 @@ struct CudaStep {
 class CudaProgram {
  public:
   /// Throws Error(kUnsupportedDevice) when the GPU fails or lacks memory, Error(kInvalidInput) when the program is
-  /// damaged or was built by a version of Tenon with other kernels. `program` must have passed ValidateProgram.
-  CudaProgram(std::shared_ptr<const Program> program, const CudaDevice& device);
+  /// damaged or was built by a version of Tenon with other kernels. `program` must have passed ValidateProgram. Its
+  /// constants go to `weights`, which programs of one engine share.
+  CudaProgram(std::shared_ptr<const Program> program, const CudaDevice& device, std::shared_ptr<CudaWeights> weights);
   ~CudaProgram();
 
   const Program& program() const { return *program_; }
@@ -46,7 +48,7 @@ class CudaProgram {
 
   std::shared_ptr<const Program> program_;
   std::shared_ptr<const cuda::GpuContext> gpu_;
-  std::unique_ptr<cuda::DeviceBuffer> weights_;
+  std::shared_ptr<CudaWeights> weights_;
   std::vector<cuda::DevicePtr> packed_, constants_;  ///< addresses, as the program numbers them
   std::map<std::pair<Digest, int>, std::unique_ptr<cuda::GpuKernel>> kernels_;  ///< by source and shared memory
   std::vector<CudaStep> steps_;
