@@ -107,13 +107,14 @@ typedef struct tenon_engine_info {
   size_t input_count;
   size_t output_count;
   size_t metadata_count;
-  size_t step_count;      /* kernel launches of one run */
+  size_t step_count;      /* kernel launches of one run, at the smallest batch size */
   uint64_t weights_bytes; /* held once, whatever the number of contexts */
   const char* precision;  /* "fp32", "half", "int8" */
   const char* device;     /* "cpu", "cuda" */
+  size_t batch_count;     /* since 0.1.1: batch sizes that it was built for (tenon export --batch 1,8,32) */
 } tenon_engine_info;
 #define TENON_ENGINE_INFO_INIT \
-  { sizeof(tenon_engine_info), 0, 0, 0, 0, 0, NULL, NULL }
+  { sizeof(tenon_engine_info), 0, 0, 0, 0, 0, NULL, NULL, 0 }
 
 TENON_API tenon_status tenon_engine_get_info(const tenon_engine* engine, tenon_engine_info* info);
 
@@ -129,6 +130,10 @@ typedef struct tenon_tensor_info {
 #define TENON_TENSOR_INFO_INIT \
   { sizeof(tenon_tensor_info), NULL, NULL, 0, TENON_FLOAT32, 0 }
 
+/* One of the engine's batch sizes, in ascending order. */
+TENON_API tenon_status tenon_engine_get_batch(const tenon_engine* engine, size_t index, int64_t* batch);
+
+/* For the smallest batch size; tenon_context_get_input and tenon_context_get_output say them for a context's. */
 TENON_API tenon_status tenon_engine_get_input(const tenon_engine* engine, size_t index, tenon_tensor_info* info);
 TENON_API tenon_status tenon_engine_get_output(const tenon_engine* engine, size_t index, tenon_tensor_info* info);
 
@@ -142,13 +147,14 @@ TENON_API tenon_status tenon_engine_find_metadata(const tenon_engine* engine, co
 
 typedef struct tenon_context_options {
   size_t struct_size;
-  int32_t threads;  /* that one run uses, the caller's included; 0: all cores; at most 1024 */
-  int32_t reserved; /* 0 */
+  int32_t threads; /* that one run uses, the caller's included; 0: all cores; at most 1024 */
+  int32_t batch;   /* since 0.1.1: images of one run; the context gets the smallest batch size that holds so many, and a
+                      run   always computes all its places. 0: the engine's smallest */
 } tenon_context_options;
 #define TENON_CONTEXT_OPTIONS_INIT \
   { sizeof(tenon_context_options), 0, 0 }
 
-/* options: NULL for the defaults. */
+/* options: NULL for the defaults. TENON_INVALID_INPUT: more threads than may be, or a batch that no size holds. */
 TENON_API tenon_status tenon_context_create(const tenon_engine* engine, const tenon_context_options* options,
                                             tenon_context** context);
 /* NULL is allowed. */
@@ -158,17 +164,30 @@ typedef struct tenon_context_info {
   size_t struct_size;
   uint64_t memory_bytes; /* of activations and scratch memory that this context holds */
   int32_t threads;
-  int32_t reserved;
-  double device_us; /* since 0.1.1: of the last run on a GPU, without copies to and from it; 0 on a CPU or before a run */
+  int32_t batch;    /* since 0.1.1: places of a run */
+  double device_us; /* since 0.1.1: of the last run on a GPU that was waited for, without copies to and from it; 0 on a CPU
+                       or before a run */
+  uint64_t copied_bytes; /* since 0.1.1: by the last run, between bound buffers and the GPU's memory; 0 where all were used
+                            in place */
+  size_t step_count;     /* since 0.1.1: kernel launches of one run of this context's batch size */
 } tenon_context_info;
 #define TENON_CONTEXT_INFO_INIT \
-  { sizeof(tenon_context_info), 0, 0, 0, 0 }
+  { sizeof(tenon_context_info), 0, 0, 0, 0, 0, 0 }
 
 TENON_API tenon_status tenon_context_get_info(const tenon_context* context, tenon_context_info* info);
 
+/* The tensors of the context's batch size. */
+TENON_API tenon_status tenon_context_get_input(const tenon_context* context, size_t index, tenon_tensor_info* info);
+TENON_API tenon_status tenon_context_get_output(const tenon_context* context, size_t index, tenon_tensor_info* info);
+
 /*
- * Says where the next runs read an input or write an output; no copy is made, any alignment will do. size_bytes must be
- * the tensor's. On a GPU buffers may be in host or device memory, and are copied. A binding stays until it is replaced. Outputs must overlap neither each other nor the inputs.
+ * Says where the next runs read an input or write an output. size_bytes must be the tensor's. A binding stays until it is
+ * replaced. Outputs must overlap neither each other nor the inputs.
+ *
+ * On a CPU runs use the buffers in place, at any alignment. On a GPU a buffer may be in host memory or in any GPU's:
+ * memory of this very GPU whose address is a multiple of 64 is used in place; other memory is copied, beside the host
+ * where it is a GPU's or pinned (tenon_host_alloc). The first run on a new set of device buffers takes a millisecond or so
+ * longer (the run is recorded for them); the 16 sets used last are remembered, so take turns among a few.
  */
 TENON_API tenon_status tenon_context_bind_input(tenon_context* context, size_t index, const void* data,
                                                 size_t size_bytes);
@@ -181,8 +200,39 @@ TENON_API tenon_status tenon_context_bind_output_by_name(tenon_context* context,
 /* Runs the engine once on the bound buffers. TENON_INVALID_INPUT when one isn't bound. */
 TENON_API tenon_status tenon_context_run(tenon_context* context);
 
-/* As tenon_context_run; step_us gets each step's time in microseconds. step_count must be the engine's. */
+/*
+ * Puts a run on the bound buffers into a stream and returns: it starts when what is in the stream is done, and behind the
+ * context's earlier runs in whatever stream. stream: a cudaStream_t or CUstream of the engine's GPU (of its primary
+ * context, which is what CUDA's runtime uses); NULL is CUDA's default stream. What the run computes is what
+ * tenon_context_run does, bit by bit. The buffers must stay as they are until it is done; bindings may be replaced at once.
+ * With a buffer in pageable host memory the call may wait for its copy.
+ *
+ * On a CPU engine stream must be NULL, and the run is done when the call returns.
+ *
+ * TENON_INVALID_INPUT: a buffer isn't bound; the stream is of another GPU or context, or is being recorded into a CUDA
+ * graph. What fails later is said by tenon_context_synchronize.
+ */
+TENON_API tenon_status tenon_context_run_async(tenon_context* context, void* stream);
+
+/*
+ * Waits for all runs of the context; the status is that of what failed in them. Not needed where the program waits for its
+ * stream itself, but for steps that a GPU engine computes on the host (inspect names them): only this tells their errors.
+ */
+TENON_API tenon_status tenon_context_synchronize(tenon_context* context);
+
+/* As tenon_context_run; step_us gets each step's time in microseconds. step_count must be the context's. */
 TENON_API tenon_status tenon_context_run_timed(tenon_context* context, double* step_us, size_t step_count);
+
+/* ---- Host memory for copies that run beside the host ---- */
+
+/*
+ * Memory for inputs and outputs, 64-byte aligned: pinned for an engine on a GPU (copies from and to it are asynchronous and
+ * faster), ordinary for one on a CPU. It may be used with every engine and outlive this one. TENON_UNSUPPORTED_DEVICE: so
+ * much isn't free, or can't be pinned.
+ */
+TENON_API tenon_status tenon_host_alloc(const tenon_engine* engine, size_t size_bytes, void** memory);
+/* NULL is allowed. TENON_INVALID_INPUT: what tenon_host_alloc didn't give, or what is freed already. */
+TENON_API tenon_status tenon_host_free(void* memory);
 
 #ifdef __cplusplus
 } /* extern "C" */

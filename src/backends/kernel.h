@@ -58,6 +58,8 @@ class KernelFamily {
   /// Bytes that the kernel reads of the packed constants: a plan that holds fewer is damaged. Throws
   /// Error(kInvalidInput) when `tactic` is no text of this family's.
   virtual size_t PackedBytes(const StepProblem& problem, const std::string& tactic, const Device& device) const = 0;
+  /// Memory that the step needs in a context beside the activations, once for all steps.
+  virtual int64_t ScratchBytes(const StepProblem&, const std::string&, const Device&) const { return 0; }
   /// The inverse: constant input i (in the precision that was packed) from the packed bytes.
   virtual Tensor Unpack(const StepProblem&, const std::string&, const Device&, std::span<const std::byte>,
                         size_t) const {
@@ -88,6 +90,7 @@ class KernelFamilyFor : public KernelFamily {
   virtual Tensor Unpack(const StepProblem&, const std::string&, const D&, std::span<const std::byte>, size_t) const {
     return {};
   }
+  virtual int64_t ScratchBytes(const StepProblem&, const std::string&, const D&) const { return 0; }
 
   std::string Supports(const StepProblem& problem, const Device& device) const final {
     return Supports(problem, static_cast<const D&>(device));
@@ -100,6 +103,9 @@ class KernelFamilyFor : public KernelFamily {
   }
   size_t PackedBytes(const StepProblem& problem, const std::string& tactic, const Device& device) const final {
     return PackedBytes(problem, tactic, static_cast<const D&>(device));
+  }
+  int64_t ScratchBytes(const StepProblem& problem, const std::string& tactic, const Device& device) const final {
+    return ScratchBytes(problem, tactic, static_cast<const D&>(device));
   }
   Tensor Unpack(const StepProblem& problem, const std::string& tactic, const Device& device,
                 std::span<const std::byte> packed, size_t input) const final {

@@ -37,6 +37,7 @@ struct Contender {
   BenchmarkRow row;
   std::optional<Engine> engine;
   std::optional<OnnxRuntimePeer> peer;  ///< of the row in ONNX Runtime
+  int batch = 0;                        ///< that an engine of several sizes is to hold; 0: its smallest
 };
 
 /// Runs a part of a row's work; what goes wrong there fails the row and nothing else.
@@ -131,8 +132,10 @@ std::vector<Contender> MakeContenders(const BenchmarkOptions& options, const Glo
   std::vector<Contender> contenders;
   if (IsEngineFile(options.model.model)) {
     const LoadedModel model = LoadModel(options.model, global);
-    contenders.push_back(
-        {.row = {.format = "tenon", .precision = model.engine.precision()}, .engine = model.engine, .peer = {}});
+    contenders.push_back({.row = {.format = "tenon", .precision = model.engine.precision()},
+                          .engine = model.engine,
+                          .peer = {},
+                          .batch = model.batch});
     contenders[0].row.size_bytes = static_cast<double>(std::filesystem::file_size(options.model.model));
     return contenders;
   }
@@ -145,11 +148,16 @@ std::vector<Contender> MakeContenders(const BenchmarkOptions& options, const Glo
 }
 
 /// The first image of the data set that can be read, as the model sees it; random values without one.
-std::vector<Tensor> MakeInputs(const Engine& engine, const Dataset* dataset, const HeadOptions& head) {
+std::vector<Tensor> MakeInputs(const Contender& contender, const Dataset* dataset, const HeadOptions& head) {
   std::vector<Tensor> inputs;
-  for (const TensorInfo& info : engine.inputs()) inputs.push_back(RandomTensor(info, 0));
+  const Engine& engine = *contender.engine;
+  if (contender.batch == 0)
+    for (const TensorInfo& info : engine.inputs()) inputs.push_back(RandomTensor(info, 0));
+  else
+    for (const TensorInfo& info : engine.CreateContext({.threads = 1, .batch = contender.batch}).inputs())
+      inputs.push_back(RandomTensor(info, 0));
   if (!dataset) return inputs;
-  const Detector detector(engine, head.head, 1);
+  const Detector detector(engine, head.head, 1, contender.batch);
   ImageLoader loader({dataset->samples[0].image_path}, {.preprocess = detector.preprocess()});
   const auto image = loader.Next();
   if (!image || !image->error.empty()) return inputs;
@@ -162,7 +170,7 @@ std::vector<Tensor> MakeInputs(const Engine& engine, const Dataset* dataset, con
 void MeasureMap(Contender& contender, const Dataset& dataset, const BenchmarkOptions& options,
                 const GlobalOptions& global) {
   Attempt(contender, [&] {
-    Detector detector(*contender.engine, options.head.head, global.threads);
+    Detector detector(*contender.engine, options.head.head, global.threads, contender.batch);
     DetectionEvaluator evaluator(dataset);
     EvaluateImages(detector, dataset,
                    {.conf = options.head.conf,
@@ -183,8 +191,8 @@ class Timed {
       Attempt(contender, [&] { contender.peer->SetInputs(inputs); });
       return;
     }
-    context_.emplace(contender.engine->CreateContext({.threads = threads}));
-    for (const TensorInfo& info : contender.engine->outputs())
+    context_.emplace(contender.engine->CreateContext({.threads = threads, .batch = contender.batch}));
+    for (const TensorInfo& info : context_->outputs())
       pointers_.push_back(outputs_.emplace_back(info.dtype, info.shape).raw());
   }
   Runnable ToRunnable() {
@@ -226,8 +234,8 @@ LatencyMeasurement MeasureRows(std::vector<Contender>& contenders, const std::ve
   LatencyOptions latency = options.latency;
   latency.progress = global.progress();
   LatencyMeasurement measured = MeasureLatency(runnables, latency);
-  const TensorInfo* first = inputs.empty() ? nullptr : &rows[0]->engine->inputs()[0];
-  const double batch = first && !first->shape.empty() ? static_cast<double>(first->shape[0]) : 1;
+  const bool has_batch = !inputs.empty() && !inputs[0].shape().empty();
+  const double batch = has_batch ? static_cast<double>(inputs[0].shape()[0]) : 1;
   for (size_t i = 0; i < rows.size(); ++i) {
     rows[i]->row.latency = measured.rows[i].stats;
     rows[i]->row.fps = batch * 1e3 / std::max(rows[i]->row.latency.median, 1e-6);
@@ -235,10 +243,10 @@ LatencyMeasurement MeasureRows(std::vector<Contender>& contenders, const std::ve
   return measured;
 }
 
-/// The first engine that there is; where there is none, what the first row says is what the user needs to know.
-const Engine& FirstEngine(const std::vector<Contender>& contenders) {
+/// The first that has an engine; where there is none, what the first row says is what the user needs to know.
+const Contender& FirstContender(const std::vector<Contender>& contenders) {
   for (const Contender& contender : contenders) {
-    if (contender.row.ok()) return *contender.engine;
+    if (contender.row.ok()) return contender;
   }
   ThrowInvalid("no row could be measured: {}", contenders.empty() ? "none was asked for" : contenders[0].row.error);
 }
@@ -252,14 +260,14 @@ CommandResult Benchmark(const BenchmarkOptions& options, const GlobalOptions& gl
   if (!IsEngineFile(options.model.model))
     ImportOnnx(options.model.model, ToImportOptions(options.model));  // what is wrong with it is wrong with every row
   std::vector<Contender> contenders = MakeContenders(options, global);
-  const Engine& first = FirstEngine(contenders);
-  if (dataset) CheckClasses(Detector(first, options.head.head, 1), *dataset);
+  const Contender& first = FirstContender(contenders);
+  if (dataset) CheckClasses(Detector(*first.engine, options.head.head, 1), *dataset);
   const std::vector<Tensor> inputs = MakeInputs(first, dataset ? &*dataset : nullptr, options.head);
   if (dataset)
     for (Contender& contender : contenders) MeasureMap(contender, *dataset, options, global);
-  FirstEngine(contenders);
+  FirstContender(contenders);
   const LatencyMeasurement measured = MeasureRows(contenders, inputs, options, global);
-  FirstEngine(contenders);
+  FirstContender(contenders);
 
   std::vector<BenchmarkRow> rows;
   std::string note = measured.Note();

@@ -69,7 +69,7 @@ CompileResult AddDevice(const ModelOptions& options, const GlobalOptions& global
   CompileResult result;
   result.engine = ReadEngine(options.model);
   const auto device = ChosenDevice(global);
-  if (FindPlan(*result.engine, *device)) {
+  if (HasPlans(*result.engine, *device)) {
     result.warnings.push_back("the engine has a plan for this machine already");
     return result;
   }
@@ -80,10 +80,20 @@ CompileResult AddDevice(const ModelOptions& options, const GlobalOptions& global
   return result;
 }
 
-/// What --disable-pass and --dump-ir say.
+/// What --disable-pass, --dump-ir and --workspace say.
 CompileOptions CompileFlags(const ExportOptions& options) {
+  constexpr double kGiB = 1 << 30;
   return {.dump_ir_dir = options.dump_ir,
-          .disabled_passes = {options.disable_pass.begin(), options.disable_pass.end()}};
+          .disabled_passes = {options.disable_pass.begin(), options.disable_pass.end()},
+          .source_digest = {},
+          .workspace_bytes = static_cast<int64_t>(options.workspace * kGiB)};
+}
+
+/// "1, 8, 32"
+std::string BatchesText(const EngineModel& model) {
+  std::string text;
+  for (size_t i = 0; i < model.profile_count(); ++i) text += (i ? ", " : "") + std::to_string(model.profile(i).batch());
+  return text;
 }
 
 void CheckCalibration(const Int8Options& options) {
@@ -103,6 +113,7 @@ CompileResult Build(const ExportOptions& options, const ModelOptions& model, con
   if (options.add_device) return AddDevice(model, global);
   const CompileOptions compile = CompileFlags(options);
   if (!model.int8) return CompileOnnx(model, global, compile);
+  ParseOneBatch(model.batch);  // refused before the calibration
   CheckCalibration(options.int8);
   return CompileInt8(model, global, compile, options.int8, CalibFile(options, output));
 }
@@ -150,11 +161,15 @@ CommandResult Export(const ExportOptions& options, const GlobalOptions& global) 
                  {"device", plan.fingerprint},
                  {"precision", plan.precision}};
   answer.json.update(Counts(plan));
+  for (size_t i = 0; i < result.engine->profile_count(); ++i)
+    answer.json["batches"].push_back(result.engine->profile(i).batch());
   answer.json["warnings"] = result.warnings;
   if (const auto int8 = result.engine->reports.find("int8"); int8 != result.engine->reports.end())
     answer.json["int8"] = int8->second;
-  answer.text = fmt::format("{}: {:.1f} MB, {}, {} steps, {:.1f} MB of activations, built in {:.1f} s\n", output,
-                            static_cast<double>(size) / 1e6, plan.precision, plan.steps.size(),
+  const std::string batches =
+      result.engine->profile_count() > 1 ? fmt::format("batch {}, ", BatchesText(*result.engine)) : std::string();
+  answer.text = fmt::format("{}: {:.1f} MB, {}, {}{} steps, {:.1f} MB of activations, built in {:.1f} s\n", output,
+                            static_cast<double>(size) / 1e6, plan.precision, batches, plan.steps.size(),
                             static_cast<double>(plan.arena_bytes) / 1e6, seconds);
   if (answer.json.contains("int8")) answer.text += "int8\n" + answer.json["int8"].get<std::string>();
   return answer;
@@ -178,7 +193,7 @@ void AddExport(CLI::App& app, CommandBody& body) {
   command->add_option("--disable-pass", options->disable_pass, "leave out a pass, by name (to find faults)");
   command
       ->add_option("--workspace", options->workspace,
-                   "limit of scratch memory in GiB (accepted; CPU kernels need little)")
+                   "limit in GiB of what a context takes: activations and scratch memory (default: none)")
       ->check(NumberBetween(0, 1e6));
   command->add_flag("--dynamic", options->dynamic, "a later release");
   command->add_flag("--nms", options->nms, "a later release");

@@ -4,11 +4,11 @@
 #include <map>
 
 #include "cli/command.h"
+#include "cli/model_import.h"
 #include "cli/model_source.h"
 #include "cli/verify_report.h"
 #include "engine/engine_file.h"
 #include "ir/text.h"
-#include "onnx/importer.h"
 #include "ops/evaluate.h"
 #include "quantize/int8_build.h"
 #include "runtime/load.h"
@@ -55,12 +55,24 @@ void AddCommon(const std::vector<TensorInfo>& inputs, const std::vector<TensorIn
     result.text += fmt::format("task    {}\n", result.json["task"].get<std::string>());
 }
 
-nlohmann::ordered_json PlanJson(const Program& plan) {
+nlohmann::ordered_json PlanJson(const EngineModel& model, const Program& plan) {
   return {{"fingerprint", plan.fingerprint},
           {"device", plan.device},
           {"precision", plan.precision},
+          {"batch", model.profile(static_cast<size_t>(plan.profile)).batch()},
           {"steps", plan.steps.size()},
           {"memory_bytes", {{"weights", WeightsBytes(plan)}, {"activations", plan.arena_bytes}, {"workspace", 0}}}};
+}
+
+/// The first plan of the smallest batch size that holds --batch.
+const Program& ChosenPlan(const EngineModel& model, const ModelOptions& options) {
+  const int64_t batch = EngineBatch(options, model);
+  const auto fits = [&](const auto& plan) {
+    return model.profile(static_cast<size_t>(plan->profile)).batch() >= batch;
+  };
+  const auto found = std::find_if(model.plans.begin(), model.plans.end(), fits);
+  TENON_CHECK(found != model.plans.end());
+  return **found;
 }
 
 /// One line per step: what it is, its tactic, and the source nodes that it covers.
@@ -112,26 +124,26 @@ CommandResult InspectEngine(const InspectOptions& options) {
       fmt::format("Tenon engine {}, source digest {}\n", options.model.model, model->source_digest.ToString());
   AddCommon(model->inputs, model->outputs, model->metadata, result);
   result.json["source_digest"] = model->source_digest.ToString();
+  for (size_t i = 0; i < model->profile_count(); ++i) result.json["batches"].push_back(model->profile(i).batch());
   result.json["plans"] = nlohmann::ordered_json::array();
   for (const auto& plan : model->plans) {
-    const auto json = PlanJson(*plan);
+    const auto json = PlanJson(*model, *plan);
     result.json["plans"].push_back(json);
+    const std::string batch =
+        model->profile_count() > 1 ? fmt::format("batch {}, ", json["batch"].get<int64_t>()) : std::string();
     result.text +=
-        fmt::format("plan    {}\n        {}, {} steps, {:.1f} MB of weights, {:.1f} MB of activations\n",
-                    plan->fingerprint, plan->precision, plan->steps.size(),
+        fmt::format("plan    {}\n        {}, {}{} steps, {:.1f} MB of weights, {:.1f} MB of activations\n",
+                    plan->fingerprint, plan->precision, batch, plan->steps.size(),
                     json["memory_bytes"]["weights"].get<double>() / 1e6, static_cast<double>(plan->arena_bytes) / 1e6);
   }
   result.json["reports"] = model->reports;
   for (const auto& [name, report] : model->reports) AddReport(name, report, result);
-  if (options.layers) AddSteps(*model->plans[0], result);
+  if (options.layers) AddSteps(ChosenPlan(*model, options.model), result);
   return result;
 }
 
 CommandResult InspectOnnx(const InspectOptions& options) {
-  const ImageSize size = ParseImageSize(options.model.imgsz);
-  const auto graph =
-      ImportOnnx(options.model.model,
-                 {.batch = options.model.batch, .height = size.height, .width = size.width, .input_shapes = {}});
+  const auto graph = ImportModel(options.model);
   std::vector<TensorInfo> inputs, outputs;
   for (const Value* input : graph->inputs()) inputs.push_back({input->name(), input->dtype(), input->shape()});
   for (size_t i = 0; i < graph->outputs().size(); ++i) {

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "base/log.h"
 #include "cli/model_import.h"
@@ -27,13 +28,38 @@ int64_t ParseSide(const std::string& text, const std::string& whole) {
 
 }  // namespace
 
+std::vector<int64_t> ParseBatches(const std::string& text) {
+  std::set<int64_t> batches;
+  for (size_t start = 0; start < text.size();) {
+    const size_t end = std::min(text.find(',', start), text.size());
+    int64_t batch = 0;
+    const auto [last, error] = std::from_chars(text.data() + start, text.data() + end, batch);
+    if (error != std::errc() || last != text.data() + end || batch < 1 || batch > 1024 || end + 1 == text.size()) {
+      ThrowInvalid({.what = "bad batch size",
+                    .where = "--batch",
+                    .got = text,
+                    .expected = "N, or for export N,N,..., each 1 to 1024"});
+    }
+    batches.insert(batch);
+    start = end + 1;
+  }
+  return {batches.begin(), batches.end()};
+}
+
+std::optional<int64_t> ParseOneBatch(const std::string& text) {
+  const std::vector<int64_t> batches = ParseBatches(text);
+  if (batches.size() > 1)
+    ThrowInvalid({.what = "several batch sizes",
+                  .where = "--batch",
+                  .got = text,
+                  .expected = "one",
+                  .hint = "tenon export builds one engine for several, without --int8 and as --format tenon."});
+  return batches.empty() ? std::nullopt : std::optional(batches[0]);
+}
+
 ImportOptions ToImportOptions(const ModelOptions& options) {
   const ImageSize size = ParseImageSize(options.imgsz);
-  if (options.batch && (*options.batch < 1 || *options.batch > 1024)) {
-    ThrowInvalid(
-        {.what = "bad batch size", .where = "--batch", .got = std::to_string(*options.batch), .expected = "1 to 1024"});
-  }
-  return {.batch = options.batch, .height = size.height, .width = size.width, .input_shapes = {}};
+  return {.batch = ParseOneBatch(options.batch), .height = size.height, .width = size.width, .input_shapes = {}};
 }
 
 namespace {
@@ -57,7 +83,7 @@ std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, c
   if (std::error_code ignored; fs::exists(cached, ignored)) {
     try {
       auto built = ReadEngine(cached.string());
-      if (FindPlan(*built, device)) return built;
+      if (HasPlans(*built, device)) return built;
     } catch (const Error& error) {
       Log().warn("a cached plan is not usable and is built again: {}", error.what());
     }
@@ -70,8 +96,8 @@ std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, c
 }
 
 void RefusePrecisionFlags(const ModelOptions& options) {
-  if (!options.half && !options.int8 && options.imgsz.empty() && !options.batch) return;
-  Log().warn("{} is an engine: --half, --int8, --imgsz and --batch were decided when it was built and are ignored",
+  if (!options.half && !options.int8 && options.imgsz.empty()) return;
+  Log().warn("{} is an engine: --half, --int8 and --imgsz were decided when it was built and are ignored",
              options.model);
 }
 
@@ -89,7 +115,9 @@ void AddModelFlags(CLI::App& command, ModelOptions& options) {
   command.add_flag("--half", options.half, "compile an ONNX file in half precision (BF16 on CPUs)");
   command.add_flag("--int8", options.int8, "INT8 where it keeps the mAP (tenon export, with --data)");
   command.add_option("--imgsz", options.imgsz, "input size N or H,W for models that leave it open");
-  command.add_option("--batch", options.batch, "batch size for models that leave it open");
+  command.add_option("--batch", options.batch,
+                     "batch size for models that leave it open (export: N,N,... for several); of an engine, the "
+                     "smallest that holds N");
   command.add_option("--timing-cache", options.timing_cache,
                      "file with the measured tactics (default: under $XDG_CACHE_HOME/tenon)");
   command.add_option("--effort", options.effort, "0: no timing, 3: try every tactic")
@@ -122,6 +150,38 @@ std::unique_ptr<Graph> ImportModel(const ModelOptions& options) {
   return ImportOnnx(options.model, ToImportOptions(options));
 }
 
+namespace {
+
+/// The model at each of --batch.
+std::vector<std::unique_ptr<Graph>> ImportBatches(const ModelOptions& options) {
+  const std::vector<int64_t> batches = ParseBatches(options.batch);
+  std::vector<std::unique_ptr<Graph>> graphs;
+  if (batches.empty()) graphs.push_back(ImportModel(options));
+  for (const int64_t batch : batches) {
+    ModelOptions one = options;
+    one.batch = std::to_string(batch);
+    graphs.push_back(ImportModel(one));
+  }
+  return graphs;
+}
+
+}  // namespace
+
+int EngineBatch(const ModelOptions& options, const EngineModel& model) {
+  const int64_t batch = ParseOneBatch(options.batch).value_or(0);
+  std::string sizes;
+  for (size_t i = 0; i < model.profile_count(); ++i) {
+    if (batch <= model.profile(i).batch()) return static_cast<int>(batch);
+    sizes += (sizes.empty() ? "" : ", ") + std::to_string(model.profile(i).batch());
+  }
+  ThrowInvalid(
+      {.what = "the engine has no plan for such a batch",
+       .where = options.model,
+       .got = fmt::format("--batch {}", batch),
+       .expected = fmt::format("at most {} (it has {})", model.profile(model.profile_count() - 1).batch(), sizes),
+       .hint = "Export the model again with that size among --batch."});
+}
+
 CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& global, const CompileOptions& compile) {
   if (options.int8) {
     ThrowInvalid({.what = "--int8 needs calibration",
@@ -131,13 +191,13 @@ CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& glob
   CompileOptions full = compile;
   full.precision = options.half ? Precision::kHalf : Precision::kFp32;
   full.tune = {.effort = options.effort, .verbose = global.verbose, .progress = global.progress()};
-  auto graph = ImportModel(options);
+  auto graphs = ImportBatches(options);
   full.source_digest = HashFile(options.model);
   const auto chosen = ChosenDevice(global);
   const Device& device = *chosen;
   TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache, device));
   const std::string before = cache.ToText();
-  CompileResult result = CompileFor(std::move(graph), device, full, cache);
+  CompileResult result = CompileFor(std::move(graphs), device, full, cache);
   if (cache.ToText() != before) SaveTimingCache(cache, options.timing_cache, device);
   return result;
 }
@@ -146,9 +206,9 @@ CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& glob
 /// else's.
 std::shared_ptr<const Device> DeviceFor(const EngineModel& model, const GlobalOptions& global) {
   const auto chosen = ChosenDevice(global);
-  if (!global.device.empty() || chosen->kind() == "cpu" || FindPlan(model, *chosen)) return chosen;
+  if (!global.device.empty() || chosen->kind() == "cpu" || HasPlans(model, *chosen)) return chosen;
   const auto cpu = ChosenCpu(global);
-  return FindPlan(model, *cpu) ? cpu : chosen;
+  return HasPlans(model, *cpu) ? cpu : chosen;
 }
 
 LoadedModel LoadModel(const ModelOptions& options, const GlobalOptions& global) {
@@ -161,11 +221,13 @@ LoadedModel LoadModel(const ModelOptions& options, const GlobalOptions& global) 
   if (is_engine) {
     RefusePrecisionFlags(options);
     auto model = ReadEngine(options.model);
+    const int batch = EngineBatch(options, *model);
     const auto device = DeviceFor(*model, global);
     if (!global.quiet) PrintDevice(*device);
-    if (options.build && !FindPlan(*model, *device)) model = BuildPlanHere(model, options, global, *device);
-    return {MakeEngine(model, *device), device, model, {}};
+    if (options.build && !HasPlans(*model, *device)) model = BuildPlanHere(model, options, global, *device);
+    return {MakeEngine(model, *device), device, model, {}, batch};
   }
+  ParseOneBatch(options.batch);
   if (fs::path(options.model).extension() == ".tenon") ReadEngine(options.model);  // says what is wrong with it
   const auto device = ChosenDevice(global);
   if (!global.quiet) PrintDevice(*device);

@@ -33,12 +33,20 @@ struct Profile {
   HostLoad load;  ///< while the runs were timed
 };
 
-StepTimes Measure(const Engine& engine, Context& context, const ProfileOptions& options, const GlobalOptions& global) {
+/// The engine's profile that a context runs.
+size_t ProfileOf(const EngineModel& model, const Context& context) {
+  size_t profile = 0;
+  while (model.profile(profile).batch() != context.batch()) ++profile;
+  return profile;
+}
+
+StepTimes Measure(Context& context, const ProfileOptions& options, const GlobalOptions& global) {
   std::vector<Tensor> buffers;
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
-  for (const TensorInfo& info : engine.inputs()) inputs.push_back(buffers.emplace_back(RandomTensor(info, 0)).raw());
-  for (const TensorInfo& info : engine.outputs()) outputs.push_back(buffers.emplace_back(info.dtype, info.shape).raw());
+  for (const TensorInfo& info : context.inputs()) inputs.push_back(buffers.emplace_back(RandomTensor(info, 0)).raw());
+  for (const TensorInfo& info : context.outputs())
+    outputs.push_back(buffers.emplace_back(info.dtype, info.shape).raw());
   Progress progress("profile", "runs", options.iterations, global.progress());
   return MeasureStepTimes(context, inputs, outputs, {.iterations = options.iterations, .after = [&] {
                                                        CheckInterrupt();
@@ -76,13 +84,13 @@ Profile MakeProfile(const ProfileOptions& options, const GlobalOptions& global) 
   if (!model.device)
     ThrowInvalid("profile times the steps of an engine, and --device {} has none: use cpu or cuda", global.device);
   const Device& device = *model.device;
-  Profile profile{.program = FindPlan(*model.file, device)};
+  Context context = model.engine.CreateContext({.threads = device.host_threads(), .batch = model.batch});
+  Profile profile{.program = FindPlan(*model.file, device, ProfileOf(*model.file, context))};
   TENON_CHECK(profile.program != nullptr);
   profile.peaks = device.MeasurePeaks();
-  Context context = model.engine.CreateContext({.threads = device.host_threads()});
   profile.threads = context.threads();
   const HostLoadMeter load;
-  profile.times = Measure(model.engine, context, options, global);
+  profile.times = Measure(context, options, global);
   profile.load = load.Finish();
   profile.steps =
       JudgeSteps(*profile.program, profile.times.step_us, profile.peaks, static_cast<double>(device.cache_bytes()));

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -49,22 +50,39 @@ std::map<std::string, Tensor> ReadInputs(const std::vector<std::string>& argumen
   return tensors;
 }
 
-std::vector<Tensor> MakeInputs(const Engine& engine, const RunOptions& options) {
+/// The shape with `rows` places for images instead of `batch`, where that is what its first dimension counts.
+Shape WithRows(Shape shape, int64_t batch, int64_t rows) {
+  if (!shape.empty() && shape[0] == batch) shape[0] = rows;
+  return shape;
+}
+
+/// The same first elements in another shape, the rest zeros.
+Tensor Refit(const Tensor& tensor, const Shape& shape) {
+  if (tensor.shape() == shape) return tensor;
+  Tensor result(tensor.dtype(), shape);
+  std::memcpy(result.raw(), tensor.raw(), static_cast<size_t>(std::min(tensor.size_bytes(), result.size_bytes())));
+  return result;
+}
+
+/// `rows`: of the context's places, those that count; a given array may have only these.
+std::vector<Tensor> MakeInputs(const Engine& engine, const Context& context, int64_t rows, const RunOptions& options) {
   std::map<std::string, Tensor> given = ReadInputs(options.inputs, engine);
   std::vector<Tensor> inputs;
-  for (const TensorInfo& info : engine.inputs()) {
+  for (const TensorInfo& info : context.inputs()) {
     const auto found = given.find(info.name);
     if (found == given.end()) {
       inputs.push_back(RandomTensor(info, options.seed));
       continue;
     }
-    if (found->second.dtype() != info.dtype || found->second.shape() != info.shape) {
+    const Shape asked = WithRows(info.shape, context.batch(), rows);
+    const bool has_shape = found->second.shape() == info.shape || found->second.shape() == asked;
+    if (found->second.dtype() != info.dtype || !has_shape) {
       ThrowInvalid({.what = "an input doesn't fit",
                     .where = info.name,
                     .got = ToString(found->second.type()),
-                    .expected = ToString(TensorType{info.dtype, info.shape})});
+                    .expected = ToString(TensorType{info.dtype, asked})});
     }
-    inputs.push_back(found->second);
+    inputs.push_back(Refit(found->second, info.shape));
     given.erase(found);
   }
   if (!given.empty()) {
@@ -83,8 +101,9 @@ struct Stream {
   LatencyMeasurement measured;
   double end_s = 0;  ///< of its measured runs, by the steady clock
 
-  Stream(const Engine& engine, int threads) : context(engine.CreateContext({.threads = threads})) {
-    for (const TensorInfo& info : engine.outputs()) outputs.emplace_back(info.dtype, info.shape);
+  Stream(const Engine& engine, int threads, int batch)
+      : context(engine.CreateContext({.threads = threads, .batch = batch})) {
+    for (const TensorInfo& info : context.outputs()) outputs.emplace_back(info.dtype, info.shape);
     for (Tensor& output : outputs) pointers.push_back(output.raw());
   }
   void Measure(std::span<const void* const> inputs, const LatencyOptions& options) {
@@ -144,15 +163,17 @@ std::string FileName(std::string name, std::set<std::string>& taken) {
   return name + ".npy";
 }
 
-nlohmann::ordered_json SaveOutputs(const Engine& engine, const Stream& stream, const std::string& folder) {
+/// `rows`: of the context's places, those that count.
+nlohmann::ordered_json SaveOutputs(const Stream& stream, int64_t rows, const std::string& folder) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   if (!folder.empty()) MakeOutputFolder(folder);
   std::set<std::string> taken;
   for (size_t i = 0; i < stream.outputs.size(); ++i) {
-    const TensorInfo& info = engine.outputs()[i];
+    const TensorInfo& info = stream.context.outputs()[i];
+    const Tensor output = Refit(stream.outputs[i], WithRows(info.shape, stream.context.batch(), rows));
     const std::string file = folder.empty() ? "" : (fs::path(folder) / FileName(info.name, taken)).string();
-    if (!file.empty()) WriteNpy(stream.outputs[i], file);
-    list.push_back({{"name", info.name}, {"shape", info.shape}, {"dtype", ToString(info.dtype)}, {"file", file}});
+    if (!file.empty()) WriteNpy(output, file);
+    list.push_back({{"name", info.name}, {"shape", output.shape()}, {"dtype", ToString(info.dtype)}, {"file", file}});
   }
   return list;
 }
@@ -160,12 +181,15 @@ nlohmann::ordered_json SaveOutputs(const Engine& engine, const Stream& stream, c
 CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
   if (!options.save_outputs.empty()) CheckOutputFolder(options.save_outputs);
   const LoadedModel model = LoadModel(options.model, global);
-  const std::vector<Tensor> inputs = MakeInputs(model.engine, options);
-  std::vector<const void*> pointers;
-  for (const Tensor& input : inputs) pointers.push_back(input.raw());
   std::vector<Stream> streams;
   const int cores = model.device ? model.device->host_threads() : 1;
-  for (int i = 0; i < options.streams; ++i) streams.emplace_back(model.engine, std::max(1, cores / options.streams));
+  for (int i = 0; i < options.streams; ++i)
+    streams.emplace_back(model.engine, std::max(1, cores / options.streams), model.batch);
+  const Context& context = streams[0].context;
+  const int64_t rows = model.batch > 0 ? model.batch : context.batch();
+  const std::vector<Tensor> inputs = MakeInputs(model.engine, context, rows, options);
+  std::vector<const void*> pointers;
+  for (const Tensor& input : inputs) pointers.push_back(input.raw());
   MeasureAll(streams, pointers, options.latency);
 
   std::vector<double> times;
@@ -175,15 +199,15 @@ CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
   }
   const double runs_per_s = static_cast<double>(times.size()) / WallSeconds(streams);
   const LatencyStats stats = SummariseTimes(times);
-  const Shape input_shape = model.engine.inputs().empty() ? Shape{} : model.engine.inputs()[0].shape;
-  const double images_per_s = runs_per_s * (input_shape.empty() ? 1 : static_cast<double>(input_shape[0]));
+  const double images_per_s = runs_per_s * static_cast<double>(rows);
   CommandResult result;
   if (options.save_times) result.json["times_ms"] = times;
   result.json["latency_ms"] = ToJson(stats);
   result.json["throughput_ips"] = images_per_s;
   result.json["iterations"] = times.size();
+  result.json["batch"] = context.batch();
   result.json["load"] = ToJson(streams[0].measured.load);
-  result.json["outputs"] = SaveOutputs(model.engine, streams[0], options.save_outputs);
+  result.json["outputs"] = SaveOutputs(streams[0], rows, options.save_outputs);
   result.text = fmt::format(
       "latency ms: median {:.3f}, p90 {:.3f}, p95 {:.3f}, p99 {:.3f}, min {:.3f}, mean {:.3f} ({} runs)\nthroughput: "
       "{:.1f} images/s\nmachine: {}\n",

@@ -44,6 +44,7 @@ ShipOptions Decide(ShipOptions options, const GlobalOptions& global) {
   if (IsEngineFile(source))
     ThrowInvalid("{} is an engine already: ship builds from the ONNX file; tenon verify judges an engine", source);
   if (options.model.build) ThrowInvalid("--build is for engines, and ship builds from the ONNX file");
+  ParseOneBatch(options.model.batch);
   options.precisions = AskedPrecisions(options);
   const auto& asked = options.precisions;
   if (options.calibration_given && !asked.empty() && std::find(asked.begin(), asked.end(), "int8") == asked.end())

@@ -38,7 +38,7 @@ CommandResult Val(const ValOptions& options, const GlobalOptions& global) {
   if (!options.save_json.empty()) CheckWritable(options.save_json);
   const Dataset dataset = LoadDatasetAndReport(options.data);
   const LoadedModel model = LoadModel(options.model, global);
-  Detector detector(model.engine, options.head.head, global.threads);
+  Detector detector(model.engine, options.head.head, global.threads, model.batch);
   DetectionEvaluator evaluator(dataset, {.coco = kind == MetricKind::kCoco, .predictions = !options.save_json.empty()});
   const EvaluationRun run = EvaluateImages(
       detector, dataset, {.conf = options.head.conf, .nms = options.head.Nms(), .progress = global.progress()},

@@ -56,7 +56,7 @@ void VerifySource::Fit(const EngineModel& engine) {
                   .hint = "Give the very ONNX file, or export the engine again."});
   }
   const Shape& shape = engine.inputs.at(0).shape;
-  options_.batch = shape.at(0);
+  options_.batch = std::to_string(shape.at(0));
   options_.imgsz = fmt::format("{},{}", shape.at(2), shape.at(3));
 }
 
@@ -73,7 +73,7 @@ Accuracy VerifySource::MeasureSource(const Dataset& dataset, const HeadOptions& 
   const SourceCache cache((std::filesystem::path(CacheFolder()) / "verify").string());
   const Digest digest = DigestOf({.source = digest_,
                                   .tenon = ProgramKey(*ChosenDevice(global_)),
-                                  .input = fmt::format("{}x{}", *options_.batch, options_.imgsz),
+                                  .input = fmt::format("{}x{}", options_.batch, options_.imgsz),
                                   .decoding = DecodingKey(head.head, options, dataset)},
                                  dataset);
   if (auto images = cache.Find(digest)) {

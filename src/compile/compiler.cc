@@ -9,6 +9,7 @@
 #include "backends/step.h"
 #include "compile/memory_plan.h"
 #include "compile/views.h"
+#include "engine/share.h"
 #include "engine/step_dependencies.h"
 #include "ir/text.h"
 #include "ops/conv.h"
@@ -76,6 +77,7 @@ class ProgramBuilder {
   }
 
   int copies_inserted() const { return views_.copies_inserted; }
+  int64_t scratch_bytes() const { return scratch_bytes_; }
   const std::vector<double>& step_us() const { return step_us_; }
 
   Program Build(const TuneOptions& options, TimingCache& cache) {
@@ -91,15 +93,16 @@ class ProgramBuilder {
     return std::move(program_);
   }
 
-  /// For each constant of the graph: where this program's packed weights hold it, or its plain elements.
-  PortableConstant Portable(const Value* constant) const {
+  /// For each constant of the graph: where this program's packed weights hold it as plan number `plan`, or its plain
+  /// elements.
+  PortableConstant Portable(const Value* constant, size_t plan) const {
     const auto found = packed_at_.find(constant);
     PortableConstant portable{.dtype = constant->dtype(), .shape = constant->shape()};
     if (found == packed_at_.end()) {
       portable.plain = constant->constant();
       return portable;
     }
-    portable.plan = 0;
+    portable.plan = static_cast<int32_t>(plan);
     std::tie(portable.step, portable.input) = found->second;
     return portable;
   }
@@ -227,6 +230,7 @@ class ProgramBuilder {
       step.inputs[i].memory = MemoryKind::kConstant;
       step.inputs[i].index = found->second;
     }
+    scratch_bytes_ = std::max(scratch_bytes_, family.ScratchBytes(problem, step.tactic, device_));
     // A family may want packed bytes without a constant operand: the zeros that stand for an absent bias.
     const std::vector<std::byte> packed = family.Pack(problem, step.tactic, device_);
     if (packed.empty()) return;
@@ -242,21 +246,23 @@ class ProgramBuilder {
   std::vector<StepProblem> problems_;
   std::vector<double> step_us_;
   std::vector<int64_t> arena_offsets_;
+  int64_t scratch_bytes_ = 0;
   std::unordered_map<const Value*, std::pair<int32_t, int32_t>> packed_at_;
   std::unordered_map<const Value*, int32_t> constant_index_;
 };
 
 /// Keeps the fused graph as text; constants that a plan's packed weights hold are not kept twice.
-void FillPortablePart(const Graph& graph, const ProgramBuilder& builder, EngineModel& engine) {
+void FillPortablePart(const Graph& graph, const ProgramBuilder& builder, size_t plan, EngineProfile& profile) {
   std::vector<Tensor> externals;
   const PrintOptions print{.externals = &externals};
-  engine.graph_text = Print(graph, print);
+  profile.graph_text = Print(graph, print);
   for (const Value* constant : graph.Constants()) {  // in the printer's order
-    if (constant->constant().elems() > print.max_inline_elems) engine.constants.push_back(builder.Portable(constant));
+    if (constant->constant().elems() > print.max_inline_elems)
+      profile.constants.push_back(builder.Portable(constant, plan));
   }
   // The rest are constants in the bodies of fused regions, which no kernel packs.
-  for (size_t i = engine.constants.size(); i < externals.size(); ++i) {
-    engine.constants.push_back({.plain = externals[i], .dtype = externals[i].dtype(), .shape = externals[i].shape()});
+  for (size_t i = profile.constants.size(); i < externals.size(); ++i) {
+    profile.constants.push_back({.plain = externals[i], .dtype = externals[i].dtype(), .shape = externals[i].shape()});
   }
 }
 
@@ -308,6 +314,52 @@ void WarnAboutReferenceSteps(const Program& program, const Device& device, std::
   }
 }
 
+void CheckWorkspace(const Program& program, int64_t scratch_bytes, int64_t limit_bytes) {
+  const int64_t needed = program.arena_bytes + scratch_bytes;
+  if (limit_bytes == 0 || needed <= limit_bytes) return;
+  const auto gib = [](int64_t bytes) { return fmt::format("{:.3f} GiB", static_cast<double>(bytes) / (1 << 30)); };
+  ThrowUnsupported(
+      {.what = "a context of the engine needs more memory than --workspace allows",
+       .where = program.fingerprint,
+       .got = fmt::format("{} of activations and {} of scratch memory", gib(program.arena_bytes), gib(scratch_bytes)),
+       .expected = "at most " + gib(limit_bytes),
+       .hint = "Use a smaller --batch or --imgsz, or a larger --workspace."});
+}
+
+/// Compiles the graph as the engine's next profile.
+void AddProfile(Graph& graph, const Device& device, const CompileOptions& options, TimingCache& cache,
+                CompileResult& result) {
+  PassReport report;
+  PassContext context = PassContextFor(device, options.precision);
+  context.report = &report;
+  RunPasses(graph, context, {.dump_dir = options.dump_ir_dir, .disabled = options.disabled_passes});
+  CheckShapesAreStatic(graph);
+  EngineModel& engine = *result.engine;
+  const size_t number = engine.plans.size();
+  EngineProfile& profile = number == 0 ? engine : engine.more_profiles.emplace_back();
+  std::vector<std::string> input_names;
+  for (const Value* input : graph.inputs()) input_names.push_back(input->name());
+  profile.inputs = Infos(graph.inputs(), input_names);
+  profile.outputs = Infos(graph.outputs(), graph.output_names());
+
+  ProgramBuilder builder(graph, device, options.precision);
+  auto program = std::make_shared<Program>(builder.Build(options.tune, cache));
+  program->profile = static_cast<int32_t>(number);
+  CheckWorkspace(*program, builder.scratch_bytes(), options.workspace_bytes);
+  engine.plans.push_back(program);
+  result.copies_inserted += builder.copies_inserted();
+  result.step_us = builder.step_us();
+  FillPortablePart(graph, builder, number, profile);
+  std::vector<std::string> warnings;
+  for (const auto& kept : report.kept_in_fp32)
+    warnings.push_back(fmt::format("{} ({}) stays in FP32: {}", kept.node, kept.op, kept.reason));
+  WarnAboutReferenceSteps(*program, device, warnings);
+  for (std::string& warning : warnings) {  // those of one profile are mostly those of the next
+    if (std::find(result.warnings.begin(), result.warnings.end(), warning) == result.warnings.end())
+      result.warnings.push_back(std::move(warning));
+  }
+}
+
 }  // namespace
 
 PassContext PassContextFor(const Device& device, Precision precision) {
@@ -316,48 +368,49 @@ PassContext PassContextFor(const Device& device, Precision precision) {
           .converts_images = device.converts_images()};
 }
 
-CompileResult CompileFor(std::unique_ptr<Graph> graph, const Device& device, const CompileOptions& options,
-                         TimingCache& cache) {
+CompileResult CompileFor(std::vector<std::unique_ptr<Graph>> graphs, const Device& device,
+                         const CompileOptions& options, TimingCache& cache) {
+  TENON_CHECK(!graphs.empty());
   CheckPrecision(options.precision, device);
-  PassReport report;
-  PassContext context = PassContextFor(device, options.precision);
-  context.report = &report;
-  RunPasses(*graph, context, {.dump_dir = options.dump_ir_dir, .disabled = options.disabled_passes});
-  CheckShapesAreStatic(*graph);
   CompileResult result;
   result.engine = std::make_shared<EngineModel>();
   EngineModel& engine = *result.engine;
-  engine.name = graph->name;
-  engine.metadata = graph->metadata;
+  engine.name = graphs[0]->name;
+  engine.metadata = graphs[0]->metadata;
   engine.source_digest = options.source_digest;
-  std::vector<std::string> input_names;
-  for (const Value* input : graph->inputs()) input_names.push_back(input->name());
-  engine.inputs = Infos(graph->inputs(), input_names);
-  engine.outputs = Infos(graph->outputs(), graph->output_names());
-
-  ProgramBuilder builder(*graph, device, options.precision);
-  engine.plans.push_back(std::make_shared<Program>(builder.Build(options.tune, cache)));
-  result.copies_inserted = builder.copies_inserted();
-  result.step_us = builder.step_us();
-  FillPortablePart(*graph, builder, engine);
-  for (const auto& kept : report.kept_in_fp32)
-    result.warnings.push_back(fmt::format("{} ({}) stays in FP32: {}", kept.node, kept.op, kept.reason));
-  WarnAboutReferenceSteps(*engine.plans[0], device, result.warnings);
+  for (std::unique_ptr<Graph>& graph : graphs) {
+    AddProfile(*graph, device, options, cache, result);
+    graph.reset();  // what the engine needs of its constants it has
+  }
+  if (engine.profile_count() > 1) ShareEqualData(engine);
   for (const auto& warning : result.warnings)
     engine.reports["warnings"] += warning + "\n";  // nothing is silent: inspect shows them
   return result;
+}
+
+CompileResult CompileFor(std::unique_ptr<Graph> graph, const Device& device, const CompileOptions& options,
+                         TimingCache& cache) {
+  std::vector<std::unique_ptr<Graph>> graphs;
+  graphs.push_back(std::move(graph));
+  return CompileFor(std::move(graphs), device, options, cache);
 }
 
 void AddPlan(EngineModel& engine, const Device& device, const TuneOptions& options, TimingCache& cache) {
   TENON_CHECK(!engine.plans.empty());
   const Precision precision = engine.plans[0]->precision == "half" ? Precision::kHalf : Precision::kFp32;
   CheckPrecision(precision, device);
-  std::vector<Tensor> constants;
-  for (const auto& constant : engine.constants) constants.push_back(ElementsOf(constant, engine));
-  const std::unique_ptr<Graph> graph = Parse(engine.graph_text, &MakeOp, constants);
-  if (precision == Precision::kHalf) CheckHalfType(*graph, device);
-  ProgramBuilder builder(*graph, device, precision);
-  engine.plans.push_back(std::make_shared<Program>(builder.Build(options, cache)));
+  for (size_t i = 0; i < engine.profile_count(); ++i) {
+    const EngineProfile& profile = engine.profile(i);
+    std::vector<Tensor> constants;
+    for (const auto& constant : profile.constants) constants.push_back(ElementsOf(constant, engine));
+    const std::unique_ptr<Graph> graph = Parse(profile.graph_text, &MakeOp, constants);
+    if (precision == Precision::kHalf) CheckHalfType(*graph, device);
+    ProgramBuilder builder(*graph, device, precision);
+    auto program = std::make_shared<Program>(builder.Build(options, cache));
+    program->profile = static_cast<int32_t>(i);
+    engine.plans.push_back(std::move(program));
+  }
+  if (engine.profile_count() > 1) ShareEqualData(engine);
 }
 
 }  // namespace tenon

@@ -36,16 +36,21 @@ class Reader {
     engine->source_digest = {index.source_digest_high(), index.source_digest_low()};
     ReadMap(index.metadata(), engine->metadata);
     ReadMap(index.reports(), engine->reports);
-    for (const auto* info : List(index.inputs())) engine->inputs.push_back(ReadInfo(*info));
-    for (const auto* info : List(index.outputs())) engine->outputs.push_back(ReadInfo(*info));
-    const auto text = SectionBytes(index.graph_text());
-    engine->graph_text.assign(reinterpret_cast<const char*>(text.data()), text.size());
+    ReadProfile(index, *engine);
+    for (const auto* profile : List(index.more_profiles())) {
+      ReadProfile(*profile, engine->more_profiles.emplace_back());
+      CheckProfile(*engine, engine->more_profiles.size());
+    }
     for (const auto* plan : List(index.plans())) {
-      engine->plans.push_back(std::make_shared<Program>(ReadPlan(*plan)));
-      ValidateProgram(*engine->plans.back(), engine->inputs, engine->outputs);
+      engine->plans.push_back(std::make_shared<Program>(ReadPlan(*plan, *engine)));
+      const Program& program = *engine->plans.back();
+      const EngineProfile& profile = engine->profile(static_cast<size_t>(program.profile));
+      ValidateProgram(program, profile.inputs, profile.outputs);
     }
     if (engine->plans.empty()) ThrowDamaged(path_, "no plan");
-    for (const auto* constant : List(index.constants())) engine->constants.push_back(ReadPortable(*constant, *engine));
+    ReadConstants(index, *engine, *engine);
+    const auto profiles = List(index.more_profiles());
+    for (size_t i = 0; i < profiles.size(); ++i) ReadConstants(*profiles[i], *engine, engine->more_profiles[i]);
     return engine;
   }
 
@@ -155,6 +160,34 @@ class Reader {
     return Tensor(info.dtype, info.shape, blob.data);
   }
 
+  /// All but the constants, which may lie in plans. `T`: a Profile, or the Engine, which has the fields of one.
+  template <class T>
+  void ReadProfile(const T& from, EngineProfile& profile) {
+    for (const auto* info : List(from.inputs())) profile.inputs.push_back(ReadInfo(*info));
+    for (const auto* info : List(from.outputs())) profile.outputs.push_back(ReadInfo(*info));
+    const auto text = SectionBytes(from.graph_text());
+    profile.graph_text.assign(reinterpret_cast<const char*>(text.data()), text.size());
+  }
+
+  template <class T>
+  void ReadConstants(const T& from, const EngineModel& engine, EngineProfile& profile) {
+    for (const auto* constant : List(from.constants())) profile.constants.push_back(ReadPortable(*constant, engine));
+  }
+
+  /// It is of the same network, for a larger batch.
+  void CheckProfile(const EngineModel& engine, size_t number) {
+    const EngineProfile &profile = engine.profile(number), &before = engine.profile(number - 1);
+    const auto is_same = [](const TensorInfo& a, const TensorInfo& b) {
+      return a.name == b.name && a.dtype == b.dtype && a.shape.size() == b.shape.size();
+    };
+    const auto are_same = [&](const std::vector<TensorInfo>& a, const std::vector<TensorInfo>& b) {
+      return std::equal(a.begin(), a.end(), b.begin(), b.end(), is_same);
+    };
+    if (!are_same(profile.inputs, before.inputs) || !are_same(profile.outputs, before.outputs) ||
+        profile.batch() <= before.batch())
+      ThrowDamaged(path_, fmt::format("profile {} of another network", number));
+  }
+
   ProgramOperand ReadOperand(const fb::Operand& operand) {
     if (operand.memory() > static_cast<uint8_t>(MemoryKind::kPacked))
       ThrowDamaged(path_, fmt::format("memory kind {}", operand.memory()));
@@ -183,11 +216,14 @@ class Reader {
     return result;
   }
 
-  Program ReadPlan(const fb::Plan& plan) {
+  Program ReadPlan(const fb::Plan& plan, const EngineModel& engine) {
     Program program{.device = plan.device()->str(),
                     .fingerprint = plan.fingerprint()->str(),
                     .precision = plan.precision()->str(),
+                    .profile = plan.profile(),
                     .arena_bytes = plan.arena_bytes()};
+    if (program.profile < 0 || static_cast<size_t>(program.profile) >= engine.profile_count())
+      ThrowDamaged(path_, fmt::format("a plan of profile {} of {}", program.profile, engine.profile_count()));
     if (program.arena_bytes < 0) ThrowDamaged(path_, fmt::format("an arena of {} bytes", program.arena_bytes));
     for (const auto* constant : List(plan.constants()))
       program.constants.push_back(ReadTensor(ReadInfo(*constant->info()), constant->section()));

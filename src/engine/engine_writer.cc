@@ -43,19 +43,20 @@ class IndexBuilder {
   std::vector<std::byte> Build(uint64_t first_section) {
     builder_.Clear();
     const auto plans = Many<fb::Plan>(engine_.plans, [&](const auto& plan) { return AddPlan(*plan); });
-    const auto constants =
-        Many<fb::PortableConstant>(engine_.constants, [&](const auto& constant) { return AddPortable(constant); });
-    const auto inputs = Many<fb::TensorInfo>(
-        engine_.inputs, [&](const auto& info) { return AddInfo(info.name, info.dtype, info.shape); });
-    const auto outputs = Many<fb::TensorInfo>(
-        engine_.outputs, [&](const auto& info) { return AddInfo(info.name, info.dtype, info.shape); });
+    const auto constants = AddConstants(engine_.constants);
+    const auto inputs = AddInfos(engine_.inputs);
+    const auto outputs = AddInfos(engine_.outputs);
     const auto metadata = AddMap(engine_.metadata);
     const auto reports = AddMap(engine_.reports);
-    const uint32_t text = sections_.Add(std::as_bytes(std::span(engine_.graph_text.data(), engine_.graph_text.size())));
+    const uint32_t text = AddText(engine_.graph_text);
+    const auto profiles = engine_.more_profiles.empty()
+                              ? 0  // the same bytes as before there were profiles
+                              : Many<fb::Profile>(engine_.more_profiles,
+                                                  [&](const EngineProfile& profile) { return AddProfile(profile); });
     const auto name = builder_.CreateString(engine_.name);
     const auto sections = AddSections(first_section);
     builder_.Finish(fb::CreateEngine(builder_, name, metadata, engine_.source_digest.high, engine_.source_digest.low,
-                                     inputs, outputs, text, constants, plans, reports, sections));
+                                     inputs, outputs, text, constants, plans, reports, sections, profiles));
     const auto* data = reinterpret_cast<const std::byte*>(builder_.GetBufferPointer());
     return {data, data + builder_.GetSize()};
   }
@@ -73,6 +74,24 @@ class IndexBuilder {
   Offset<fb::TensorInfo> AddInfo(const std::string& name, DType dtype, const Shape& shape) {
     return fb::CreateTensorInfo(builder_, builder_.CreateString(name), static_cast<uint8_t>(dtype),
                                 builder_.CreateVector(shape));
+  }
+
+  Offset<flatbuffers::Vector<Offset<fb::TensorInfo>>> AddInfos(const std::vector<TensorInfo>& infos) {
+    return Many<fb::TensorInfo>(infos, [&](const auto& info) { return AddInfo(info.name, info.dtype, info.shape); });
+  }
+
+  uint32_t AddText(const std::string& text) {
+    return sections_.Add(std::as_bytes(std::span(text.data(), text.size())));
+  }
+
+  Offset<flatbuffers::Vector<Offset<fb::PortableConstant>>> AddConstants(const std::vector<PortableConstant>& list) {
+    return Many<fb::PortableConstant>(list, [&](const auto& constant) { return AddPortable(constant); });
+  }
+
+  Offset<fb::Profile> AddProfile(const EngineProfile& profile) {
+    const auto inputs = AddInfos(profile.inputs), outputs = AddInfos(profile.outputs);
+    const uint32_t text = AddText(profile.graph_text);
+    return fb::CreateProfile(builder_, inputs, outputs, text, AddConstants(profile.constants));
   }
 
   Offset<flatbuffers::Vector<Offset<fb::KeyValue>>> AddMap(const std::map<std::string, std::string>& map) {
@@ -109,7 +128,7 @@ class IndexBuilder {
     });
     const auto text = [&](const std::string& value) { return builder_.CreateString(value); };
     return fb::CreatePlan(builder_, text(plan.device), text(plan.fingerprint), text(plan.precision), plan.arena_bytes,
-                          steps, constants, builder_.CreateVector(packed), code);
+                          steps, constants, builder_.CreateVector(packed), code, plan.profile);
   }
 
   Offset<fb::PortableConstant> AddPortable(const PortableConstant& constant) {

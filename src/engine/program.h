@@ -62,6 +62,7 @@ struct Program {
   std::string device;       ///< "cpu"
   std::string fingerprint;  ///< of the device that it was built for
   std::string precision;    ///< "fp32", "half", "int8"
+  int32_t profile = 0;      ///< of the engine: what inputs and outputs it has
   int64_t arena_bytes = 0;
   std::vector<ProgramStep> steps;
   std::vector<Tensor> constants;
@@ -77,16 +78,27 @@ struct PortableConstant {
   Shape shape;
 };
 
-/// An engine: the fused graph, portable to other devices, and one plan per device fingerprint.
-struct EngineModel {
+/// The network for one size of its inputs: a batch size.
+struct EngineProfile {
+  std::vector<TensorInfo> inputs, outputs;
+  std::string graph_text;  ///< fused graph, portable to other devices; external(i) is constants[i]
+  std::vector<PortableConstant> constants;
+
+  int64_t batch() const { return inputs.empty() || inputs[0].shape.empty() ? 1 : inputs[0].shape[0]; }
+};
+
+/// An engine: one network for one or more batch sizes, and plans, for each device that it was built for one per
+/// profile. Most have one batch size: that profile is the engine's own.
+struct EngineModel : EngineProfile {
   std::string name;
   std::map<std::string, std::string> metadata;  ///< of the source model
   Digest source_digest;                         ///< of the source file
-  std::vector<TensorInfo> inputs, outputs;
-  std::string graph_text;  ///< fused graph; external(i) is constants[i]
-  std::vector<PortableConstant> constants;
+  std::vector<EngineProfile> more_profiles;     ///< of larger batch sizes, ascending
   std::vector<std::shared_ptr<const Program>> plans;
   std::map<std::string, std::string> reports;  ///< by name: "warnings" of the build (a line each)
+
+  size_t profile_count() const { return 1 + more_profiles.size(); }
+  const EngineProfile& profile(size_t i) const { return i == 0 ? *this : more_profiles.at(i - 1); }
 };
 
 }  // namespace tenon

@@ -158,7 +158,7 @@ OnnxRuntimePeer::OnnxRuntimePeer(const OnnxRuntimeOptions& options)
       executable_(std::make_shared<PeerExecutable<Session>>(session_, options.metadata)) {}
 
 const std::string& OnnxRuntimePeer::version() const { return session_->version(); }
-Engine OnnxRuntimePeer::engine() const { return Engine::Adopt(internal::NewHandle(executable_)); }
+Engine OnnxRuntimePeer::engine() const { return Engine::Adopt(internal::NewHandle({executable_})); }
 void OnnxRuntimePeer::SetInputs(std::span<const void* const> inputs) const { session_->SetInputs(inputs); }
 double OnnxRuntimePeer::TimedRun() const { return session_->Run(); }
 

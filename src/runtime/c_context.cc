@@ -16,8 +16,22 @@ int ThreadCount(const tenon_context_options& options) {
                   .got = std::to_string(options.threads),
                   .expected = fmt::format("0 to {}", kMostThreads)});
   }
-  if (options.reserved != 0) ThrowInvalid("a reserved field of tenon_context_options isn't 0");
   return options.threads > 0 ? options.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+/// The smallest of the engine's batch sizes that holds so many; the smallest of all for 0.
+std::shared_ptr<const Executable> ChooseBatch(const tenon_engine& engine, int32_t batch) {
+  std::string sizes;
+  for (const auto& executable : engine.executables) {
+    if (batch >= 0 && executable->batch() >= batch) return executable;
+    sizes += (sizes.empty() ? "" : ", ") + std::to_string(executable->batch());
+  }
+  ThrowInvalid({.what = "the engine has no plan for such a batch",
+                .got = fmt::format("batch {}", batch),
+                .expected = engine.executables.size() == 1 ? fmt::format("at most {}", sizes)
+                                                           : fmt::format("at most {}, its largest (it has {})",
+                                                                         engine.executables.back()->batch(), sizes),
+                .hint = "Export the model again with that size among --batch, or run several batches."});
 }
 
 /// `buffers`: a context's bound inputs or outputs; `tensors`: what they are for.
@@ -58,9 +72,13 @@ void CheckBound(const std::vector<Pointer>& buffers, const std::vector<TensorInf
   }
 }
 
-void RunBound(tenon_context& context, std::vector<double>* step_us) {
+void CheckAllBound(const tenon_context& context) {
   CheckBound(context.inputs, context.executable->inputs, "input");
   CheckBound(context.outputs, context.executable->outputs, "output");
+}
+
+void RunBound(tenon_context& context, std::vector<double>* step_us) {
+  CheckAllBound(context);
   context.execution->Run(context.inputs, context.outputs, step_us);
 }
 
@@ -77,6 +95,9 @@ void RunTimed(tenon_context& context, double* step_us, size_t step_count) {
 }
 
 }  // namespace
+
+const Executable& ExecutableOf(const tenon_context& context) { return *context.executable; }
+
 }  // namespace tenon::internal
 
 using namespace tenon::internal;  // everything below is the C API
@@ -85,10 +106,13 @@ tenon_status tenon_context_create(const tenon_engine* engine, const tenon_contex
                                   tenon_context** context) {
   return Guard([&] {
     Require(context, "context") = nullptr;
-    const auto& executable = Require(engine, "engine").executable;
+    const tenon_engine& from = Require(engine, "engine");
+    const tenon_context_options chosen = ReadOptions(options);
+    const int threads = ThreadCount(chosen);
+    const auto executable = ChooseBatch(from, chosen.batch);
     auto made = std::make_unique<tenon_context>();
     made->executable = executable;
-    made->execution = executable->NewExecution(ThreadCount(ReadOptions(options)));
+    made->execution = executable->NewExecution(threads);
     made->inputs.resize(executable->inputs.size());
     made->outputs.resize(executable->outputs.size());
     *context = made.release();
@@ -103,9 +127,20 @@ tenon_status tenon_context_get_info(const tenon_context* context, tenon_context_
     WriteInfo(info,
               {.memory_bytes = static_cast<uint64_t>(execution.memory_bytes()),
                .threads = execution.threads(),
-               .device_us = execution.device_us().value_or(0)},
+               .batch = static_cast<int32_t>(context->executable->batch()),
+               .device_us = execution.device_us().value_or(0),
+               .copied_bytes = static_cast<uint64_t>(execution.copied_bytes()),
+               .step_count = context->executable->step_count},
               offsetof(tenon_context_info, device_us));
   });
+}
+
+tenon_status tenon_context_get_input(const tenon_context* context, size_t index, tenon_tensor_info* info) {
+  return Guard([&] { DescribeTensor(Require(context, "context").executable->inputs, index, "input", info); });
+}
+
+tenon_status tenon_context_get_output(const tenon_context* context, size_t index, tenon_tensor_info* info) {
+  return Guard([&] { DescribeTensor(Require(context, "context").executable->outputs, index, "output", info); });
 }
 
 tenon_status tenon_context_bind_input(tenon_context* context, size_t index, const void* data, size_t size_bytes) {
@@ -142,6 +177,17 @@ tenon_status tenon_context_bind_output_by_name(tenon_context* context, const cha
 
 tenon_status tenon_context_run(tenon_context* context) {
   return Guard([&] { RunBound(Require(context, "context"), nullptr); });
+}
+
+tenon_status tenon_context_run_async(tenon_context* context, void* stream) {
+  return Guard([&] {
+    CheckAllBound(Require(context, "context"));
+    context->execution->RunAsync(context->inputs, context->outputs, stream);
+  });
+}
+
+tenon_status tenon_context_synchronize(tenon_context* context) {
+  return Guard([&] { Require(context, "context").execution->Synchronize(); });
 }
 
 tenon_status tenon_context_run_timed(tenon_context* context, double* step_us, size_t step_count) {

@@ -22,6 +22,8 @@ static_assert(TENON_FLOAT32 == static_cast<int>(DType::kFloat32) &&
               TENON_UINT8 == static_cast<int>(DType::kUInt8) && TENON_INT32 == static_cast<int>(DType::kInt32) &&
               TENON_INT64 == static_cast<int>(DType::kInt64) && TENON_BOOL == static_cast<int>(DType::kBool));
 
+}  // namespace
+
 void CheckIndex(size_t index, size_t count, const char* what) {
   if (index < count) return;
   ThrowInvalid({.what = "an index out of range",
@@ -30,26 +32,20 @@ void CheckIndex(size_t index, size_t count, const char* what) {
                 .expected = fmt::format("less than {}", count)});
 }
 
-tenon_status GetTensor(const tenon_engine* engine, std::vector<TensorInfo> Executable::*list, size_t index,
-                       const char* what, tenon_tensor_info* info) {
-  return Guard([&] {
-    const std::vector<TensorInfo>& tensors = (*Require(engine, "engine").executable).*list;
-    CheckIndex(index, tensors.size(), what);
-    const TensorInfo& tensor = tensors[index];
-    WriteInfo(info, {.name = tensor.name.c_str(),
-                     .dims = tensor.shape.data(),
-                     .rank = static_cast<int32_t>(tensor.shape.size()),
-                     .dtype = static_cast<tenon_dtype>(tensor.dtype),
-                     .size_bytes = static_cast<size_t>(SizeBytes(tensor))});
-  });
+void DescribeTensor(const std::vector<TensorInfo>& tensors, size_t index, const char* what, tenon_tensor_info* info) {
+  CheckIndex(index, tensors.size(), what);
+  const TensorInfo& tensor = tensors[index];
+  WriteInfo(info, {.name = tensor.name.c_str(),
+                   .dims = tensor.shape.data(),
+                   .rank = static_cast<int32_t>(tensor.shape.size()),
+                   .dtype = static_cast<tenon_dtype>(tensor.dtype),
+                   .size_bytes = static_cast<size_t>(SizeBytes(tensor))});
 }
-
-}  // namespace
 
 int64_t SizeBytes(const TensorInfo& tensor) { return ElemCount(tensor.shape) * SizeOf(tensor.dtype); }
 
-tenon_engine* NewHandle(std::shared_ptr<const Executable> executable) {
-  return new tenon_engine{std::move(executable)};
+tenon_engine* NewHandle(std::vector<std::shared_ptr<const Executable>> executables) {
+  return new tenon_engine{std::move(executables)};
 }
 
 }  // namespace tenon::internal
@@ -60,7 +56,7 @@ tenon_status tenon_engine_load(const char* path, tenon_engine** engine) {
   return Guard([&] {
     Require(engine, "engine") = nullptr;
     const std::string file = &Require(path, "path");
-    *engine = NewHandle(tenon::NewExecutableOn(*tenon::ReadEngine(file), ""));
+    *engine = NewHandle(tenon::NewExecutablesOn(*tenon::ReadEngine(file), ""));
   });
 }
 
@@ -68,7 +64,7 @@ tenon_status tenon_engine_load_on(const char* path, const char* device, tenon_en
   return Guard([&] {
     Require(engine, "engine") = nullptr;
     const std::string file = &Require(path, "path");
-    *engine = NewHandle(tenon::NewExecutableOn(*tenon::ReadEngine(file), device ? device : ""));
+    *engine = NewHandle(tenon::NewExecutablesOn(*tenon::ReadEngine(file), device ? device : ""));
   });
 }
 
@@ -77,7 +73,7 @@ tenon_status tenon_engine_load_memory(const void* data, size_t size_bytes, tenon
     Require(engine, "engine") = nullptr;
     const auto& bytes = Require(static_cast<const std::byte*>(data), "data");
     const tenon::Blob copy = tenon::Blob::Copy({&bytes, size_bytes});
-    *engine = NewHandle(tenon::NewExecutableOn(*tenon::ReadEngine(copy, "memory"), ""));
+    *engine = NewHandle(tenon::NewExecutablesOn(*tenon::ReadEngine(copy, "memory"), ""));
   });
 }
 
@@ -85,28 +81,40 @@ void tenon_engine_free(tenon_engine* engine) { delete engine; }
 
 tenon_status tenon_engine_get_info(const tenon_engine* engine, tenon_engine_info* info) {
   return Guard([&] {
-    const Executable& executable = *Require(engine, "engine").executable;
-    WriteInfo(info, {.input_count = executable.inputs.size(),
-                     .output_count = executable.outputs.size(),
-                     .metadata_count = executable.metadata.size(),
-                     .step_count = executable.step_count,
-                     .weights_bytes = static_cast<uint64_t>(executable.weights_bytes),
-                     .precision = executable.precision.c_str(),
-                     .device = executable.device.c_str()});
+    const tenon_engine& made = Require(engine, "engine");
+    const Executable& executable = made.first();
+    WriteInfo(info,
+              {.input_count = executable.inputs.size(),
+               .output_count = executable.outputs.size(),
+               .metadata_count = executable.metadata.size(),
+               .step_count = executable.step_count,
+               .weights_bytes = static_cast<uint64_t>(executable.weights_bytes),
+               .precision = executable.precision.c_str(),
+               .device = executable.device.c_str(),
+               .batch_count = made.executables.size()},
+              offsetof(tenon_engine_info, batch_count));
+  });
+}
+
+tenon_status tenon_engine_get_batch(const tenon_engine* engine, size_t index, int64_t* batch) {
+  return Guard([&] {
+    const auto& executables = Require(engine, "engine").executables;
+    CheckIndex(index, executables.size(), "batch sizes");
+    Require(batch, "batch") = executables[index]->batch();
   });
 }
 
 tenon_status tenon_engine_get_input(const tenon_engine* engine, size_t index, tenon_tensor_info* info) {
-  return GetTensor(engine, &Executable::inputs, index, "input", info);
+  return Guard([&] { DescribeTensor(Require(engine, "engine").first().inputs, index, "input", info); });
 }
 
 tenon_status tenon_engine_get_output(const tenon_engine* engine, size_t index, tenon_tensor_info* info) {
-  return GetTensor(engine, &Executable::outputs, index, "output", info);
+  return Guard([&] { DescribeTensor(Require(engine, "engine").first().outputs, index, "output", info); });
 }
 
 tenon_status tenon_engine_get_metadata(const tenon_engine* engine, size_t index, const char** key, const char** value) {
   return Guard([&] {
-    const auto& metadata = Require(engine, "engine").executable->metadata;
+    const auto& metadata = Require(engine, "engine").first().metadata;
     Require(key, "key");
     Require(value, "value");
     CheckIndex(index, metadata.size(), "metadata");
@@ -118,7 +126,7 @@ tenon_status tenon_engine_get_metadata(const tenon_engine* engine, size_t index,
 
 tenon_status tenon_engine_find_metadata(const tenon_engine* engine, const char* key, const char** value) {
   return Guard([&] {
-    const auto& metadata = Require(engine, "engine").executable->metadata;
+    const auto& metadata = Require(engine, "engine").first().metadata;
     const auto entry = metadata.find(&Require(key, "key"));
     Require(value, "value") = entry == metadata.end() ? nullptr : entry->second.c_str();
   });

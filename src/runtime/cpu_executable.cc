@@ -20,14 +20,14 @@ class CpuContextExecution final : public internal::Execution {
 
 class CpuExecutable final : public internal::Executable {
  public:
-  CpuExecutable(const EngineModel& model, std::shared_ptr<const Program> plan, const CpuDevice& cpu)
-      : program_(std::make_shared<CpuProgram>(std::move(plan), cpu)) {
-    inputs = model.inputs;
-    outputs = model.outputs;
-    metadata = model.metadata;
+  CpuExecutable(const ExecutablePlan& plan, const CpuDevice& cpu)
+      : program_(std::make_shared<CpuProgram>(plan.program, cpu)) {
+    inputs = plan.profile.inputs;
+    outputs = plan.profile.outputs;
+    metadata = plan.metadata;
     precision = program_->program().precision;
     device = "cpu";
-    weights_bytes = WeightsBytes(program_->program());
+    weights_bytes = plan.weights_bytes;
     step_count = program_->program().steps.size();
   }
   std::unique_ptr<internal::Execution> NewExecution(int threads) const override {
@@ -40,10 +40,8 @@ class CpuExecutable final : public internal::Executable {
 
 }  // namespace
 
-std::shared_ptr<const internal::Executable> NewCpuExecutable(const EngineModel& model,
-                                                             std::shared_ptr<const Program> plan,
-                                                             const CpuDevice& device) {
-  return std::make_shared<CpuExecutable>(model, std::move(plan), device);
+std::shared_ptr<const internal::Executable> NewCpuExecutable(const ExecutablePlan& plan, const CpuDevice& device) {
+  return std::make_shared<CpuExecutable>(plan, device);
 }
 
 }  // namespace tenon

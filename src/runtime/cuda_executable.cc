@@ -1,39 +1,90 @@
+#include <optional>
+
 #include "backends/cuda/cuda_program.h"
 #include "runtime/device_executables.h"
 
 namespace tenon {
 namespace {
 
+/// Something of the GPU's, made, used and destroyed with its context current and the caller's current again afterwards.
+template <class T>
+class OnGpu {
+ public:
+  template <class... Arguments>
+  explicit OnGpu(std::shared_ptr<const cuda::GpuContext> gpu, Arguments&&... arguments) : gpu_(std::move(gpu)) {
+    const cuda::CurrentContext current(*gpu_);
+    value_.emplace(std::forward<Arguments>(arguments)...);
+  }
+  ~OnGpu() {
+    const cuda::CurrentContext current(*gpu_);
+    value_.reset();
+  }
+  OnGpu(const OnGpu&) = delete;
+  OnGpu& operator=(const OnGpu&) = delete;
+
+  template <class Use>
+  void With(const Use& use) {
+    const cuda::CurrentContext current(*gpu_);
+    use(*value_);
+  }
+  const T& value() const { return *value_; }
+
+ private:
+  std::shared_ptr<const cuda::GpuContext> gpu_;
+  std::optional<T> value_;
+};
+
+class PinnedMemory final : public internal::HostMemory {
+ public:
+  PinnedMemory(std::shared_ptr<const cuda::GpuContext> gpu, size_t bytes) : buffer_(gpu, gpu->driver(), bytes) {}
+  void* data() const override { return buffer_.value().data(); }
+
+ private:
+  OnGpu<cuda::HostBuffer> buffer_;
+};
+
 class CudaContextExecution final : public internal::Execution {
  public:
   CudaContextExecution(std::shared_ptr<const CudaProgram> program, const std::vector<int64_t>& input_bytes,
                        const std::vector<int64_t>& output_bytes)
-      : execution_(std::move(program), input_bytes, output_bytes) {}
+      : execution_(program->shared_gpu(), program, input_bytes, output_bytes) {}
   void Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us) override {
-    execution_.Run(inputs, outputs, step_us);
+    execution_.With([&](CudaExecution& execution) { execution.Run(inputs, outputs, step_us); });
   }
-  int64_t memory_bytes() const override { return execution_.memory_bytes(); }
+  void RunAsync(std::span<const void* const> inputs, std::span<void* const> outputs, void* stream) override {
+    execution_.With([&](CudaExecution& execution) {
+      execution.RunAsync(inputs, outputs, static_cast<cuda::StreamHandle>(stream));
+    });
+  }
+  void Synchronize() override {
+    execution_.With([](CudaExecution& execution) { execution.Synchronize(); });
+  }
+  int64_t memory_bytes() const override { return execution_.value().memory_bytes(); }
+  int64_t copied_bytes() const override { return execution_.value().copied_bytes(); }
   int threads() const override { return 1; }
-  std::optional<double> device_us() const override { return execution_.last_graph_us(); }
+  std::optional<double> device_us() const override { return execution_.value().last_graph_us(); }
 
  private:
-  CudaExecution execution_;
+  OnGpu<CudaExecution> execution_;
 };
 
 class CudaExecutable final : public internal::Executable {
  public:
-  CudaExecutable(const EngineModel& model, std::shared_ptr<const Program> plan, const CudaDevice& gpu)
-      : program_(std::make_shared<CudaProgram>(std::move(plan), gpu)) {
-    inputs = model.inputs;
-    outputs = model.outputs;
-    metadata = model.metadata;
+  CudaExecutable(const ExecutablePlan& plan, const CudaDevice& gpu, const std::shared_ptr<CudaWeights>& weights)
+      : program_(std::make_shared<CudaProgram>(plan.program, gpu, weights)) {
+    inputs = plan.profile.inputs;
+    outputs = plan.profile.outputs;
+    metadata = plan.metadata;
     precision = program_->program().precision;
     device = "cuda";
-    weights_bytes = WeightsBytes(program_->program());
+    weights_bytes = plan.weights_bytes;
     step_count = program_->program().steps.size();
   }
   std::unique_ptr<internal::Execution> NewExecution(int) const override {
     return std::make_unique<CudaContextExecution>(program_, Sizes(inputs), Sizes(outputs));
+  }
+  std::unique_ptr<internal::HostMemory> NewHostMemory(size_t bytes) const override {
+    return std::make_unique<PinnedMemory>(program_->shared_gpu(), bytes);
   }
 
  private:
@@ -48,10 +99,10 @@ class CudaExecutable final : public internal::Executable {
 
 }  // namespace
 
-std::shared_ptr<const internal::Executable> NewCudaExecutable(const EngineModel& model,
-                                                              std::shared_ptr<const Program> plan,
-                                                              const CudaDevice& device) {
-  return std::make_shared<CudaExecutable>(model, std::move(plan), device);
+std::shared_ptr<const internal::Executable> NewCudaExecutable(const ExecutablePlan& plan, const CudaDevice& device,
+                                                              const std::shared_ptr<CudaWeights>& weights) {
+  const cuda::CurrentContext current(device.gpu());
+  return std::make_shared<CudaExecutable>(plan, device, weights);
 }
 
 }  // namespace tenon

@@ -1,6 +1,7 @@
 #include "runtime/load.h"
 
 #include <algorithm>
+#include <set>
 
 #include "backends/list/backend_list.h"
 #include "backends/step.h"
@@ -16,14 +17,38 @@ std::string PlanList(const EngineModel& model) {
   return text;
 }
 
-/// The plans built for machines of this kind, by whatever version.
-std::vector<std::shared_ptr<const Program>> PlansFor(const EngineModel& model, const Device& device) {
+/// The profile's plans built for machines of this kind, by whatever version.
+std::vector<std::shared_ptr<const Program>> PlansFor(const EngineModel& model, const Device& device, size_t profile) {
   const std::string fingerprint = device.Fingerprint();
   std::vector<std::shared_ptr<const Program>> plans;
   for (const auto& plan : model.plans) {
-    if (plan->device == device.kind() && plan->fingerprint == fingerprint) plans.push_back(plan);
+    const bool fits = plan->device == device.kind() && plan->fingerprint == fingerprint;
+    if (fits && static_cast<size_t>(plan->profile) == profile) plans.push_back(plan);
   }
   return plans;
+}
+
+std::shared_ptr<const Program> RequirePlan(const EngineModel& model, const Device& device, size_t profile) {
+  if (auto plan = FindPlan(model, device, profile)) return plan;
+  if (const auto plans = PlansFor(model, device, profile); !plans.empty()) return plans[0];  // says what is foreign
+  ThrowUnsupported({.what = "the engine has no plan for this machine",
+                    .where = device.Fingerprint(),
+                    .got = "plans for " + PlanList(model),
+                    .hint = "Use --build to make one here, or tenon export --add-device on a machine of this kind."});
+}
+
+/// Of all plans together: what several share counts once.
+int64_t SharedWeightsBytes(const std::vector<std::shared_ptr<const Program>>& plans) {
+  std::set<const std::byte*> seen;
+  int64_t bytes = 0;
+  const auto add = [&](std::span<const std::byte> piece) {
+    if (seen.insert(piece.data()).second) bytes += static_cast<int64_t>(piece.size());
+  };
+  for (const auto& plan : plans) {
+    for (const Tensor& constant : plan->constants) add(constant.bytes());
+    for (const Blob& blob : plan->packed) add(blob.bytes());
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -35,41 +60,49 @@ int64_t WeightsBytes(const Program& program) {
   return bytes;
 }
 
-std::shared_ptr<const Program> FindPlan(const EngineModel& model, const Device& device) {
-  for (const auto& plan : PlansFor(model, device)) {
+std::shared_ptr<const Program> FindPlan(const EngineModel& model, const Device& device, size_t profile) {
+  for (const auto& plan : PlansFor(model, device, profile)) {
     if (ForeignFamilies(*plan, device.families()).empty()) return plan;
   }
   return nullptr;
 }
 
-std::shared_ptr<const internal::Executable> NewExecutable(const EngineModel& model, const Device& device) {
-  std::shared_ptr<const Program> plan = FindPlan(model, device);
-  if (const auto plans = PlansFor(model, device); !plan && !plans.empty()) plan = plans[0];  // says what is foreign
-  if (!plan) {
-    ThrowUnsupported({.what = "the engine has no plan for this machine",
-                      .where = device.Fingerprint(),
-                      .got = "plans for " + PlanList(model),
-                      .hint = "Use --build to make one here, or tenon export --add-device on a machine of this kind."});
+bool HasPlans(const EngineModel& model, const Device& device) {
+  for (size_t i = 0; i < model.profile_count(); ++i) {
+    if (!FindPlan(model, device, i)) return false;
   }
-  if (const auto* gpu = dynamic_cast<const CudaDevice*>(&device)) return NewCudaExecutable(model, plan, *gpu);
-  const auto* cpu = dynamic_cast<const CpuDevice*>(&device);
-  TENON_CHECK(cpu, "no executables for {}", device.kind());
-  return NewCpuExecutable(model, plan, *cpu);
+  return true;
 }
 
-std::shared_ptr<const internal::Executable> NewExecutableOn(const EngineModel& model, const std::string& device) {
-  if (!device.empty()) return NewExecutable(model, *OpenDevice(device));
+Executables NewExecutables(const EngineModel& model, const Device& device) {
+  std::vector<std::shared_ptr<const Program>> plans;
+  for (size_t i = 0; i < model.profile_count(); ++i) plans.push_back(RequirePlan(model, device, i));
+  const int64_t weights_bytes = SharedWeightsBytes(plans);
+  const auto* gpu = dynamic_cast<const CudaDevice*>(&device);
+  const auto* cpu = dynamic_cast<const CpuDevice*>(&device);
+  TENON_CHECK(gpu || cpu, "no executables for {}", device.kind());
+  const auto weights = gpu ? std::make_shared<CudaWeights>(gpu->context) : nullptr;
+  Executables executables;
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const ExecutablePlan plan{model.profile(i), model.metadata, plans[i], weights_bytes};
+    executables.push_back(gpu ? NewCudaExecutable(plan, *gpu, weights) : NewCpuExecutable(plan, *cpu));
+  }
+  return executables;
+}
+
+Executables NewExecutablesOn(const EngineModel& model, const std::string& device) {
+  if (!device.empty()) return NewExecutables(model, *OpenDevice(device));
   const bool has_gpu_plan = std::any_of(model.plans.begin(), model.plans.end(),
                                         [](const auto& plan) { return plan->device == "cuda"; });
   if (has_gpu_plan) {
     const std::shared_ptr<const Device> gpu = FirstGpu();
-    if (gpu && FindPlan(model, *gpu)) return NewExecutable(model, *gpu);
+    if (gpu && HasPlans(model, *gpu)) return NewExecutables(model, *gpu);
   }
-  return NewExecutable(model, CpuDevice::Detect());
+  return NewExecutables(model, CpuDevice::Detect());
 }
 
 Engine MakeEngine(const std::shared_ptr<const EngineModel>& model, const Device& device) {
-  return Engine::Adopt(internal::NewHandle(NewExecutable(*model, device)));
+  return Engine::Adopt(internal::NewHandle(NewExecutables(*model, device)));
 }
 
 }  // namespace tenon

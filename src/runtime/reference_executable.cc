@@ -67,7 +67,7 @@ class ReferenceExecutable final : public internal::Executable {
 }  // namespace
 
 Engine MakeReferenceEngine(std::shared_ptr<const Graph> graph) {
-  return Engine::Adopt(internal::NewHandle(std::make_shared<ReferenceExecutable>(std::move(graph))));
+  return Engine::Adopt(internal::NewHandle({std::make_shared<ReferenceExecutable>(std::move(graph))}));
 }
 
 }  // namespace tenon

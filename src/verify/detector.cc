@@ -14,9 +14,9 @@ double MillisecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-std::vector<OutputShape> OutputShapes(const Engine& engine) {
+std::vector<OutputShape> OutputShapes(const Context& context) {
   std::vector<OutputShape> shapes;
-  for (const TensorInfo& output : engine.outputs()) shapes.push_back({output.name, output.shape});
+  for (const TensorInfo& output : context.outputs()) shapes.push_back({output.name, output.shape});
   return shapes;
 }
 
@@ -27,8 +27,8 @@ int64_t Elems(const Shape& shape) {
 }
 
 /// The only input, an image batch in FP32.
-const TensorInfo& ImageInput(const Engine& engine) {
-  const auto& inputs = engine.inputs();
+const TensorInfo& ImageInput(const Context& context) {
+  const auto& inputs = context.inputs();
   if (inputs.size() == 1 && inputs[0].shape.size() == 4 && inputs[0].shape[1] == 3 &&
       inputs[0].dtype == DType::kFloat32)
     return inputs[0];
@@ -43,17 +43,17 @@ const TensorInfo& ImageInput(const Engine& engine) {
 
 }  // namespace
 
-Detector::Detector(const Engine& engine, const std::string& head_flag, int threads)
-    : engine_(engine), context_(engine_.CreateContext({.threads = threads})) {
-  const TensorInfo& input = ImageInput(engine_);
+Detector::Detector(const Engine& engine, const std::string& head_flag, int threads, int batch)
+    : engine_(engine), context_(engine_.CreateContext({.threads = threads, .batch = batch})) {
+  const TensorInfo& input = ImageInput(context_);
   batch_ = input.shape[0];
   const auto forced = head_flag.empty() ? std::nullopt : std::optional(ParseHeadFlag(head_flag));
-  head_ = RecogniseHead(engine_.metadata(), OutputShapes(engine_), static_cast<int>(input.shape[2]),
+  head_ = RecogniseHead(engine_.metadata(), OutputShapes(context_), static_cast<int>(input.shape[2]),
                         static_cast<int>(input.shape[3]), forced);
   preprocess_ = DefaultPreprocess(head_);
   image_elems_ = Elems(input.shape) / std::max<int64_t>(batch_, 1);
   input_.resize(static_cast<size_t>(Elems(input.shape)));
-  for (const TensorInfo& output : engine_.outputs()) {
+  for (const TensorInfo& output : context_.outputs()) {
     if (output.dtype != DType::kFloat32)
       ThrowInvalid({.what = "the model is no detector that Tenon knows",
                     .where = "output " + output.name,
@@ -78,7 +78,7 @@ std::vector<std::vector<Detection>> Detector::Run(std::span<const LoadedImage* c
 
   const auto decode_start = Clock::now();
   std::vector<TensorView> views;
-  for (size_t i = 0; i < outputs_.size(); ++i) views.push_back({outputs_[i].data(), engine_.outputs()[i].shape});
+  for (size_t i = 0; i < outputs_.size(); ++i) views.push_back({outputs_[i].data(), context_.outputs()[i].shape});
   std::vector<std::vector<Detection>> detections;
   for (size_t i = 0; i < images.size(); ++i)
     detections.push_back(Detect(head_, views, static_cast<int64_t>(i), options));

@@ -14,8 +14,9 @@ class Detector {
  public:
   /// @param head_flag how the outputs spell boxes (ParseHeadFlag); empty: recognised from metadata and shapes
   /// @param threads that one run uses; 0: all cores
-  /// Throws Error(kInvalidInput) when the model is no detector.
-  Detector(const Engine& engine, const std::string& head_flag, int threads);
+  /// @param batch   the engine's smallest batch size that holds so many is used; 0: its smallest
+  /// Throws Error(kInvalidInput) when the model is no detector, or has no such batch size.
+  Detector(const Engine& engine, const std::string& head_flag, int threads, int batch = 0);
 
   const Engine& engine() const { return engine_; }
   const Head& head() const { return head_; }

@@ -128,8 +128,8 @@ def field(number, value):
 
 
 def onnx_model(op, domain="", opset=17, shape=(1, 3, 8, 8)):
-    """An ONNX file of one node: output0 = op(images)."""
-    dims = b"".join(field(1, field(1, d)) for d in shape)
+    """An ONNX file of one node: output0 = op(images). A dimension that is a name is open."""
+    dims = b"".join(field(1, field(1 if isinstance(d, int) else 2, d)) for d in shape)
     tensor = field(1, field(1, 1) + field(2, dims))
     node = field(1, "images") + field(2, "output0") + field(3, "the_node") + field(4, op) + field(7, domain)
     graph = field(1, node) + field(2, "g") + field(11, field(1, "images") + field(2, tensor))

@@ -88,7 +88,7 @@ TEST_F(TwoDevicesTest, GpuPlanTravelsWithItsCode) {
   EXPECT_NE(FindPlan(*read, Hopper()), nullptr);
   EXPECT_EQ(FindPlan(*read, CpuDevice::Detect()), nullptr);
   try {
-    NewExecutableOn(*read, "");
+    NewExecutablesOn(*read, "");
     FAIL() << "a plan for a GPU ran on a CPU";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUnsupportedDevice);

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -155,6 +156,7 @@ Result cuDeviceGetAttribute(int* value, int attribute, int) {
 Result cuDevicePrimaryCtxRetain(void** context, int) { return *context = &allocations, kSuccess; }
 Result cuDevicePrimaryCtxRelease_v2(int) { return kSuccess; }
 Result cuCtxSetCurrent(void*) { return kSuccess; }
+Result cuCtxGetCurrent(void** context) { return *context = &allocations, kSuccess; }
 Result cuCtxSynchronize() { return kSuccess; }
 
 Result cuMemGetInfo_v2(size_t* free_bytes, size_t* total) {
@@ -201,6 +203,16 @@ Result cuLaunchHostFunc(void* stream, void (*function)(void*), void* argument) {
   return Do(As<Stream>(stream), [=] { return function(argument), kSuccess; });
 }
 
+/// Memory type and device of an address; zeros for what no allocation holds.
+Result cuPointerGetAttributes(unsigned count, const int*, void** values, DevicePtr address) {
+  const std::lock_guard lock(memory_lock);
+  const auto next = allocations.upper_bound(address);
+  const bool is_device = next != allocations.begin() && address < std::prev(next)->first + std::prev(next)->second;
+  for (unsigned i = 0; i < count; ++i) *static_cast<unsigned*>(values[i]) = 0;
+  if (is_device) *static_cast<unsigned*>(values[0]) = tenon::cuda::kDeviceMemory;
+  return kSuccess;
+}
+
 Result cuModuleLoadData(void** module, const void* image) {
   auto loaded = std::make_unique<Module>();
   loaded->library = LoadLibrary(image);
@@ -230,6 +242,11 @@ Result cuLaunchKernelEx(const LaunchConfig* config, void* function, void** param
 Result cuStreamCreate(void** stream, unsigned) { return *stream = new Stream, kSuccess; }
 Result cuStreamDestroy_v2(void* stream) { return delete As<Stream>(stream), kSuccess; }
 Result cuStreamSynchronize(void*) { return kSuccess; }
+Result cuStreamWaitEvent(void*, void*, unsigned) { return kSuccess; }
+Result cuStreamGetCtx(void*, void** context) { return *context = &allocations, kSuccess; }
+Result cuStreamIsCapturing(void* stream, int* status) {
+  return *status = stream != nullptr && As<Stream>(stream)->capture != nullptr, kSuccess;
+}
 Result cuStreamBeginCapture_v2(void* stream, int) {
   *As<Stream>(stream) = {.capture = new Graph};
   return kSuccess;

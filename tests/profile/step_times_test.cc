@@ -36,7 +36,7 @@ class ScriptedExecutable final : public internal::Executable {
 };
 
 StepTimes MeasureScript(std::vector<std::vector<double>> script, StepTimesOptions options) {
-  const Engine engine = Engine::Adopt(internal::NewHandle(std::make_shared<ScriptedExecutable>(std::move(script))));
+  const Engine engine = Engine::Adopt(internal::NewHandle({std::make_shared<ScriptedExecutable>(std::move(script))}));
   Context context = engine.CreateContext();
   options.warmup_ms = 0;
   return MeasureStepTimes(context, {}, {}, options);

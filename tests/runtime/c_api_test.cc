@@ -119,7 +119,7 @@ TEST(CApiTest, DevicesByName) {
   EXPECT_EQ(tenon_engine_load_on(ExampleEngine().c_str(), "cuda", &engine), TENON_UNSUPPORTED_DEVICE);
 }
 
-TEST(CApiTest, AnOlderProgramsContextInfoEndsBeforeTheDeviceTime) {
+TEST(CApiTest, AnOlderProgramsContextInfoEndsBeforeTheNewerFields) {
   tenon_engine* engine = nullptr;
   tenon_context* context = nullptr;
   ASSERT_EQ(tenon_engine_load(ExampleEngine().c_str(), &engine), TENON_OK);
@@ -135,6 +135,29 @@ TEST(CApiTest, AnOlderProgramsContextInfoEndsBeforeTheDeviceTime) {
   EXPECT_EQ(info.device_us, 0);
   tenon_context_free(context);
   tenon_engine_free(engine);
+}
+
+TEST(CApiTest, AnAsynchronousRunOnACpuIsDoneOnReturn) {
+  const Engine engine = Engine::Load(ExampleEngine());
+  Context context = engine.CreateContext({.threads = 2});
+  const std::vector<float> image = RandomImage(4 * 3 * 320 * 320);
+  std::vector<float> expected(11 * 2100);
+  context.Run({image.data()}, {expected.data()});
+  const HostMemory input = [&] {  // outlives the engine that gave it
+    return Engine::Load(ExampleEngine()).AllocateHost(image.size() * sizeof(float));
+  }();
+  const HostMemory output = engine.AllocateHost(expected.size() * sizeof(float));
+  std::memcpy(input.data(), image.data(), input.size_bytes());
+  const void* inputs[] = {input.data()};
+  void* outputs[] = {output.data()};
+  context.RunAsync(inputs, outputs, nullptr);
+  EXPECT_EQ(std::memcmp(output.data(), expected.data(), output.size_bytes()), 0);
+  context.Synchronize();
+  EXPECT_EQ(context.copied_bytes(), 0);
+  EXPECT_EQ(context.device_us(), 0);
+  std::memset(output.data(), 0xff, output.size_bytes());
+  EXPECT_THROW(context.RunAsync(inputs, outputs, &context), Error);
+  EXPECT_EQ(*static_cast<uint32_t*>(output.data()), 0xffffffffu);  // refused before anything ran
 }
 
 TEST(CApiTest, AFileAndItsBytesInMemoryRunAlikeAtAnyAlignment) {

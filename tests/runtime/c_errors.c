@@ -47,6 +47,7 @@ static const char* CheckEngineQueries(const tenon_engine* engine) {
   tenon_engine_info info = TENON_ENGINE_INFO_INIT;
   tenon_tensor_info tensor = TENON_TENSOR_INFO_INIT;
   const char *key = NULL, *value = NULL;
+  int64_t batch = 0;
   CHECK(tenon_engine_get_info(engine, &info) == TENON_OK);
   CHECK_FAILS(tenon_engine_get_info(NULL, &info), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_engine_get_info(engine, NULL), TENON_INVALID_INPUT, "null");
@@ -54,6 +55,10 @@ static const char* CheckEngineQueries(const tenon_engine* engine) {
   CHECK_FAILS(tenon_engine_get_input(engine, 0, NULL), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_engine_get_input(engine, info.input_count, &tensor), TENON_INVALID_INPUT, "range");
   CHECK_FAILS(tenon_engine_get_output(engine, SIZE_MAX, &tensor), TENON_INVALID_INPUT, "range");
+  CHECK_FAILS(tenon_engine_get_batch(NULL, 0, &batch), TENON_INVALID_INPUT, "null");
+  CHECK_FAILS(tenon_engine_get_batch(engine, 0, NULL), TENON_INVALID_INPUT, "null");
+  CHECK_FAILS(tenon_engine_get_batch(engine, 1, &batch), TENON_INVALID_INPUT, "range");
+  CHECK(info.batch_count == 1 && tenon_engine_get_batch(engine, 0, &batch) == TENON_OK && batch == 1);
   CHECK_FAILS(tenon_engine_get_metadata(NULL, 0, &key, &value), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_engine_get_metadata(engine, 0, NULL, &value), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_engine_get_metadata(engine, 0, &key, NULL), TENON_INVALID_INPUT, "null");
@@ -111,8 +116,10 @@ static const char* CheckOptions(const tenon_engine* engine) {
   options.threads = 1000000;
   CHECK_FAILS(tenon_context_create(engine, &options, &context), TENON_INVALID_INPUT, "threads");
   options.threads = 1;
-  options.reserved = 1;
-  CHECK_FAILS(tenon_context_create(engine, &options, &context), TENON_INVALID_INPUT, "reserved");
+  options.batch = -1;
+  CHECK_FAILS(tenon_context_create(engine, &options, &context), TENON_INVALID_INPUT, "batch -1");
+  options.batch = 2;
+  CHECK_FAILS(tenon_context_create(engine, &options, &context), TENON_INVALID_INPUT, "batch 2, expected at most 1");
   CHECK(context == NULL);
   tenon_context_free(NULL);
   return NULL;
@@ -121,6 +128,7 @@ static const char* CheckOptions(const tenon_engine* engine) {
 static const char* CheckBinding(tenon_context* context, const tenon_tensor_info* input, const tenon_tensor_info* output,
                                 void* image, void* scores) {
   CHECK_FAILS(tenon_context_run(context), TENON_INVALID_INPUT, input->name);
+  CHECK_FAILS(tenon_context_run_async(context, NULL), TENON_INVALID_INPUT, input->name);
   CHECK_FAILS(tenon_context_bind_input(NULL, 0, image, input->size_bytes), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_context_bind_input(context, 0, NULL, input->size_bytes), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_context_bind_input(context, 1, image, input->size_bytes), TENON_INVALID_INPUT, "no such input");
@@ -134,6 +142,7 @@ static const char* CheckBinding(tenon_context* context, const tenon_tensor_info*
   CHECK(tenon_context_bind_input_by_name(context, input->name, image, input->size_bytes) == TENON_OK);
 
   CHECK_FAILS(tenon_context_run(context), TENON_INVALID_INPUT, output->name);
+  CHECK_FAILS(tenon_context_run_async(context, NULL), TENON_INVALID_INPUT, output->name);
   CHECK_FAILS(tenon_context_bind_output(NULL, 0, scores, output->size_bytes), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_context_bind_output(context, 0, NULL, output->size_bytes), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_context_bind_output(context, 1, scores, output->size_bytes), TENON_INVALID_INPUT, "no such output");
@@ -151,15 +160,47 @@ static const char* CheckBinding(tenon_context* context, const tenon_tensor_info*
 static const char* CheckRunning(tenon_context* context, size_t step_count) {
   double step_us[1024];
   tenon_context_info info = TENON_CONTEXT_INFO_INIT;
+  tenon_tensor_info tensor = TENON_TENSOR_INFO_INIT;
   CHECK(step_count > 0 && step_count < 1024);
   CHECK_FAILS(tenon_context_run(NULL), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_context_run_timed(NULL, step_us, step_count), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_context_run_timed(context, NULL, step_count), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_context_run_timed(context, step_us, step_count + 1), TENON_INVALID_INPUT, "steps");
+  CHECK_FAILS(tenon_context_run_async(NULL, NULL), TENON_INVALID_INPUT, "null");
+  CHECK_FAILS(tenon_context_run_async(context, &info), TENON_INVALID_INPUT, "doesn't run on a GPU");
+  CHECK_FAILS(tenon_context_synchronize(NULL), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_context_get_info(NULL, &info), TENON_INVALID_INPUT, "null");
   CHECK_FAILS(tenon_context_get_info(context, NULL), TENON_INVALID_INPUT, "null");
+  CHECK_FAILS(tenon_context_get_input(NULL, 0, &tensor), TENON_INVALID_INPUT, "null");
+  CHECK_FAILS(tenon_context_get_input(context, 1, &tensor), TENON_INVALID_INPUT, "range");
+  CHECK_FAILS(tenon_context_get_output(context, 0, NULL), TENON_INVALID_INPUT, "null");
+  CHECK(tenon_context_get_output(context, 0, &tensor) == TENON_OK && tensor.dims[0] == 1);
   CHECK(tenon_context_run(context) == TENON_OK); /* none of the failures did harm */
   CHECK(tenon_context_run_timed(context, step_us, step_count) == TENON_OK);
+  CHECK(tenon_context_run_async(context, NULL) == TENON_OK);
+  CHECK(tenon_context_synchronize(context) == TENON_OK);
+  return NULL;
+}
+
+static const char* CheckHostMemory(const tenon_engine* engine) {
+  char other[64];
+  void* memory = other;
+  CHECK_FAILS(tenon_host_alloc(NULL, 64, &memory), TENON_INVALID_INPUT, "null");
+  CHECK(memory == NULL);
+  CHECK_FAILS(tenon_host_alloc(engine, 64, NULL), TENON_INVALID_INPUT, "null");
+  CHECK_FAILS(tenon_host_alloc(engine, SIZE_MAX, &memory), TENON_INVALID_INPUT, "memory");
+  CHECK_FAILS(tenon_host_alloc(engine, SIZE_MAX / 4, &memory), TENON_UNSUPPORTED_DEVICE, "memory");
+  CHECK(memory == NULL);
+  CHECK(tenon_host_alloc(engine, 0, &memory) == TENON_OK && memory != NULL);
+  CHECK(tenon_host_free(memory) == TENON_OK);
+  CHECK(tenon_host_alloc(engine, 1000, &memory) == TENON_OK);
+  CHECK((uintptr_t)memory % 64 == 0);
+  memset(memory, 1, 1000);
+  CHECK_FAILS(tenon_host_free((char*)memory + 1), TENON_INVALID_INPUT, "didn't give");
+  CHECK_FAILS(tenon_host_free(other), TENON_INVALID_INPUT, "didn't give");
+  CHECK(tenon_host_free(memory) == TENON_OK);
+  CHECK_FAILS(tenon_host_free(memory), TENON_INVALID_INPUT, "freed already");
+  CHECK(tenon_host_free(NULL) == TENON_OK);
   return NULL;
 }
 
@@ -191,6 +232,7 @@ const char* CheckCErrors(const c_error_files* files) {
   TRY(CheckStructSizes(engine));
   TRY(CheckOptions(engine));
   TRY(CheckContext(engine));
+  TRY(CheckHostMemory(engine));
   tenon_engine_free(engine);
   return NULL;
 }

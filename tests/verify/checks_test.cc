@@ -192,7 +192,7 @@ class FakeExecutable : public internal::Executable {
 };
 
 Engine Fake(FakeExecutable::Disturb disturb) {
-  return Engine::Adopt(internal::NewHandle(std::make_shared<FakeExecutable>(std::move(disturb))));
+  return Engine::Adopt(internal::NewHandle({std::make_shared<FakeExecutable>(std::move(disturb))}));
 }
 
 TEST(CheckDeterminism, EveryWayOfDifferingIsSeen) {

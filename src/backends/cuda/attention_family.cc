@@ -51,7 +51,7 @@ std::string LowerAttention(const StepProblem& step, AttentionDims& dims) {
     whole.strides_bytes.insert(whole.strides_bytes.begin(), 0);
   }
   const size_t rank = whole.shape.size();
-  for (const auto [d, size] : {std::pair(rank - 2, dims.m), std::pair(rank - 1, dims.l)}) {
+  for (const auto& [d, size] : {std::pair(rank - 2, dims.m), std::pair(rank - 1, dims.l)}) {
     if (whole.shape[d] == 1) whole.shape[d] = size, whole.strides_bytes[d] = 0;
   }
   return MatricesOf(whole, dims.batch, dims.m, dims.l, dims.mask);

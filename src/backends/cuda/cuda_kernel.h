@@ -43,8 +43,6 @@ class CudaKernelFamily : public KernelFamilyFor<CudaDevice> {
   /// The step's launches, in order. Throws Error(kInvalidInput) when `tactic` is no text of this family's.
   virtual std::vector<KernelLaunch> Lower(const StepProblem& problem, const std::string& tactic,
                                           const CudaDevice& device) const = 0;
-  /// Scratch memory between the launches.
-  virtual int64_t ScratchBytes(const StepProblem&, const std::string&, const CudaDevice&) const { return 0; }
   using KernelFamilyFor::PackedBytes;
   size_t PackedBytes(const StepProblem&, const std::string&, const CudaDevice&) const override { return 0; }
 };

@@ -1,7 +1,6 @@
 #include "backends/cuda/cuda_program.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "backends/cuda/step_recorder.h"
 #include "backends/strided.h"
@@ -10,16 +9,10 @@
 #include "engine/validate.h"
 
 namespace tenon {
-namespace {
 
-constexpr int64_t kAlignment = 256;
-
-int64_t RoundUp(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
-}  // namespace
-
-CudaProgram::CudaProgram(std::shared_ptr<const Program> program, const CudaDevice& device)
-    : program_(std::move(program)), gpu_(device.context) {
+CudaProgram::CudaProgram(std::shared_ptr<const Program> program, const CudaDevice& device,
+                         std::shared_ptr<CudaWeights> weights)
+    : program_(std::move(program)), gpu_(device.context), weights_(std::move(weights)) {
   device.gpu().Use();
   CheckForeignFamilies(*program_, device.families());
   UploadConstants();
@@ -32,24 +25,13 @@ CudaProgram::CudaProgram(std::shared_ptr<const Program> program, const CudaDevic
 CudaProgram::~CudaProgram() { gpu_->Use(); }
 
 void CudaProgram::UploadConstants() {
-  int64_t bytes = 0;
-  const auto place = [&](std::vector<cuda::DevicePtr>& list, int64_t size) {
-    list.push_back(static_cast<cuda::DevicePtr>(bytes));
-    bytes += RoundUp(size);
-  };
-  for (const Blob& blob : program_->packed) place(packed_, static_cast<int64_t>(blob.size_bytes));
-  for (const Tensor& constant : program_->constants) place(constants_, constant.size_bytes());
-  std::vector<std::byte> image(static_cast<size_t>(bytes));
-  const auto fill = [&](cuda::DevicePtr at, std::span<const std::byte> from) {
-    if (!from.empty()) std::memcpy(image.data() + at, from.data(), from.size());
-  };
-  for (size_t i = 0; i < packed_.size(); ++i) fill(packed_[i], program_->packed[i].bytes());
-  for (size_t i = 0; i < constants_.size(); ++i) fill(constants_[i], program_->constants[i].bytes());
-  weights_ = std::make_unique<cuda::DeviceBuffer>(gpu_->driver(), image.size(), "weights");
-  weights_->CopyFrom(image);
-  for (auto* list : {&packed_, &constants_}) {
-    for (cuda::DevicePtr& address : *list) address += weights_->address();
-  }
+  std::vector<std::span<const std::byte>> pieces;
+  for (const Blob& blob : program_->packed) pieces.push_back(blob.bytes());
+  for (const Tensor& constant : program_->constants) pieces.push_back(constant.bytes());
+  packed_ = weights_->Add(pieces);
+  const auto first_constant = packed_.begin() + static_cast<ptrdiff_t>(program_->packed.size());
+  constants_.assign(first_constant, packed_.end());
+  packed_.erase(first_constant, packed_.end());
 }
 
 CudaStep CudaProgram::MakeStep(const ProgramStep& step, const CudaDevice& device) {
@@ -71,7 +53,8 @@ CudaStep CudaProgram::MakeStep(const ProgramStep& step, const CudaDevice& device
                               .pointers = launch.pointers});
   }
   ready.scratch_offset_bytes = scratch_bytes_;
-  scratch_bytes_ += RoundUp(family.ScratchBytes(ready.description.problem, step.tactic, device));
+  const int64_t scratch_bytes = family.ScratchBytes(ready.description.problem, step.tactic, device);
+  scratch_bytes_ += static_cast<int64_t>(cuda::RoundUpToAlignment(static_cast<size_t>(scratch_bytes)));
   return ready;
 }
 
@@ -96,6 +79,7 @@ CudaExecution::CudaExecution(std::shared_ptr<const CudaProgram> program, const s
       stream_(program_->gpu().driver()),
       begin_(program_->gpu().driver()),
       end_(program_->gpu().driver()),
+      done_(program_->gpu().driver()),
       input_bytes_(input_bytes),
       output_bytes_(output_bytes) {
   const cuda::Driver& driver = program_->gpu().driver();
@@ -113,17 +97,15 @@ CudaExecution::CudaExecution(std::shared_ptr<const CudaProgram> program, const s
   }
 }
 
-CudaExecution::~CudaExecution() { program_->gpu().Use(); }
-
 cuda::DevicePtr CudaExecution::AddressOf(const ProgramOperand& operand) const {
   const auto offset = static_cast<cuda::DevicePtr>(operand.offset_bytes);
   switch (operand.memory) {
     case MemoryKind::kArena:
       return arena_->address() + offset;
     case MemoryKind::kInput:
-      return inputs_.at(static_cast<size_t>(operand.index)).address() + offset;
+      return at_.inputs.at(static_cast<size_t>(operand.index)) + offset;
     case MemoryKind::kOutput:
-      return outputs_.at(static_cast<size_t>(operand.index)).address() + offset;
+      return at_.outputs.at(static_cast<size_t>(operand.index)) + offset;
     case MemoryKind::kConstant:
     case MemoryKind::kAbsent:
     case MemoryKind::kPacked:
@@ -201,7 +183,7 @@ void CudaExecution::LaunchKernels(size_t index, cuda::LaunchOrder order) {
 }
 
 const cuda::Graph& CudaExecution::GraphOf(size_t count) {
-  std::unique_ptr<cuda::Graph>& graph = graphs_[count];
+  std::unique_ptr<cuda::Graph>& graph = graphs_.Slot(at_, count);
   if (graph) return *graph;
   cuda::StepRecorder recorder(program_->gpu(), stream_, program_->dependencies());
   graph = std::make_unique<cuda::Graph>(program_->gpu().driver(), stream_, [&] {
@@ -216,48 +198,6 @@ const cuda::Graph& CudaExecution::GraphOf(size_t count) {
     }
   });
   return *graph;
-}
-
-double CudaExecution::TimeGraph(size_t count) {
-  const cuda::Graph& graph = GraphOf(count);
-  begin_.Record(stream_);
-  graph.Launch(stream_);
-  end_.Record(stream_);
-  return end_.MicrosecondsSince(begin_);
-}
-
-void CudaExecution::ThrowHostFailures() {
-  for (auto& [index, host] : host_steps_) {
-    if (host->failure) std::rethrow_exception(std::exchange(host->failure, nullptr));
-  }
-}
-
-void CudaExecution::Run(std::span<const void* const> inputs, std::span<void* const> outputs,
-                        std::vector<double>* step_us) {
-  program_->gpu().Use();
-  const size_t steps = program_->size();
-  for (size_t i = 0; i < inputs.size(); ++i)
-    stream_.CopyFromHost(inputs_[i].address(), inputs[i], static_cast<size_t>(input_bytes_[i]));
-  if (step_us) {
-    step_us->assign(steps, 0);
-    double before = 0;
-    for (size_t i = 0; i < steps; ++i) {
-      const double until = TimeGraph(i + 1);
-      (*step_us)[i] = std::max(0.0, until - before);
-      before = std::max(before, until);
-    }
-    last_graph_us_ = before;
-  } else {
-    const cuda::Graph& graph = GraphOf(steps);
-    begin_.Record(stream_);
-    graph.Launch(stream_);
-    end_.Record(stream_);
-  }
-  for (size_t i = 0; i < outputs.size(); ++i)
-    stream_.CopyToHost(outputs[i], outputs_[i].address(), static_cast<size_t>(output_bytes_[i]));
-  stream_.Synchronize();
-  if (!step_us) last_graph_us_ = end_.MicrosecondsSince(begin_);
-  ThrowHostFailures();
 }
 
 }  // namespace tenon

@@ -105,6 +105,12 @@ GpuContext::~GpuContext() { driver_.api().primary_context_release(device_); }
 
 void GpuContext::Use() const { driver_.Check(driver_.api().context_set(context_), "switch to a context"); }
 
+CurrentContext::CurrentContext(const GpuContext& context) noexcept : driver_(context.driver()) {
+  driver_.api().context_get(&before_);
+  driver_.api().context_set(context.handle());
+}
+CurrentContext::~CurrentContext() { driver_.api().context_set(before_); }
+
 DeviceBuffer::DeviceBuffer(const Driver& driver, size_t bytes, std::string_view what)
     : driver_(&driver), bytes_(bytes) {
   const Result result = driver.api().memory_alloc(&address_, bytes == 0 ? 1 : bytes);
@@ -180,7 +186,12 @@ Stream::Stream(const Driver& driver) : driver_(driver) {
   driver.Check(driver.api().stream_create(&stream_, kNonBlocking), "make a stream");
 }
 
-Stream::~Stream() { driver_.api().stream_destroy(stream_); }
+Stream::Stream(const Driver& driver, StreamHandle borrowed)
+    : driver_(driver), stream_(borrowed), is_borrowed_(true) {}
+
+Stream::~Stream() {
+  if (!is_borrowed_) driver_.api().stream_destroy(stream_);
+}
 
 void Stream::Synchronize() const { driver_.Check(driver_.api().stream_synchronize(stream_), "finish its work"); }
 
@@ -204,9 +215,13 @@ Event::~Event() { driver_.api().event_destroy(event_); }
 void Event::Record(const Stream& stream) const {
   driver_.Check(driver_.api().event_record(event_, stream.handle()), "record an event");
 }
+void Event::HoldBack(const Stream& stream) const {
+  driver_.Check(driver_.api().stream_wait_event(stream.handle(), event_, 0), "wait for an event");
+}
+void Event::Synchronize() const { driver_.Check(driver_.api().event_synchronize(event_), "finish its work"); }
 double Event::MicrosecondsSince(const Event& earlier) const {
   float ms = 0;
-  driver_.Check(driver_.api().event_synchronize(event_), "finish its work");
+  Synchronize();
   driver_.Check(driver_.api().event_elapsed_ms(&ms, earlier.event_, event_), "tell the time");
   return 1e3 * static_cast<double>(ms);
 }

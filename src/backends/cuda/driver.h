@@ -60,6 +60,7 @@ class GpuContext {
   const GpuInfo& gpu() const { return gpu_; }
   /// Makes it current on the calling thread too.
   void Use() const;
+  ContextHandle handle() const { return context_; }
 
  private:
   const Driver& driver_;
@@ -67,6 +68,24 @@ class GpuContext {
   int device_ = 0;
   ContextHandle context_ = nullptr;
 };
+
+/// Makes a context current on the calling thread while this lives, and then the caller's own again: what a program of the
+/// user's does with CUDA beside Tenon goes on as if Tenon weren't there. Throws nothing, so that destructors may use it:
+/// what is done under it says what is wrong with the GPU.
+class CurrentContext {
+ public:
+  explicit CurrentContext(const GpuContext& context) noexcept;
+  ~CurrentContext();
+  CurrentContext(const CurrentContext&) = delete;
+  CurrentContext& operator=(const CurrentContext&) = delete;
+
+ private:
+  const Driver& driver_;
+  ContextHandle before_ = nullptr;
+};
+
+/// What several things in one DeviceBuffer are aligned to, as the buffer is.
+constexpr size_t RoundUpToAlignment(size_t bytes) { return (bytes + 255) / 256 * 256; }
 
 /// Device memory. Aligned to 256 bytes.
 class DeviceBuffer {
@@ -140,6 +159,8 @@ struct GraphNode {
 class Stream {
  public:
   explicit Stream(const Driver& driver);
+  /// Somebody else's, which must outlive this. Null: CUDA's default stream.
+  Stream(const Driver& driver, StreamHandle borrowed);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -162,6 +183,7 @@ class Stream {
  private:
   const Driver& driver_;
   StreamHandle stream_ = nullptr;
+  bool is_borrowed_ = false;
 };
 
 /// A moment in a stream.
@@ -171,7 +193,12 @@ class Event {
   ~Event();
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
+  EventHandle handle() const { return event_; }
   void Record(const Stream& stream) const;
+  /// What `stream` gets from now on starts after this moment, once one was recorded.
+  void HoldBack(const Stream& stream) const;
+  /// Waits for it on this thread.
+  void Synchronize() const;
   /// Waits for both. @return microseconds from the other event to this one
   double MicrosecondsSince(const Event& earlier) const;
 

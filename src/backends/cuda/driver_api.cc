@@ -19,6 +19,7 @@ std::string DriverApi::LoadFrom(const SharedLibrary& library) {
   load("cuDevicePrimaryCtxRetain", primary_context_retain);
   load("cuDevicePrimaryCtxRelease_v2", primary_context_release);
   load("cuCtxSetCurrent", context_set);
+  load("cuCtxGetCurrent", context_get);
   load("cuCtxSynchronize", context_synchronize);
   load("cuMemGetInfo_v2", memory_info);
   load("cuMemAlloc_v2", memory_alloc);
@@ -28,6 +29,7 @@ std::string DriverApi::LoadFrom(const SharedLibrary& library) {
   load("cuMemsetD8_v2", fill_bytes);
   load("cuMemHostAlloc", host_alloc);
   load("cuMemFreeHost", host_free);
+  load("cuPointerGetAttributes", pointer_attributes);
   load("cuMemcpyAsync", copy_async);
   load("cuLaunchHostFunc", call_host);
   load("cuModuleLoadData", module_load);
@@ -39,6 +41,9 @@ std::string DriverApi::LoadFrom(const SharedLibrary& library) {
   load("cuStreamCreate", stream_create);
   load("cuStreamDestroy_v2", stream_destroy);
   load("cuStreamSynchronize", stream_synchronize);
+  load("cuStreamWaitEvent", stream_wait_event);
+  load("cuStreamGetCtx", stream_context);
+  load("cuStreamIsCapturing", stream_is_capturing);
   load("cuStreamBeginCapture_v2", stream_begin_capture);
   load("cuStreamEndCapture", stream_end_capture);
   library.Load("cuStreamGetCaptureInfo_v3", stream_capture_info);

@@ -35,6 +35,10 @@ enum class DeviceAttribute : int {
   kSharedBytesPerBlock = 97,
 };
 
+/// CUpointer_attribute
+enum class PointerAttribute : int { kMemoryType = 2, kDeviceOrdinal = 9 };
+inline constexpr unsigned kDeviceMemory = 2;  ///< CU_MEMORYTYPE_DEVICE
+
 /// CUfunction_attribute
 enum class FunctionAttribute : int { kLocalBytes = 3, kRegisters = 4, kMaxDynamicSharedBytes = 8 };
 
@@ -84,6 +88,7 @@ struct DriverApi {
   Result (*primary_context_retain)(ContextHandle* context, int device) = nullptr;
   Result (*primary_context_release)(int device) = nullptr;
   Result (*context_set)(ContextHandle context) = nullptr;
+  Result (*context_get)(ContextHandle* context) = nullptr;
   Result (*context_synchronize)() = nullptr;
   Result (*memory_info)(size_t* free, size_t* total) = nullptr;
   Result (*memory_alloc)(DevicePtr* address, size_t bytes) = nullptr;
@@ -93,6 +98,8 @@ struct DriverApi {
   Result (*fill_bytes)(DevicePtr to, unsigned char value, size_t bytes) = nullptr;
   Result (*host_alloc)(void** memory, size_t bytes, unsigned flags) = nullptr;
   Result (*host_free)(void* memory) = nullptr;
+  /// Addresses that the driver doesn't know are no error: their attributes are 0.
+  Result (*pointer_attributes)(unsigned count, PointerAttribute* which, void** values, DevicePtr address) = nullptr;
   /// Any direction: addresses of host and device are told apart by the driver.
   Result (*copy_async)(DevicePtr to, DevicePtr from, size_t bytes, StreamHandle stream) = nullptr;
   Result (*call_host)(StreamHandle stream, void (*function)(void*), void* argument) = nullptr;
@@ -105,6 +112,9 @@ struct DriverApi {
   Result (*stream_create)(StreamHandle* stream, unsigned flags) = nullptr;
   Result (*stream_destroy)(StreamHandle stream) = nullptr;
   Result (*stream_synchronize)(StreamHandle stream) = nullptr;
+  Result (*stream_wait_event)(StreamHandle stream, EventHandle event, unsigned flags) = nullptr;
+  Result (*stream_context)(StreamHandle stream, ContextHandle* context) = nullptr;
+  Result (*stream_is_capturing)(StreamHandle stream, int* status) = nullptr;
   Result (*stream_begin_capture)(StreamHandle stream, int mode) = nullptr;
   Result (*stream_end_capture)(StreamHandle stream, GraphHandle* graph) = nullptr;
   /// Null in drivers before CUDA 12.3, as is the next.
