@@ -112,9 +112,11 @@ typedef struct tenon_engine_info {
   const char* precision;  /* "fp32", "half", "int8" */
   const char* device;     /* "cpu", "cuda" */
   size_t batch_count;     /* since 0.1.1: batch sizes that it was built for (tenon export --batch 1,8,32) */
+  uint64_t code_bytes; /* since 0.1.1: of a GPU's memory, what loading took beside the weights: kernels, rounding; 0 on
+                          a CPU */
 } tenon_engine_info;
 #define TENON_ENGINE_INFO_INIT \
-  { sizeof(tenon_engine_info), 0, 0, 0, 0, 0, NULL, NULL, 0 }
+  { sizeof(tenon_engine_info), 0, 0, 0, 0, 0, NULL, NULL, 0, 0 }
 
 TENON_API tenon_status tenon_engine_get_info(const tenon_engine* engine, tenon_engine_info* info);
 
@@ -162,7 +164,8 @@ TENON_API void tenon_context_free(tenon_context* context);
 
 typedef struct tenon_context_info {
   size_t struct_size;
-  uint64_t memory_bytes; /* of activations and scratch memory that this context holds */
+  uint64_t memory_bytes; /* of activations and scratch memory that this context holds; on a GPU with its own inputs and
+                            outputs, in the blocks of 2 MiB that its driver counts */
   int32_t threads;
   int32_t batch;    /* since 0.1.1: places of a run */
   double device_us; /* since 0.1.1: of the last run on a GPU that was waited for, without copies to and from it; 0 on a CPU
