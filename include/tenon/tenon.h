@@ -189,8 +189,8 @@ TENON_API tenon_status tenon_context_get_output(const tenon_context* context, si
  *
  * On a CPU runs use the buffers in place, at any alignment. On a GPU a buffer may be in host memory or in any GPU's:
  * memory of this very GPU whose address is a multiple of 64 is used in place; other memory is copied, beside the host
- * where it is a GPU's or pinned (tenon_host_alloc). The first run on a new set of device buffers takes a millisecond or so
- * longer (the run is recorded for them); the 16 sets used last are remembered, so take turns among a few.
+ * where it is a GPU's or pinned (tenon_host_alloc). The first run on a new set of device buffers takes longer, since the
+ * run is recorded for them; the 16 sets used last are remembered, so take turns among a few.
  */
 TENON_API tenon_status tenon_context_bind_input(tenon_context* context, size_t index, const void* data,
                                                 size_t size_bytes);
