@@ -16,7 +16,10 @@ CudaProgram::CudaProgram(std::shared_ptr<const Program> program, const CudaDevic
   for (const ProgramStep& step : program_->steps) steps_.push_back(MakeStep(step, device));
 }
 
-CudaProgram::~CudaProgram() { gpu_->Use(); }
+CudaProgram::~CudaProgram() {
+  const cuda::CurrentContext current(*gpu_);
+  kernels_.clear();
+}
 
 void CudaProgram::UploadConstants() {
   std::vector<std::span<const std::byte>> pieces;

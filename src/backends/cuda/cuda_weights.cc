@@ -3,26 +3,19 @@
 #include <cstring>
 
 namespace tenon {
-namespace {
-
-size_t RoundUp(size_t bytes) {
-  constexpr size_t kAlignment = 256;
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
-
-}  // namespace
-
 CudaWeights::~CudaWeights() {
   const cuda::CurrentContext current(*gpu_);
   buffers_.clear();
 }
 
 std::vector<cuda::DevicePtr> CudaWeights::Add(const std::vector<std::span<const std::byte>>& pieces) {
+  constexpr size_t kAlignment = 256;
   std::map<Place, size_t> offsets;  // of new ones
   size_t bytes = 0;
   for (const auto& piece : pieces) {
     const Place place{piece.data(), piece.size()};
-    if (!known_.contains(place) && offsets.emplace(place, bytes).second) bytes += RoundUp(piece.size());
+    if (!known_.contains(place) && offsets.emplace(place, bytes).second)
+      bytes += (piece.size() + kAlignment - 1) / kAlignment * kAlignment;
   }
   std::vector<std::byte> image(bytes);
   for (const auto& [place, offset] : offsets) {

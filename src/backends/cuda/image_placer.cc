@@ -13,10 +13,8 @@ namespace {
 
 using cuda::ImageTap;
 
-constexpr unsigned kThreads = 256;
-constexpr size_t kAlignment = 64;
-
-size_t RoundUp(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+/// Where the taps begin behind an image's bytes.
+size_t TapsAfter(size_t pixel_bytes) { return (pixel_bytes + 63) / 64 * 64; }
 
 /// As kernels/letterbox.cu has it.
 struct Args {
@@ -98,7 +96,7 @@ void ImagePlacer::Prepare(int64_t place, const uint8_t* pixels, const ImagePlace
   Slot& slot = *slots_.at(static_cast<size_t>(place));
   const std::vector<std::byte> taps = TapsOf(placement);
   const size_t pixel_bytes = PixelBytes(placement.image_height, placement.image_width);
-  const size_t taps_at = RoundUp(pixel_bytes), old_bytes = slot.device ? slot.device->size_bytes() : 0;
+  const size_t taps_at = TapsAfter(pixel_bytes), old_bytes = slot.device ? slot.device->size_bytes() : 0;
   slot.copied.Synchronize();
   slot.placement = placement;
   slot.bytes = taps_at + taps.size();
@@ -125,6 +123,7 @@ void ImagePlacer::Send() {
 }
 
 void ImagePlacer::Launch(const void* arguments, int height, int width) {
+  constexpr unsigned kThreads = 256;
   stream_.Launch(kernel_,
                  {.grid_x = (static_cast<unsigned>(width) + kThreads - 1) / kThreads,
                   .grid_y = static_cast<unsigned>(height),
@@ -135,7 +134,7 @@ void ImagePlacer::Launch(const void* arguments, int height, int width) {
 void ImagePlacer::Place(Slot& slot, int64_t place) {
   const ImagePlacement& p = slot.placement;
   // In the order of TapsOf.
-  cuda::DevicePtr taps = slot.device->address() + RoundUp(PixelBytes(p.image_height, p.image_width));
+  cuda::DevicePtr taps = slot.device->address() + TapsAfter(PixelBytes(p.image_height, p.image_width));
   const auto take = [&](int count) {
     return std::exchange(taps, taps + sizeof(ImageTap) * static_cast<cuda::DevicePtr>(count));
   };
