@@ -200,7 +200,7 @@ TENON_API tenon_status tenon_context_bind_input_by_name(tenon_context* context, 
 TENON_API tenon_status tenon_context_bind_output_by_name(tenon_context* context, const char* name, void* data,
                                                          size_t size_bytes);
 
-/* Runs the engine once on the bound buffers. TENON_INVALID_INPUT when one isn't bound. */
+/* Runs once on the bound buffers; waits for no stream of the caller's. TENON_INVALID_INPUT when one isn't bound. */
 TENON_API tenon_status tenon_context_run(tenon_context* context);
 
 /*
