@@ -48,7 +48,7 @@ fuzz:  ## runs each fuzz target for SECONDS (10)
 
 dist:  ## dist/: a relocatable folder with the program and its libraries, for devices (GPU=1: with the GPU test suite)
 	@scripts/deps.sh build dist
-	@scripts/build.sh release $(JOBS) tenon $(if $(GPU),check_conv cuda_conv_bench property_tests)
+	@scripts/build.sh release $(JOBS) tenon $(if $(GPU),check_conv check_async check_images cuda_conv_bench property_tests)
 	@scripts/dist.sh dist $(if $(GPU),gpu)
 
 test-gpu:  ## the GPU test suite, on a machine with a GPU and NVRTC; from its dist folder where nothing can be built

@@ -8,7 +8,7 @@ folder=$1 gpu=${2:-}
 rm -rf "$folder"
 mkdir -p "$folder/bin" "$folder/lib"
 programs=(tenon)
-[ "$gpu" != gpu ] || programs+=(check_conv check_async cuda_conv_bench property_tests)
+[ "$gpu" != gpu ] || programs+=(check_conv check_async check_images cuda_conv_bench property_tests)
 for program in "${programs[@]}"; do
   install -m 755 -s "build/$program" "$folder/bin/"
   patchelf --set-rpath '$ORIGIN/../lib' "$folder/bin/$program"

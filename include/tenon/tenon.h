@@ -112,9 +112,11 @@ typedef struct tenon_engine_info {
   const char* precision;  /* "fp32", "half", "int8" */
   const char* device;     /* "cpu", "cuda" */
   size_t batch_count;     /* since 0.1.1: batch sizes that it was built for (tenon export --batch 1,8,32) */
+  uint64_t code_bytes; /* since 0.1.1: of a GPU's memory, what loading took beside the weights: kernels, rounding; 0 on
+                          a CPU */
 } tenon_engine_info;
 #define TENON_ENGINE_INFO_INIT \
-  { sizeof(tenon_engine_info), 0, 0, 0, 0, 0, NULL, NULL, 0 }
+  { sizeof(tenon_engine_info), 0, 0, 0, 0, 0, NULL, NULL, 0, 0 }
 
 TENON_API tenon_status tenon_engine_get_info(const tenon_engine* engine, tenon_engine_info* info);
 
@@ -162,7 +164,8 @@ TENON_API void tenon_context_free(tenon_context* context);
 
 typedef struct tenon_context_info {
   size_t struct_size;
-  uint64_t memory_bytes; /* of activations and scratch memory that this context holds */
+  uint64_t memory_bytes; /* of activations and scratch memory that this context holds; on a GPU with its own inputs and
+                            outputs, in the blocks of 2 MiB that its driver counts */
   int32_t threads;
   int32_t batch;    /* since 0.1.1: places of a run */
   double device_us; /* since 0.1.1: of the last run on a GPU that was waited for, without copies to and from it; 0 on a CPU
@@ -186,8 +189,8 @@ TENON_API tenon_status tenon_context_get_output(const tenon_context* context, si
  *
  * On a CPU runs use the buffers in place, at any alignment. On a GPU a buffer may be in host memory or in any GPU's:
  * memory of this very GPU whose address is a multiple of 64 is used in place; other memory is copied, beside the host
- * where it is a GPU's or pinned (tenon_host_alloc). The first run on a new set of device buffers takes a millisecond or so
- * longer (the run is recorded for them); the 16 sets used last are remembered, so take turns among a few.
+ * where it is a GPU's or pinned (tenon_host_alloc). The first run on a new set of device buffers takes longer, since the
+ * run is recorded for them; the 16 sets used last are remembered, so take turns among a few.
  */
 TENON_API tenon_status tenon_context_bind_input(tenon_context* context, size_t index, const void* data,
                                                 size_t size_bytes);
@@ -197,7 +200,7 @@ TENON_API tenon_status tenon_context_bind_input_by_name(tenon_context* context, 
 TENON_API tenon_status tenon_context_bind_output_by_name(tenon_context* context, const char* name, void* data,
                                                          size_t size_bytes);
 
-/* Runs the engine once on the bound buffers. TENON_INVALID_INPUT when one isn't bound. */
+/* Runs once on the bound buffers; waits for no stream of the caller's. TENON_INVALID_INPUT when one isn't bound. */
 TENON_API tenon_status tenon_context_run(tenon_context* context);
 
 /*

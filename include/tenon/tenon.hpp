@@ -65,6 +65,7 @@ struct EngineState {
     precision = info.precision;
     device = info.device;
     weights_bytes = static_cast<int64_t>(info.weights_bytes);
+    code_bytes = static_cast<int64_t>(info.code_bytes);
   }
 
   EngineHandle handle;
@@ -72,7 +73,7 @@ struct EngineState {
   std::vector<int64_t> batches;
   std::map<std::string, std::string> metadata;
   std::string precision, device;
-  int64_t weights_bytes = 0;
+  int64_t weights_bytes = 0, code_bytes = 0;
 };
 }  // namespace internal
 
@@ -219,6 +220,8 @@ class Engine {
   const std::vector<int64_t>& batches() const { return state_->batches; }
   /// Bytes of weights; held once, whatever the number of contexts.
   int64_t weights_bytes() const { return state_->weights_bytes; }
+  /// What loading took of a GPU's memory beside the weights; 0 on a CPU.
+  int64_t code_bytes() const { return state_->code_bytes; }
 
   HostMemory AllocateHost(size_t size_bytes) const {
     void* data = nullptr;

@@ -81,6 +81,8 @@ class Device {
   virtual bool runs_steps_side_by_side() const { return false; }
   /// Of a core's L2 on a CPU, of the whole L2 on a GPU.
   virtual int64_t cache_bytes() const = 0;
+  /// Of memory of its own, as its driver says it now; nothing where it shares the host's.
+  virtual std::optional<int64_t> FreeMemoryBytes() const { return std::nullopt; }
   /// Takes about half a second; rates of what the device lacks are 0.
   virtual MachinePeaks MeasurePeaks() const = 0;
   /// Preferred first.

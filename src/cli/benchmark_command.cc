@@ -151,11 +151,8 @@ std::vector<Contender> MakeContenders(const BenchmarkOptions& options, const Glo
 std::vector<Tensor> MakeInputs(const Contender& contender, const Dataset* dataset, const HeadOptions& head) {
   std::vector<Tensor> inputs;
   const Engine& engine = *contender.engine;
-  if (contender.batch == 0)
-    for (const TensorInfo& info : engine.inputs()) inputs.push_back(RandomTensor(info, 0));
-  else
-    for (const TensorInfo& info : engine.CreateContext({.threads = 1, .batch = contender.batch}).inputs())
-      inputs.push_back(RandomTensor(info, 0));
+  const Context context = engine.CreateContext({.threads = 1, .batch = contender.batch});
+  for (const TensorInfo& info : context.inputs()) inputs.push_back(RandomTensor(info, 0));
   if (!dataset) return inputs;
   const Detector detector(engine, head.head, 1, contender.batch);
   ImageLoader loader({dataset->samples[0].image_path}, {.preprocess = detector.preprocess()});

@@ -152,8 +152,11 @@ CommandResult Predict(const PredictOptions& options, const GlobalOptions& global
   detect.conf = options.head.conf;
   detect.nms = options.head.Nms();
   Outputs outputs(options);
-  ImageLoader loader(files.paths,
-                     {.preprocess = detector.preprocess(), .rule = LetterboxRule::kPredict, .keep = KeepImage::kYes});
+  ImageLoader loader(files.paths, {.preprocess = detector.preprocess(),
+                                   .rule = LetterboxRule::kPredict,
+                                   .keep = KeepImage::kYes,
+                                   .letterboxing = detector.letterboxing(),
+                                   .threads = detector.loader_threads()});
 
   CommandResult result;
   result.json["images"] = nlohmann::ordered_json::array();

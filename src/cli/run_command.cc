@@ -178,8 +178,35 @@ nlohmann::ordered_json SaveOutputs(const Stream& stream, int64_t rows, const std
   return list;
 }
 
+/// Of a device with memory of its own.
+std::optional<int64_t> FreeMemoryBytes(const GlobalOptions& global) {
+  if (ParseDeviceFlag(global.device).kind == DeviceFlag::Kind::kReference) return std::nullopt;
+  return ChosenDevice(global)->FreeMemoryBytes();
+}
+
+/// What the engine and its contexts say that they take, and what the driver says that they took.
+void AddMemory(const Engine& engine, const std::vector<Stream>& streams, std::optional<int64_t> free_before,
+               std::optional<int64_t> free_after, CommandResult& result) {
+  int64_t contexts = 0;
+  for (const Stream& stream : streams) contexts += stream.context.memory_bytes();
+  result.json["memory_bytes"] = {
+      {"weights", engine.weights_bytes()}, {"code", engine.code_bytes()}, {"contexts", contexts}};
+  const auto mb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
+  result.text += fmt::format("memory: {:.1f} MB of weights, ", mb(engine.weights_bytes()));
+  if (engine.code_bytes() > 0) result.text += fmt::format("{:.1f} MB of code, ", mb(engine.code_bytes()));
+  result.text += fmt::format("{:.1f} MB of contexts", mb(contexts));
+  if (free_before && free_after && engine.device() == "cuda") {
+    const int64_t taken = *free_before - *free_after;
+    result.json["memory_bytes"]["driver"] = taken;
+    result.text += fmt::format("; in all {:.1f} MB, the driver counts {:.1f} MB",
+                               mb(engine.weights_bytes() + engine.code_bytes() + contexts), mb(taken));
+  }
+  result.text += "\n";
+}
+
 CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
   if (!options.save_outputs.empty()) CheckOutputFolder(options.save_outputs);
+  const std::optional<int64_t> free_before = FreeMemoryBytes(global);
   const LoadedModel model = LoadModel(options.model, global);
   std::vector<Stream> streams;
   const int cores = model.device ? model.device->host_threads() : 1;
@@ -191,6 +218,7 @@ CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
   std::vector<const void*> pointers;
   for (const Tensor& input : inputs) pointers.push_back(input.raw());
   MeasureAll(streams, pointers, options.latency);
+  const std::optional<int64_t> free_after = FreeMemoryBytes(global);
 
   std::vector<double> times;
   for (const Stream& stream : streams) {
@@ -213,6 +241,7 @@ CommandResult Run(const RunOptions& options, const GlobalOptions& global) {
       "{:.1f} images/s\nmachine: {}\n",
       stats.median, stats.p90, stats.p95, stats.p99, stats.min, stats.mean, stats.runs, images_per_s,
       streams[0].measured.load.ToString());
+  AddMemory(model.engine, streams, free_before, free_after, result);
   for (const auto& output : result.json["outputs"]) {
     result.text += fmt::format("output {}: {} {}{}\n", output["name"].get<std::string>(),
                                output["dtype"].get<std::string>(), ToString(output["shape"].get<Shape>()),

@@ -19,6 +19,17 @@ struct ValOptions {
   std::string save_json;
 };
 
+std::string SpeedLine(const SpeedMs& speed) {
+  const bool is_gpu = speed.engine > 0;
+  const std::string parts =
+      is_gpu ? fmt::format(" (letterbox with its copies {:.2f}, engine {:.2f})", speed.letterbox, speed.engine)
+             : std::string();
+  const std::string threads = speed.loader_threads > 1 ? fmt::format(" on {} threads", speed.loader_threads) : "";
+  return fmt::format(
+      "speed per image: {:.1f} ms preprocess{}, {:.1f} ms inference{}, {:.1f} ms postprocess; {:.1f} images/s\n",
+      speed.preprocess, threads, speed.inference, parts, speed.postprocess, speed.images_per_s);
+}
+
 std::string Table(const ValReport& report) {
   std::string text = fmt::format("{:<22}{:>8}{:>11}{:>9}{:>9}{:>9}{:>11}\n", "class", "images", "instances", "P", "R",
                                  "mAP50", "mAP50-95");
@@ -28,9 +39,7 @@ std::string Table(const ValReport& report) {
   };
   row("all", report.instances, report.metrics);
   for (const auto& scores : report.classes) row(scores.name, scores.instances, scores);
-  text += fmt::format("speed per image: {:.1f} ms preprocess, {:.1f} ms inference, {:.1f} ms postprocess\n",
-                      report.speed_ms.preprocess, report.speed_ms.inference, report.speed_ms.postprocess);
-  return text;
+  return text + SpeedLine(report.speed_ms);
 }
 
 CommandResult Val(const ValOptions& options, const GlobalOptions& global) {

@@ -32,7 +32,11 @@ nlohmann::json ToJson(const ValReport& report) {
                          {"speed_ms",
                           {{"preprocess", report.speed_ms.preprocess},
                            {"inference", report.speed_ms.inference},
-                           {"postprocess", report.speed_ms.postprocess}}},
+                           {"postprocess", report.speed_ms.postprocess},
+                           {"letterbox", report.speed_ms.letterbox},
+                           {"engine", report.speed_ms.engine}}},
+                         {"loader_threads", report.speed_ms.loader_threads},
+                         {"images_per_s", report.speed_ms.images_per_s},
                          {"unreadable_images", report.unreadable_images},
                          {"label_problems", report.label_problems}};
   if (report.coco) json["coco"] = *report.coco;

@@ -11,6 +11,10 @@ namespace tenon {
 
 struct SpeedMs {
   double preprocess = 0, inference = 0, postprocess = 0;  ///< mean per image
+  /// Parts of `inference` on a GPU, which letterboxes images itself: `preprocess` is then the decoding alone.
+  double letterbox = 0, engine = 0;
+  int loader_threads = 1;   ///< that share the preprocessing
+  double images_per_s = 0;  ///< of the whole, from files to boxes
 };
 
 struct ReportRow : ClassScores {

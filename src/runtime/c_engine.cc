@@ -91,7 +91,8 @@ tenon_status tenon_engine_get_info(const tenon_engine* engine, tenon_engine_info
                .weights_bytes = static_cast<uint64_t>(executable.weights_bytes),
                .precision = executable.precision.c_str(),
                .device = executable.device.c_str(),
-               .batch_count = made.executables.size()},
+               .batch_count = made.executables.size(),
+               .code_bytes = static_cast<uint64_t>(executable.code_bytes)},
               offsetof(tenon_engine_info, batch_count));
   });
 }

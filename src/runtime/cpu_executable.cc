@@ -40,7 +40,7 @@ class CpuExecutable final : public internal::Executable {
 
 }  // namespace
 
-std::shared_ptr<const internal::Executable> NewCpuExecutable(const ExecutablePlan& plan, const CpuDevice& device) {
+std::shared_ptr<internal::Executable> NewCpuExecutable(const ExecutablePlan& plan, const CpuDevice& device) {
   return std::make_shared<CpuExecutable>(plan, device);
 }
 

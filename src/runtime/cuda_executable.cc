@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <optional>
 
 #include "backends/cuda/cuda_program.h"
+#include "backends/cuda/image_placer.h"
 #include "runtime/device_executables.h"
 
 namespace tenon {
@@ -27,6 +29,11 @@ class OnGpu {
     const cuda::CurrentContext current(*gpu_);
     use(*value_);
   }
+  template <class Use>
+  void With(const Use& use) const {
+    const cuda::CurrentContext current(*gpu_);
+    use(*value_);
+  }
   const T& value() const { return *value_; }
 
  private:
@@ -41,6 +48,29 @@ class PinnedMemory final : public internal::HostMemory {
 
  private:
   OnGpu<cuda::HostBuffer> buffer_;
+};
+
+class CudaImageInput final : public internal::ImageInput {
+ public:
+  CudaImageInput(const std::shared_ptr<const cuda::GpuContext>& gpu, std::span<const std::byte> code,
+                 const Shape& shape, const ImageFormat& format)
+      : placer_(gpu, gpu, code, shape, format) {}
+  void Prepare(int64_t place, const uint8_t* pixels, const ImagePlacement& placement) override {
+    placer_.With([&](ImagePlacer& placer) { placer.Prepare(place, pixels, placement); });
+  }
+  void Send() override {
+    placer_.With([](ImagePlacer& placer) { placer.Send(); });
+  }
+  const void* data() const override { return reinterpret_cast<const void*>(placer_.value().tensor()); }
+  void* stream() const override { return placer_.value().stream().handle(); }
+  double Microseconds() const override {
+    double us = 0;
+    placer_.With([&](const ImagePlacer& placer) { us = placer.Microseconds(); });
+    return us;
+  }
+
+ private:
+  OnGpu<ImagePlacer> placer_;
 };
 
 class CudaContextExecution final : public internal::Execution {
@@ -83,6 +113,15 @@ class CudaExecutable final : public internal::Executable {
   std::unique_ptr<internal::Execution> NewExecution(int) const override {
     return std::make_unique<CudaContextExecution>(program_, Sizes(inputs), Sizes(outputs));
   }
+  /// Null for plans of before there was such a kernel.
+  std::unique_ptr<internal::ImageInput> NewImageInput(const ImageFormat& format) const override {
+    const Digest source = cuda::SourceDigest(LetterboxSource());
+    const std::vector<ProgramCode>& code = program_->program().code;
+    const auto found =
+        std::find_if(code.begin(), code.end(), [&](const auto& kernel) { return kernel.source == source; });
+    if (found == code.end()) return nullptr;
+    return std::make_unique<CudaImageInput>(program_->shared_gpu(), found->code.bytes(), inputs.at(0).shape, format);
+  }
   std::unique_ptr<internal::HostMemory> NewHostMemory(size_t bytes) const override {
     return std::make_unique<PinnedMemory>(program_->shared_gpu(), bytes);
   }
@@ -99,8 +138,8 @@ class CudaExecutable final : public internal::Executable {
 
 }  // namespace
 
-std::shared_ptr<const internal::Executable> NewCudaExecutable(const ExecutablePlan& plan, const CudaDevice& device,
-                                                              const std::shared_ptr<CudaWeights>& weights) {
+std::shared_ptr<internal::Executable> NewCudaExecutable(const ExecutablePlan& plan, const CudaDevice& device,
+                                                        const std::shared_ptr<CudaWeights>& weights) {
   const cuda::CurrentContext current(device.gpu());
   return std::make_shared<CudaExecutable>(plan, device, weights);
 }

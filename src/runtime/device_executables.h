@@ -20,8 +20,8 @@ struct ExecutablePlan {
 
 // One function per kind of device; load.cc calls the one that fits. The program is made for `device`.
 
-std::shared_ptr<const internal::Executable> NewCudaExecutable(const ExecutablePlan& plan, const CudaDevice& device,
-                                                              const std::shared_ptr<CudaWeights>& weights);
-std::shared_ptr<const internal::Executable> NewCpuExecutable(const ExecutablePlan& plan, const CpuDevice& device);
+std::shared_ptr<internal::Executable> NewCudaExecutable(const ExecutablePlan& plan, const CudaDevice& device,
+                                                        const std::shared_ptr<CudaWeights>& weights);
+std::shared_ptr<internal::Executable> NewCpuExecutable(const ExecutablePlan& plan, const CpuDevice& device);
 
 }  // namespace tenon

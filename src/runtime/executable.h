@@ -1,5 +1,4 @@
 #pragma once
-#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -7,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/image_placement.h"
 #include "tenon/tenon.hpp"
 
 namespace tenon::internal {
@@ -38,33 +38,21 @@ class HostMemory {
   virtual void* data() const = 0;
 };
 
-/// What an 8-bit image becomes in an input: scaled as OpenCV's INTER_LINEAR does it, twice where `first` has another
-/// size than the image, placed on a canvas, and each byte replaced by `values` of its channel.
-struct ImagePlacement {
-  int image_height = 0, image_width = 0;    ///< 3 interleaved bytes a pixel, rows one behind another
-  int first_height = 0, first_width = 0;    ///< of the first scaling
-  int scaled_height = 0, scaled_width = 0;  ///< on the canvas
-  int top = 0, left = 0;
-  uint8_t border = 0;
-};
-
-/// How bytes become the elements of an input, for all images: of channel c of the input, byte values[c] of a pixel
-/// `order`.
-struct ImageFormat {
-  std::array<int, 3> order = {0, 1, 2};               ///< the byte of a pixel that input channel c has
-  std::array<std::array<float, 256>, 3> values = {};  ///< by input channel and byte
-};
-
 /// An N x 3 x H x W float input in a device's memory, whose places are filled with images there. Not for two threads at
-/// once.
+/// once, but for Prepare.
 class ImageInput {
  public:
   virtual ~ImageInput() = default;
-  /// Puts an image into a place; the pixels may be changed when the call returns. What it does lies in `stream()`.
-  virtual void Put(int64_t place, const uint8_t* pixels, const ImagePlacement& placement) = 0;
+  /// Takes an image for a place; the pixels may be changed when the call returns. For many threads at once, of
+  /// different places.
+  virtual void Prepare(int64_t place, const uint8_t* pixels, const ImagePlacement& placement) = 0;
+  /// Puts what was prepared into the tensor. It lies in `stream()`.
+  virtual void Send() = 0;
   /// To be bound as the input.
   virtual const void* data() const = 0;
   virtual void* stream() const = 0;
+  /// Of the last Send, copies included; it must be done.
+  virtual double Microseconds() const = 0;
 };
 
 /// A model made ready for one device and batch size; a tenon_engine holds one of each size. Immutable.
@@ -85,6 +73,9 @@ class Executable {
   std::map<std::string, std::string> metadata;
   std::string precision, device;
   int64_t weights_bytes = 0;  ///< of all batch sizes together
+  /// What loading took of a device's own memory beside the weights, as its driver counted: code, rounding. Whatever
+  /// else took memory there at that time is in it.
+  int64_t code_bytes = 0;
   size_t step_count = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "verify/accuracy.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/error.h"
 #include "base/interrupt.h"
@@ -58,12 +59,16 @@ EvaluationRun EvaluateImages(Detector& detector, const Dataset& dataset, const A
   CheckClasses(detector, dataset);
   std::vector<std::string> paths;
   for (const Sample& sample : dataset.samples) paths.push_back(sample.image_path);
-  ImageLoader loader(paths, {.preprocess = detector.preprocess(),
-                             .rule = LetterboxRule::kVal,
-                             .threads = 1,
-                             .depth = static_cast<int>(std::max<int64_t>(8, 2 * detector.batch()))});
+  ImageLoader loader(
+      paths, {.preprocess = detector.preprocess(),
+              .rule = LetterboxRule::kVal,
+              .letterboxing = detector.letterboxing(),
+              .threads = detector.loader_threads(),
+              .depth = static_cast<int>(std::max<int64_t>({8, 2 * detector.batch(), 2 * detector.loader_threads()}))});
   Progress progress(options.title, "images", static_cast<int64_t>(paths.size()), options.progress);
   const double inference_before = detector.inference_ms, postprocess_before = detector.postprocess_ms;
+  const double letterbox_before = detector.letterbox_ms, engine_before = detector.engine_ms;
+  const auto start = std::chrono::steady_clock::now();
   EvaluationRun run;
   BatchRunner batches(detector, ToDetectOptions(options, dataset), sink);
   while (auto image = loader.Next()) {
@@ -86,6 +91,10 @@ EvaluationRun EvaluateImages(Detector& detector, const Dataset& dataset, const A
   run.speed.preprocess /= readable;
   run.speed.inference = (detector.inference_ms - inference_before) / readable;
   run.speed.postprocess = (detector.postprocess_ms - postprocess_before) / readable;
+  run.speed.letterbox = (detector.letterbox_ms - letterbox_before) / readable;
+  run.speed.engine = (detector.engine_ms - engine_before) / readable;
+  run.speed.loader_threads = detector.loader_threads();
+  run.speed.images_per_s = readable / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return run;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <thread>
 
 #include "base/error.h"
 
@@ -41,6 +43,24 @@ const TensorInfo& ImageInput(const Context& context) {
                 .expected = "one float32 input N x 3 x H x W"});
 }
 
+/// CanvasToTensor's tables, for pixels of B, G, R.
+ImageFormat FormatOf(const Preprocess& preprocess) {
+  ImageFormat format{.values = ValueTables(preprocess), .border = preprocess.pad_value};
+  if (preprocess.order == ColorOrder::kRgb) format.order = {2, 1, 0};
+  return format;
+}
+
+ImagePlacement PlacementOf(const LetterboxPlan& plan) {
+  return {.image_height = plan.image_height,
+          .image_width = plan.image_width,
+          .first_height = plan.first_height,
+          .first_width = plan.first_width,
+          .scaled_height = plan.scaled_height,
+          .scaled_width = plan.scaled_width,
+          .top = plan.top,
+          .left = plan.left};
+}
+
 }  // namespace
 
 Detector::Detector(const Engine& engine, const std::string& head_flag, int threads, int batch)
@@ -58,30 +78,79 @@ Detector::Detector(const Engine& engine, const std::string& head_flag, int threa
       ThrowInvalid({.what = "the model is no detector that Tenon knows",
                     .where = "output " + output.name,
                     .expected = "float32 outputs"});
-    outputs_.emplace_back(static_cast<size_t>(Elems(output.shape)));
+    outputs_.push_back(engine_.AllocateHost(static_cast<size_t>(Elems(output.shape)) * sizeof(float)));
   }
+  placer_ = internal::ExecutableOf(*context_.handle()).NewImageInput(FormatOf(preprocess_));
+  if (placer_) pool_ = std::make_unique<ThreadPool>(loader_threads());
+}
+
+int Detector::loader_threads() const {
+  if (letterboxing() == Letterboxing::kHere) return 1;  // runs take the cores
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+void Detector::ForEach(size_t count, const std::function<void(size_t)>& work) {
+  if (!pool_) {
+    for (size_t i = 0; i < count; ++i) work(i);
+    return;
+  }
+  std::vector<std::exception_ptr> errors(count);
+  pool_->Run(static_cast<int64_t>(count), [&](int64_t item, int) {
+    const auto i = static_cast<size_t>(item);
+    try {
+      work(i);
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+}
+
+void Detector::RunOnTensors(std::span<const LoadedImage* const> images, std::span<void* const> outputs) {
+  for (size_t i = 0; i < images.size(); ++i) {
+    TENON_CHECK(static_cast<int64_t>(images[i]->tensor.size()) == image_elems_, "{} elements",
+                images[i]->tensor.size());
+    std::copy(images[i]->tensor.begin(), images[i]->tensor.end(),
+              input_.begin() + static_cast<ptrdiff_t>(i) * image_elems_);
+  }
+  const void* input = batch_ == 1 ? images[0]->tensor.data() : input_.data();
+  context_.Run(std::span(&input, 1), outputs);
+}
+
+void Detector::RunOnPixels(std::span<const LoadedImage* const> images, std::span<void* const> outputs) {
+  ForEach(images.size(), [&](size_t i) {
+    placer_->Prepare(static_cast<int64_t>(i), images[i]->image.bgr.data(), PlacementOf(images[i]->plan));
+  });
+  placer_->Send();
+  const void* input = placer_->data();
+  context_.RunAsync(std::span(&input, 1), outputs, placer_->stream());
+  context_.Synchronize();
+  letterbox_ms += placer_->Microseconds() / 1e3;
 }
 
 std::vector<std::vector<Detection>> Detector::Run(std::span<const LoadedImage* const> images,
                                                   const DetectOptions& options) {
-  TENON_CHECK(static_cast<int64_t>(images.size()) <= batch_, "{} images", images.size());
-  for (size_t i = 0; i < images.size(); ++i) {
-    std::copy(images[i]->tensor.begin(), images[i]->tensor.end(),
-              input_.begin() + static_cast<ptrdiff_t>(i) * image_elems_);
-  }
+  TENON_CHECK(!images.empty() && static_cast<int64_t>(images.size()) <= batch_, "{} images", images.size());
   std::vector<void*> output_pointers;
-  for (auto& output : outputs_) output_pointers.push_back(output.data());
-  const void* input_pointer = batch_ == 1 ? images[0]->tensor.data() : input_.data();
+  for (const HostMemory& output : outputs_) output_pointers.push_back(output.data());
+  const bool has_tensors =
+      std::all_of(images.begin(), images.end(), [](const LoadedImage* image) { return !image->tensor.empty(); });
   const auto start = Clock::now();
-  context_.Run(std::span(&input_pointer, 1), output_pointers);
+  if (has_tensors)
+    RunOnTensors(images, output_pointers);
+  else
+    RunOnPixels(images, output_pointers);
   inference_ms += MillisecondsSince(start);
+  engine_ms += context_.device_us() / 1e3;
 
   const auto decode_start = Clock::now();
   std::vector<TensorView> views;
-  for (size_t i = 0; i < outputs_.size(); ++i) views.push_back({outputs_[i].data(), context_.outputs()[i].shape});
-  std::vector<std::vector<Detection>> detections;
-  for (size_t i = 0; i < images.size(); ++i)
-    detections.push_back(Detect(head_, views, static_cast<int64_t>(i), options));
+  for (size_t i = 0; i < outputs_.size(); ++i)
+    views.push_back({static_cast<const float*>(outputs_[i].data()), context_.outputs()[i].shape});
+  std::vector<std::vector<Detection>> detections(images.size());
+  ForEach(images.size(), [&](size_t i) { detections[i] = Detect(head_, views, static_cast<int64_t>(i), options); });
   postprocess_ms += MillisecondsSince(decode_start);
   return detections;
 }

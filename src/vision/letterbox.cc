@@ -105,12 +105,21 @@ Image Letterbox(const Image& image, const LetterboxPlan& plan, const Preprocess&
   return canvas;
 }
 
+std::array<std::array<float, 256>, 3> ValueTables(const Preprocess& preprocess) {
+  std::array<std::array<float, 256>, 3> tables;
+  for (size_t c = 0; c < 3; ++c) {
+    for (size_t v = 0; v < 256; ++v)
+      tables[c][v] = (static_cast<float>(v) - preprocess.mean[c]) / preprocess.divisor[c];
+  }
+  return tables;
+}
+
 void CanvasToTensor(const Image& canvas, const Preprocess& preprocess, std::span<float> chw) {
   const size_t plane = static_cast<size_t>(canvas.height) * canvas.width;
   TENON_CHECK(chw.size() == 3 * plane, "{} floats for a canvas of {} pixels", chw.size(), plane);
-  for (int c = 0; c < 3; ++c) {
-    std::array<float, 256> table;
-    for (int v = 0; v < 256; ++v) table[v] = (static_cast<float>(v) - preprocess.mean[c]) / preprocess.divisor[c];
+  const auto tables = ValueTables(preprocess);
+  for (size_t c = 0; c < 3; ++c) {
+    const std::array<float, 256>& table = tables[c];
     const uint8_t* source = canvas.bgr.data() + (preprocess.order == ColorOrder::kRgb ? 2 - c : c);
     float* target = chw.data() + c * plane;
     for (size_t i = 0; i < plane; ++i) target[i] = table[source[3 * i]];

@@ -49,6 +49,9 @@ LetterboxPlan PlanLetterbox(int image_height, int image_width, const Preprocess&
 /// @param image must have the size that the plan was made for
 Image Letterbox(const Image& image, const LetterboxPlan& plan, const Preprocess& preprocess);
 
+/// The element that a byte of the canvas becomes, by channel of the tensor and byte.
+std::array<std::array<float, 256>, 3> ValueTables(const Preprocess& preprocess);
+
 /// The model's input for one canvas. @param chw 3 * canvas height * width floats, planes in `order`
 void CanvasToTensor(const Image& canvas, const Preprocess& preprocess, std::span<float> chw);
 

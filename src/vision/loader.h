@@ -18,17 +18,21 @@ struct LoadedImage {
   std::string path;
   std::string error;  ///< why the image can't be used, naming the file
   LetterboxPlan plan;
-  std::vector<float> tensor;  ///< 3 x canvas height x width, as CanvasToTensor gives it
-  Image image;                ///< the original pixels, with KeepImage::kYes
+  std::vector<float>
+      tensor;   ///< 3 x canvas height x width, as CanvasToTensor gives it; empty with Letterboxing::kOnDevice
+  Image image;  ///< the original pixels, with KeepImage::kYes or Letterboxing::kOnDevice
   double preprocess_ms = 0;   ///< decoding, letterbox and conversion
 };
 
 enum class KeepImage { kNo, kYes };
+/// Who scales images and makes tensors of them: the loader's threads, or a device, which gets the pixels.
+enum class Letterboxing { kHere, kOnDevice };
 
 struct LoaderOptions {
   Preprocess preprocess;
   LetterboxRule rule = LetterboxRule::kVal;
   KeepImage keep = KeepImage::kNo;
+  Letterboxing letterboxing = Letterboxing::kHere;
   int threads = 1;
   int depth = 8;  ///< images ready or in work at most: what memory use is bounded by
 };

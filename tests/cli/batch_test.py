@@ -62,6 +62,13 @@ class BatchTest(CliTest):
         done = run("profile", self.net, "--batch", 4, "--iterations", 2, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_benchmark_measures_the_chosen_size(self):
+        done = run("benchmark", self.net, "--batch", 2, "--iterations", 3, "--duration-s", 0, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        row = json.loads(done.stdout)["rows"][0]
+        self.assertEqual(row["status"], "ok")
+        self.assertAlmostEqual(row["fps"] * row["latency_ms"]["median"] / 1e3, 3, places=2)  # all places of the size count
+
     def test_what_no_size_holds_is_refused(self):
         quick = ["run", self.net, *QUICK]
         self.assert_refused([*quick, "--batch", 9], says=["--batch 9", "at most 8", "1, 3, 8", "export"])

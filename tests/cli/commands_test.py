@@ -44,7 +44,9 @@ class Commands(CliTest):
             self.assertGreater(result["metrics"][key], 0.2, key)
             self.assertLessEqual(result["metrics"][key], 1, key)
         self.assertEqual(set(result["classes"][0]), {"id", "name", "instances", "ap50_95", "ap50", "precision", "recall"})
-        self.assertEqual(set(result["speed_ms"]), {"preprocess", "inference", "postprocess"})
+        self.assertEqual(set(result["speed_ms"]), {"preprocess", "inference", "postprocess", "letterbox", "engine"})
+        self.assertGreater(result["images_per_s"], 0)
+        self.assertGreaterEqual(result["loader_threads"], 1)
         table = self.succeed("val", self.engine, "--data", self.data).stdout
         self.assertIn("forklift", table)
         self.assertIn(f"{result['metrics']['map50_95']:.4f}", table)
@@ -70,6 +72,8 @@ class Commands(CliTest):
         self.assertLessEqual(latency["min"], latency["median"])
         self.assertLessEqual(latency["median"], latency["p99"])
         self.assertGreater(result["throughput_ips"], 0)
+        self.assertGreater(result["memory_bytes"]["weights"], 0)
+        self.assertGreater(result["memory_bytes"]["contexts"], 0)
         first = (out / "output0.npy").read_bytes()
         self.assertEqual(len(first) % 64, (11 * 2100 * 4) % 64)  # the header of .npy is padded
         self.assertTrue(all(abs(v) < 1e6 for v in struct.unpack(f"<{11 * 2100}f", first[-11 * 2100 * 4:])))

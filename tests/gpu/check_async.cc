@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 
@@ -236,6 +237,34 @@ void PrintTimes(const Lab& lab) {
              fresh, context.device_us());
 }
 
+int64_t Free(const Lab& lab) { return *lab.device.FreeMemoryBytes(); }
+
+/// What the driver takes for allocations, and for an engine and its contexts: what they say.
+void CheckMemory(const Lab& lab) {
+  for (const size_t bytes : {4u << 10, 100u << 10, 600u << 10, 1u << 20, 1500u << 10, 2u << 20, 3u << 20, 10u << 20}) {
+    const int64_t before = Free(lab);
+    std::vector<DeviceBuffer> buffers;
+    std::vector<size_t> sizes(16, bytes);
+    for (const size_t size : sizes) buffers.emplace_back(lab.driver, size, "memory");
+    fmt::print("        16 times {} KiB take {} KiB, {} by the rule\n", bytes >> 10, (before - Free(lab)) >> 10,
+               cuda::TakenBytes(sizes) >> 10);
+  }
+  const int64_t before = Free(lab);
+  const Engine engine = MakeEngine(CompileNet(lab.device, 512), lab.device);
+  std::vector<Context> contexts;
+  std::vector<float> image(Lab::Bytes(engine.inputs()[0]) / 4), scores(Lab::Bytes(engine.outputs()[0]) / 4),
+      sums(Lab::Bytes(engine.outputs()[1]) / 4);
+  int64_t said = engine.weights_bytes() + engine.code_bytes();
+  for (int i = 0; i < 3; ++i) {
+    contexts.push_back(engine.CreateContext());
+    contexts.back().Run({image.data()}, {scores.data(), sums.data()});
+    said += contexts.back().memory_bytes();
+  }
+  const int64_t taken = before - Free(lab);
+  fmt::print("        an engine and three contexts say {} KiB and take {} KiB\n", said >> 10, taken >> 10);
+  TENON_CHECK(std::abs(said - taken) <= taken / 20, "more than 5% apart");
+}
+
 int Main() {
   const Lab lab;
   const std::pair<const char*, void (*)(const Lab&)> checks[] = {
@@ -248,7 +277,8 @@ int Main() {
       {"a context freed while it runs", CheckFreedWhileRunning},
       {"streams that can't be taken", CheckRefusals},
       {"the caller's context", CheckContextStays},
-      {"times", PrintTimes}};
+      {"times", PrintTimes},
+      {"memory", CheckMemory}};
   int failed = 0;
   for (const auto& [name, check] : checks) {
     try {

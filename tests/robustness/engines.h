@@ -9,7 +9,9 @@
 #include "base/file.h"
 #include "compile/compiler.h"
 #include "engine/engine_file.h"
+#include "ir/text.h"
 #include "onnx/importer.h"
+#include "ops/op_list.h"
 #include "support/engine_mutator.h"
 
 namespace tenon::testing_support {
@@ -59,6 +61,27 @@ inline FileBytes BuildEngine(const std::string& model, const ScratchFolder& fold
   }
   const auto result = CompileFor(std::move(graph), CpuDevice::Detect(), {.tune = {.effort = 0}}, cache);
   WriteEngine(*result.engine, folder / "built.tenon");
+  return ReadBytes(folder / "built.tenon");
+}
+
+/// An engine of two batch sizes, for this machine, without timing.
+inline FileBytes BuildEngineOfTwoSizes(const ScratchFolder& folder) {
+  std::vector<std::unique_ptr<Graph>> graphs;
+  for (const char* batch : {"1", "3"}) {
+    std::string text = R"(graph "net" {
+  input %x: f32[N,8,6,6]
+  const %w: f32[16,8,3,3] = random(1)
+  const %s: i64[3] = [N, 16, 36]
+  %a = Conv(%x, %w) {strides=[1,1], dilations=[1,1], pads=[1,1,1,1], activation=silu}
+  %y = Reshape(%a, %s)
+  output %y "y"
+})";
+    for (const char* place : {"f32[N", "[N, 16"}) text.replace(text.find(place) + std::string(place).find('N'), 1, batch);
+    graphs.push_back(Parse(text, &MakeOp));
+  }
+  TimingCache cache;
+  WriteEngine(*CompileFor(std::move(graphs), CpuDevice::Detect(), {.tune = {.effort = 0}}, cache).engine,
+              folder / "built.tenon");
   return ReadBytes(folder / "built.tenon");
 }
 

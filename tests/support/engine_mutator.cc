@@ -308,9 +308,12 @@ class Mutator {
 
   void PlanField() {
     fb::PlanT& plan = AnyPlan();
-    switch (Below(4)) {
+    switch (Below(5)) {
       case 0:
         plan.arena_bytes = Number(plan.arena_bytes);
+        break;
+      case 2:
+        plan.profile = static_cast<int32_t>(Number(plan.profile));
         break;
       case 1:
         if (!plan.packed.empty()) Pick(plan.packed) = static_cast<uint32_t>(Below(sections_.size() + 1));
@@ -343,7 +346,8 @@ class Mutator {
       }
       return;
     }
-    auto& list = Below(2) ? index_.inputs : index_.outputs;
+    fb::ProfileT* profile = index_.more_profiles.empty() || Below(2) ? nullptr : Pick(index_.more_profiles).get();
+    auto& list = Below(2) ? (profile ? profile->inputs : index_.inputs) : (profile ? profile->outputs : index_.outputs);
     if (list.empty()) return;
     fb::TensorInfoT& info = *Pick(list);
     if (Below(3) == 0) {

@@ -69,8 +69,9 @@ bool RunPlan(const EngineModel& engine, const Program& plan) {
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
   int64_t left = kMostBytes - std::min(plan.arena_bytes, kMostBytes) - static_cast<int64_t>(program->scratch_bytes());
-  left = AddBuffers(engine.inputs, buffers, inputs, left);
-  left = AddBuffers(engine.outputs, buffers, outputs, left);
+  const EngineProfile& profile = engine.profile(static_cast<size_t>(plan.profile));
+  left = AddBuffers(profile.inputs, buffers, inputs, left);
+  left = AddBuffers(profile.outputs, buffers, outputs, left);
   if (left <= 0 || !IsCheap(plan)) return false;
   const auto arena = Aligned(plan.arena_bytes, 0xff),
              scratch = Aligned(static_cast<int64_t>(program->scratch_bytes()), 0xff);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "backends/cuda/cuda_kernel.h"
+#include "backends/cuda/image_placer.h"
 #include "base/error.h"
 
 namespace tenon {
@@ -67,6 +68,13 @@ const cuda::GpuContext& CudaDevice::gpu() const {
   ThrowUnsupported({.what = "no such GPU on this machine", .got = Fingerprint()});
 }
 
+std::optional<int64_t> CudaDevice::FreeMemoryBytes() const {
+  const cuda::CurrentContext current(gpu());
+  size_t free = 0, total = 0;
+  context->driver().Check(context->driver().api().memory_info(&free, &total), "say its free memory");
+  return static_cast<int64_t>(free);
+}
+
 int CudaDevice::NvrtcVersion() {
   try {
     return cuda::Nvrtc::Get().version();
@@ -79,15 +87,18 @@ void CudaDevice::AddCode(Program& program, const std::vector<StepProblem>& probl
   std::vector<cuda::KernelSource> sources;
   std::vector<Digest> digests;
   std::set<Digest> seen;
+  const auto add = [&](cuda::KernelSource source) {
+    const Digest digest = cuda::SourceDigest(source);
+    if (!seen.insert(digest).second) return;
+    digests.push_back(digest);
+    sources.push_back(std::move(source));
+  };
   for (size_t i = 0; i < problems.size(); ++i) {
     const ProgramStep& step = program.steps[i];
-    for (KernelLaunch& launch : FindCudaKernelFamily(step.family)->Lower(problems[i], step.tactic, *this)) {
-      const Digest digest = cuda::SourceDigest(launch.source);
-      if (!seen.insert(digest).second) continue;
-      digests.push_back(digest);
-      sources.push_back(std::move(launch.source));
-    }
+    for (KernelLaunch& launch : FindCudaKernelFamily(step.family)->Lower(problems[i], step.tactic, *this))
+      add(std::move(launch.source));
   }
+  if (ReadsImages(program)) add(LetterboxSource());
   if (sources.empty()) return;
   const std::vector<cuda::Cubin> cubins = cuda::Nvrtc::Get().CompileAll(sources, compile_options(), threads);
   for (size_t i = 0; i < cubins.size(); ++i) program.code.push_back({digests[i], Blob::Copy(cubins[i].code)});

@@ -42,6 +42,7 @@ struct CudaDevice : Device {
   bool converts_images() const override { return true; }
   bool runs_steps_side_by_side() const override { return true; }
   int64_t cache_bytes() const override { return l2_bytes; }
+  std::optional<int64_t> FreeMemoryBytes() const override;
   MachinePeaks MeasurePeaks() const override;
   std::span<const KernelFamily* const> families() const override;
   void TimeCandidates(std::vector<TuneTask>& tasks, const TuneSubject& subject,

@@ -22,7 +22,10 @@ CudaProgram::CudaProgram(std::shared_ptr<const Program> program, const CudaDevic
   });
 }
 
-CudaProgram::~CudaProgram() { gpu_->Use(); }
+CudaProgram::~CudaProgram() {
+  const cuda::CurrentContext current(*gpu_);
+  kernels_.clear();
+}
 
 void CudaProgram::UploadConstants() {
   std::vector<std::span<const std::byte>> pieces;
@@ -83,14 +86,13 @@ CudaExecution::CudaExecution(std::shared_ptr<const CudaProgram> program, const s
       input_bytes_(input_bytes),
       output_bytes_(output_bytes) {
   const cuda::Driver& driver = program_->gpu().driver();
-  const auto count = [&](int64_t bytes) {
-    memory_bytes_ += bytes;
-    return static_cast<size_t>(bytes);
-  };
+  std::vector<size_t> sizes;
+  const auto count = [&](int64_t bytes) { return sizes.emplace_back(static_cast<size_t>(bytes)); };
   for (const int64_t bytes : input_bytes) inputs_.emplace_back(driver, count(bytes), "an input");
   for (const int64_t bytes : output_bytes) outputs_.emplace_back(driver, count(bytes), "an output");
   arena_ = std::make_unique<cuda::DeviceBuffer>(driver, count(program_->program().arena_bytes), "activations");
   scratch_ = std::make_unique<cuda::DeviceBuffer>(driver, count(program_->scratch_bytes()), "scratch memory");
+  memory_bytes_ = cuda::TakenBytes(sizes);
   arena_->Fill(0);
   for (size_t i = 0; i < program_->size(); ++i) {
     if (program_->step(i).on_host) MakeHostStep(i);

@@ -82,6 +82,7 @@ class CudaExecution {
   double last_graph_us() const { return last_graph_us_; }
   /// Of the last run, between the caller's tensors and those of this execution.
   int64_t copied_bytes() const { return copied_bytes_; }
+  /// As the driver counts it (cuda::TakenBytes).
   int64_t memory_bytes() const { return memory_bytes_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <cstring>
 
 namespace tenon {
+
 CudaWeights::~CudaWeights() {
   const cuda::CurrentContext current(*gpu_);
   buffers_.clear();

@@ -111,6 +111,20 @@ CurrentContext::CurrentContext(const GpuContext& context) noexcept : driver_(con
 }
 CurrentContext::~CurrentContext() { driver_.api().context_set(before_); }
 
+int64_t TakenBytes(std::span<const size_t> sizes) {
+  constexpr size_t kBlock = 2 << 20, kShared = 1 << 20;
+  const auto blocks = [](size_t bytes) { return (bytes + kBlock - 1) / kBlock; };
+  size_t taken = 0, shared = 0;
+  for (const size_t size : sizes) {
+    if (size <= kShared)
+      shared += size;
+    else
+      taken += blocks(size);
+  }
+  // Blocks to share are mostly there already: whatever code was loaded has begun some.
+  return static_cast<int64_t>(taken * kBlock + shared);
+}
+
 DeviceBuffer::DeviceBuffer(const Driver& driver, size_t bytes, std::string_view what)
     : driver_(&driver), bytes_(bytes) {
   const Result result = driver.api().memory_alloc(&address_, bytes == 0 ? 1 : bytes);

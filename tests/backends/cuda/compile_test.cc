@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "backends/cuda/conv_source.h"
+#include "backends/cuda/image_placer.h"
 #include "backends/cuda/nvrtc.h"
 #include "base/error.h"
 
@@ -99,6 +100,17 @@ TEST_P(CudaCompile, EveryKernelWithoutLocalMemory) {
     EXPECT_THAT(cubin.log, testing::HasSubstr("0 bytes stack frame, 0 bytes spill stores")) << sample.tactic;
     EXPECT_THAT(cubin.log, testing::Not(testing::HasSubstr("serialized"))) << sample.tactic;  // wgmma, one by one
   }
+}
+
+TEST_P(CudaCompile, TheLetterboxWithoutLocalMemory) {
+  const Nvrtc* nvrtc = FindNvrtc();
+  if (nvrtc == nullptr) GTEST_SKIP() << "NVRTC is not on this machine";
+  const std::vector<int> known = nvrtc->Capabilities();
+  if (std::find(known.begin(), known.end(), GetParam()) == known.end())
+    GTEST_SKIP() << "this NVRTC does not compile for " << ArchitectureOf(GetParam());
+  const Cubin cubin = nvrtc->Compile(LetterboxSource(), {.capability = GetParam()});
+  EXPECT_GT(cubin.code.size(), 1000u);
+  EXPECT_THAT(cubin.log, testing::HasSubstr("0 bytes stack frame, 0 bytes spill stores"));
 }
 
 TEST(CudaCompileCache, GivesTheSameAndSurvivesDamage) {

@@ -40,6 +40,17 @@ TEST(Driver, VersionsAsText) {
   EXPECT_EQ(VersionText(13000), "13.0");
 }
 
+TEST(Driver, TakesMemoryInBlocks) {
+  constexpr size_t kKib = 1 << 10, kMib = 1 << 20;
+  const auto taken = [](std::vector<size_t> sizes) { return static_cast<size_t>(TakenBytes(sizes)); };
+  EXPECT_EQ(taken({}), 0u);
+  EXPECT_EQ(taken({100 * kKib}), 100 * kKib);
+  EXPECT_EQ(taken({kMib, kMib}), 2 * kMib);  // as 16 of a MiB take 16 MiB on an H200, and 16 of 3 MiB 64 MiB
+  EXPECT_EQ(taken({kMib + 1, kMib + 1}), 4 * kMib);
+  EXPECT_EQ(taken(std::vector<size_t>(16, 3 * kMib)), 64 * kMib);
+  EXPECT_EQ(taken({10 * kMib, 4 * kKib}), 10 * kMib + 4 * kKib);
+}
+
 TEST(Nvrtc, SaysThatOnlyBuildsNeedIt) {
   const std::string message = MessageOf([] { Nvrtc({"libnvrtc-not-there.so"}); }, ErrorCode::kUnsupportedDevice);
   EXPECT_THAT(message, HasSubstr("NVRTC, CUDA's run-time compiler, is not on this machine"));
