@@ -49,7 +49,7 @@ class AssignmentSearch {
     chosen_.noise_of_all = chosen_.noise = Noise();
     if (tools_.times) ReturnSlowConvs();
     const double allowed = kNoisePerPoint * map_drop_;
-    if (chosen_.noise > kQuietShare * allowed) {
+    if (chosen_.noise > QuietNoise(map_drop_)) {
       RankByNoise();
       ReturnCheapConvs();
       ReturnUntil(allowed, chosen_.flops_share - kMostForNoise);
@@ -239,6 +239,8 @@ class AssignmentSearch {
 };
 
 }  // namespace
+
+double QuietNoise(double map_drop) { return kQuietShare * kNoisePerPoint * map_drop; }
 
 Assignment ChooseAssignment(const Graph& fused, double map_drop, const AssignmentTools& tools) {
   return AssignmentSearch(fused, map_drop, tools).Run();

@@ -212,24 +212,49 @@ void Multiply(Graph& graph, Value* value, const std::vector<float>& factors) {
   }
 }
 
-}  // namespace
+/// A tensor, all that reads it, and its factors.
+struct Equalisation {
+  Value* made;
+  std::vector<Reading> readings;
+  std::vector<float> factors;
+};
 
-int EqualizeChannels(Graph& fused, const StatisticsTable& statistics) {
+/// What is worth factors; those of one tensor don't change another's.
+std::vector<Equalisation> FindEqualisations(const Graph& fused, const StatisticsTable& statistics) {
   const std::vector<QuantizableConv> convs = FindQuantizableConvs(fused);
   ReadingCollector collector(fused, convs);
-  int equalised = 0;
+  std::vector<Equalisation> found;
   for (const QuantizableConv& conv : convs) {
     Value* made = conv.node->output();
-    const std::vector<Reading> readings = collector.Readings(made);
+    std::vector<Reading> readings = collector.Readings(made);
     if (readings.empty()) continue;
-    const std::vector<float> factors = ChooseFactors(ChannelsSeen(ChannelsOf(made), readings, statistics));
-    if (factors.empty()) continue;
-    for (const Reading& reading : readings) DivideWeights(fused, reading, factors);
-    Multiply(fused, made, factors);
+    std::vector<float> factors = ChooseFactors(ChannelsSeen(ChannelsOf(made), readings, statistics));
+    if (!factors.empty()) found.push_back({made, std::move(readings), std::move(factors)});
+  }
+  return found;
+}
+
+}  // namespace
+
+int EqualizeChannels(Graph& fused, const StatisticsTable& statistics, const std::set<std::string>* convs) {
+  int equalised = 0;
+  for (const Equalisation& tensor : FindEqualisations(fused, statistics)) {
+    if (convs && !convs->contains(tensor.made->producer()->name())) continue;
+    for (const Reading& reading : tensor.readings) DivideWeights(fused, reading, tensor.factors);
+    Multiply(fused, tensor.made, tensor.factors);
     ++equalised;
   }
   fused.EraseUnusedConstants();
   return equalised;
+}
+
+std::vector<UnevenTensor> FindUnevenTensors(const Graph& fused, const StatisticsTable& statistics) {
+  std::vector<UnevenTensor> tensors;
+  for (const Equalisation& tensor : FindEqualisations(fused, statistics)) {
+    tensors.push_back({.conv = tensor.made->producer()->name(), .readers = {}});
+    for (const Reading& reading : tensor.readings) tensors.back().readers.insert(reading.conv->name());
+  }
+  return tensors;
 }
 
 std::vector<int64_t> ChannelCounts(const Value& value) {

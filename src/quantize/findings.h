@@ -6,6 +6,7 @@
 #include "quantize/assignment.h"
 #include "quantize/judge.h"
 #include "quantize/quality.h"
+#include "quantize/uneven_tensors.h"
 
 namespace tenon {
 
@@ -32,6 +33,7 @@ struct Int8Findings {
   Memo<ProgramTimes> times;
   Memo<Verdict> verdicts;
   Memo<Drift> drift;
+  Memo<UnevenChoice> uneven;
   std::map<std::string, Judge::Scored> float_detections;  ///< by the images
 };
 

@@ -20,6 +20,7 @@
 #include "quantize/int8_report.h"
 #include "quantize/quality.h"
 #include "quantize/quantizable_convs.h"
+#include "quantize/uneven_tensors.h"
 
 namespace tenon {
 namespace {
@@ -83,8 +84,6 @@ class Int8Builder {
     Observe();
     Warn(JudgeCalibration(all_, calibration_.observed.images, options_.calibrator));
     CheckDrift();
-    if (options_.weight_rounding == WeightRounding::kAdaRound)
-      weights_ = RoundConvWeights(*fused_, Some(kRoundingImages), all_, *device_, options_.progress);
     const Assignment assignment = Choose();
     if (assignment.verdict && assignment.verdict->Rejects(options_.map_drop, assignment.noise)) {
       Warn({fmt::format(
@@ -132,14 +131,24 @@ class Int8Builder {
     judge_.TakeFloat(findings_->float_detections[images_key_]);
     calibration_ = Calibrate();
     all_ = calibration_.observed.All();
+    if (options_.weight_rounding == WeightRounding::kAdaRound)
+      weights_ = RoundConvWeights(*fused_, Some(kRoundingImages), all_, *device_, options_.progress);
   }
 
   /// Before anything else is observed: what is stored in 8 bits are the tensors of the equalised graph.
   void Equalise() {
-    if (!options_.equalise || device_->kind() != "cpu") return;  // other backends store one scale a tensor
-    const SplitStatistics seen =
-        ObserveConvInputs(*fused_, Some(kEqualiseImages), *device_, options_.progress, "equalise");
-    equalised_ = EqualizeChannels(*fused_, seen.All());
+    if (device_->kind() != "cpu") return;  // other backends store one scale a tensor
+    const CalibrationImages images = Some(kEqualiseImages);
+    if (options_.equalise) {
+      const SplitStatistics seen = ObserveConvInputs(*fused_, images, *device_, options_.progress, "equalise");
+      equalised_ = EqualizeChannels(*fused_, seen.All());
+      return;
+    }
+    const UnevenChoice& choice = findings_->uneven.Get(images_key_, [&] {
+      return ChooseUnevenTensors(*fused_, images, Some(kNoiseImages), *device_, QuietNoise(options_.map_drop),
+                                 options_.progress);
+    });
+    if (!choice.convs.empty()) equalised_ = EqualizeChannels(*fused_, choice.seen, &choice.convs);
   }
 
   /// From the file, where that fits; else from the images.
