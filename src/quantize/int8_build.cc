@@ -93,7 +93,7 @@ class Int8Builder {
           assignment.verdict->map_float - assignment.verdict->map_int8, options_.map_drop)});
     }
     const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_, equalised_};
-    return {.graph = Quantized(assignment.int8, all_),
+    return {.graph = Quantized(assignment.int8),
             .report = DescribeInt8(facts),
             .json = Int8ToJson(facts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
             .warnings = warnings_};
@@ -211,28 +211,33 @@ class Int8Builder {
     return ChooseAssignment(*fused_, options_.map_drop, tools);
   }
 
-  InsertOptions ToInsertOptions(const std::set<std::string>& int8) const {
-    return {.calibrator = options_.calibrator, .int8 = int8, .weights = &weights_};
+  /// @param memo of the statistics that go with them
+  InsertOptions ToInsertOptions(const std::set<std::string>& int8, QuantizationMemo* memo) const {
+    return {.calibrator = options_.calibrator, .int8 = int8, .weights = &weights_, .memo = memo};
   }
 
   double Noise(const std::set<std::string>& int8) {
-    const InsertOptions insert = ToInsertOptions(int8);
+    const InsertOptions insert = ToInsertOptions(int8, &memos_[2]);
     return findings_->noise.Get(images_key_ + KeyOf(insert), [&] {
       if (!meter_) meter_.emplace(*fused_, all_, Some(kNoiseImages), *device_);
       return meter_->Measure(insert);
     });
   }
 
-  std::unique_ptr<Graph> Quantized(const std::set<std::string>& int8, const StatisticsTable& statistics) const {
+  std::unique_ptr<Graph> Quantized(const std::set<std::string>& int8, const StatisticsTable& statistics,
+                                   QuantizationMemo& memo) const {
     std::unique_ptr<Graph> graph = fused_->Clone();
-    InsertQuantization(*graph, ToInsertOptions(int8), statistics);
+    InsertQuantization(*graph, ToInsertOptions(int8, &memo), statistics);
     return graph;
   }
 
+  std::unique_ptr<Graph> Quantized(const std::set<std::string>& int8) { return Quantized(int8, all_, memos_[2]); }
+
   Verdict Ask(const std::set<std::string>& int8) {
-    return findings_->verdicts.Get(images_key_ + KeyOf(ToInsertOptions(int8)), [&] {
-      const Verdict verdict = judge_.Ask(
-          {Quantized(int8, calibration_.observed.halves[0]), Quantized(int8, calibration_.observed.halves[1])});
+    return findings_->verdicts.Get(images_key_ + KeyOf(ToInsertOptions(int8, nullptr)), [&] {
+      const auto& halves = calibration_.observed.halves;
+      const Verdict verdict =
+          judge_.Ask({Quantized(int8, halves[0], memos_[0]), Quantized(int8, halves[1], memos_[1])});
       findings_->float_detections[images_key_] = judge_.FloatDetections();
       return verdict;
     });
@@ -254,7 +259,7 @@ class Int8Builder {
   ProgramTimes TimeProgram(const std::set<std::string>& int8) {
     TuneOptions tune = options_.compile.tune;
     tune.progress = Progress::Mode::kQuiet;
-    const CompileResult result = Compile(Quantized(int8, all_), tune);
+    const CompileResult result = Compile(Quantized(int8), tune);
     ProgramTimes times;
     const std::vector<ProgramStep>& steps = result.engine->plans[0]->steps;
     for (size_t i = 0; i < steps.size(); ++i) {
@@ -276,9 +281,10 @@ class Int8Builder {
   const CalibrationImages images_;
   Judge judge_;
   Calibration calibration_;
-  StatisticsTable all_;  ///< of both halves
-  WeightTable weights_;  ///< rounded together, where that was asked for
-  int equalised_ = 0;    ///< tensors
+  StatisticsTable all_;                    ///< of both halves
+  WeightTable weights_;                    ///< rounded together, where that was asked for
+  std::array<QuantizationMemo, 3> memos_;  ///< of the halves, and of both
+  int equalised_ = 0;                      ///< tensors
   std::optional<NoiseMeter> meter_;
   const std::shared_ptr<Int8Findings> findings_;
   const std::string images_key_;

@@ -37,12 +37,13 @@ UnevenChoice ChooseUnevenTensors(const Graph& fused, const CalibrationImages& im
   const std::vector<UnevenTensor> tensors = FindUnevenTensors(fused, choice.seen);
   if (tensors.empty()) return choice;
   const NoiseMeter meter(fused, choice.seen, noise_images, device);
-  const double noise = meter.Measure({.int8 = AllConvs(fused)});
+  QuantizationMemo memo;
+  const double noise = meter.Measure({.int8 = AllConvs(fused), .memo = &memo});
   if (noise <= quiet) return choice;
   Progress bar("uneven channels", "tensors", static_cast<int64_t>(tensors.size()), progress);
   for (const UnevenTensor& tensor : tensors) {
     CheckInterrupt();
-    if (meter.Measure({.int8 = tensor.readers}) > kLeastShare * quiet) choice.convs.insert(tensor.conv);
+    if (meter.Measure({.int8 = tensor.readers, .memo = &memo}) > kLeastShare * quiet) choice.convs.insert(tensor.conv);
     bar.Advance();
   }
   if (!choice.convs.empty() &&
