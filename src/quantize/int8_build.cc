@@ -101,9 +101,7 @@ class Int8Builder {
 
   double NoiseOfAll() {
     Observe();
-    std::set<std::string> all;
-    for (const QuantizableConv& conv : FindQuantizableConvs(*fused_)) all.insert(conv.node->name());
-    return Noise(all);
+    return Noise(QuantizableConvNames(*fused_));
   }
 
   CompileResult Build() {

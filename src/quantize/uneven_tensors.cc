@@ -13,19 +13,13 @@ constexpr double kLeastShare = 0.1;
 /// Factors have to bring the noise of all down to this share.
 constexpr double kLeastEffect = 0.8;
 
-std::set<std::string> AllConvs(const Graph& fused) {
-  std::set<std::string> names;
-  for (const QuantizableConv& conv : FindQuantizableConvs(fused)) names.insert(conv.node->name());
-  return names;
-}
-
 /// The noise of all convs in INT8 with factors for the results of some.
 double NoiseWithFactors(const Graph& fused, const UnevenChoice& choice, const CalibrationImages& images,
                         const CalibrationImages& noise_images, const Device& device, Progress::Mode progress) {
   const std::unique_ptr<Graph> equalised = fused.Clone();
   EqualizeChannels(*equalised, choice.seen, &choice.convs);
   const StatisticsTable seen = ObserveConvInputs(*equalised, images, device, progress, "equalised").All();
-  return NoiseMeter(*equalised, seen, noise_images, device).Measure({.int8 = AllConvs(*equalised)});
+  return NoiseMeter(*equalised, seen, noise_images, device).Measure({.int8 = QuantizableConvNames(*equalised)});
 }
 
 }  // namespace
@@ -38,7 +32,7 @@ UnevenChoice ChooseUnevenTensors(const Graph& fused, const CalibrationImages& im
   if (tensors.empty()) return choice;
   const NoiseMeter meter(fused, choice.seen, noise_images, device);
   QuantizationMemo memo;
-  const double noise = meter.Measure({.int8 = AllConvs(fused), .memo = &memo});
+  const double noise = meter.Measure({.int8 = QuantizableConvNames(fused), .memo = &memo});
   if (noise <= quiet) return choice;
   Progress bar("uneven channels", "tensors", static_cast<int64_t>(tensors.size()), progress);
   for (const UnevenTensor& tensor : tensors) {
