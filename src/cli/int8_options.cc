@@ -80,7 +80,7 @@ void AddInt8Flags(CLI::App& command, Int8Options& options) {
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->capture_default_str();
   command.add_flag("--equalise", options.equalise,
-                   "cross-layer equalisation: more layers stay in INT8, at some cost in time (CPUs)");
+                   "cross-layer equalisation of all tensors that gain by it, not only of those that make the noise (CPUs)");
   command.add_option("--weight-rounding", options.weight_rounding, "nearest or adaround")->capture_default_str();
   command.add_option("--map-drop", options.map_drop, "points of mAP50-95 that INT8 may cost")
       ->check(NumberBetween(0, 100))

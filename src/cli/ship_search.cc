@@ -107,6 +107,7 @@ class ShipSearch {
       first.search_drop = 0;
       return {first, limits};
     }
+    if (first.weight_rounding != "adaround") limits.weight_roundings = {"adaround"};
     // Not minmax: one outlier spoils it, and what it is good for (no clipping) mse finds by itself.
     for (const char* calibration : {"entropy", "percentile", "mse"}) {
       if (calibration != first.calibration) limits.calibrations.emplace_back(calibration);
@@ -142,16 +143,17 @@ class ShipSearch {
                : Verdict::kGaveUp;
   }
 
-  /// Why another calibrator is not worth a build and a verification, which take a hundred times as long as this: its
-  /// ranges make more noise than those that were not good enough. Empty: it may be.
+  /// Why another calibrator or rounding is not worth a build and a verification, which take a hundred times as long as
+  /// this: it makes more noise than what was not good enough. Empty: it may be.
   std::string WhyNotWorthIt(const ShipSettings& settings) {
-    if (settings.precision != "int8" || settings.calibration == options_.int8.calibration) return "";
     ShipSettings first = settings;
     first.calibration = options_.int8.calibration;
+    first.weight_rounding = options_.int8.weight_rounding;
+    if (settings.precision != "int8" || settings == first) return "";
     const double noise = NoiseOf(settings), first_noise = NoiseOf(first);
     if (noise < first_noise) return "";
-    return fmt::format("its ranges make a noise of {:.4f} in the final tensors, those of {} {:.4f}", noise,
-                       first.calibration, first_noise);
+    return fmt::format("it makes a noise of {:.4f} in the final tensors, {} with weights rounded {} {:.4f}", noise,
+                       first.calibration, first.weight_rounding, first_noise);
   }
 
   static std::string ReasonOf(const ShipAttempt& attempt) {

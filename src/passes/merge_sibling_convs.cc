@@ -7,16 +7,24 @@
 #include "ir/text.h"
 #include "ops/conv.h"
 #include "ops/index.h"
+#include "ops/pointwise.h"
 #include "passes/fusable.h"
 #include "passes/rewrite.h"
 
 namespace tenon {
 namespace {
 
-/// The value lies in the buffer of a Concat, so that it can't be a part of the wide output as well.
+/// The node multiplies the value by constants: factors that become part of what the conv before it stores.
+bool MultipliesByFactors(const Node& node, const Value* value) {
+  const auto* binary = node.As<Binary>();
+  return binary && binary->kind == BinaryKind::kMul && node.input(0) == value && node.input(1)->is_constant();
+}
+
+/// What the conv stores lies in the buffer of a Concat, so that it can't be a part of the wide output as well.
 bool FeedsConcat(const Value* value) {
-  return std::any_of(value->users().begin(), value->users().end(),
-                     [](const Node* user) { return user->As<Concat>() != nullptr; });
+  return std::any_of(value->users().begin(), value->users().end(), [&](const Node* user) {
+    return user->As<Concat>() || (MultipliesByFactors(*user, value) && FeedsConcat(user->output()));
+  });
 }
 
 /// What siblings must have in common; nothing for a Conv that can't be merged.

@@ -19,6 +19,10 @@ constexpr double kMostForNoise = 0.08;
 constexpr double kCheap = 10;
 /// What a half conv between INT8 ones costs beside its own time (twice the bytes in and out), as a share of the whole.
 constexpr double kConversionShare = 0.005;
+/// Nothing that was timed costs less: times are not better known.
+constexpr double kLeastCost = 1e-3;
+/// Layers that are asked again before each return, at most.
+constexpr size_t kMostAsked = 4;
 /// Returns must take this share of the convs' own noises with them, together: where one of two convs in a row spoils a
 /// signal already, only the return of both helps.
 constexpr double kLeastEffect = 0.25;
@@ -49,7 +53,7 @@ class AssignmentSearch {
     chosen_.noise_of_all = chosen_.noise = Noise();
     if (tools_.times) ReturnSlowConvs();
     const double allowed = kNoisePerPoint * map_drop_;
-    if (chosen_.noise > kQuietShare * allowed) {
+    if (chosen_.noise > QuietNoise(map_drop_)) {
       RankByNoise();
       ReturnCheapConvs();
       ReturnUntil(allowed, chosen_.flops_share - kMostForNoise);
@@ -66,8 +70,10 @@ class AssignmentSearch {
  private:
   struct Layer {
     std::string name;
-    double share = 0;  ///< of the FLOPs
-    double noise = 0;
+    double share = 0;            ///< of the FLOPs
+    double noise = 0;            ///< it alone in INT8
+    std::optional<double> gain;  ///< noise that its return takes away, as far as it was asked
+    std::optional<double> cost;  ///< of its return, as a share of the program's time; where it was timed
     bool returned = false;
     bool harmful = false;  ///< its return was tried
   };
@@ -127,9 +133,39 @@ class AssignmentSearch {
 
   /// What its return costs, as a share of the program's time.
   double CostShare(const Layer& layer) const {
+    if (layer.cost) return std::max(*layer.cost, kLeastCost);
     const auto int8 = TimeOf(all_, layer.name), half = TimeOf(half_, layer.name);
     const double own = int8 && half ? std::max(0.0, *half - *int8) / all_.total_us : layer.share;
     return own + kConversionShare;
+  }
+
+  /// The noise that it stands for: halfway between what it makes alone and what its return takes away, the two ends of
+  /// Shapley's average. The first alone overrates what drowns in others' noise, the second sees nothing in one of two
+  /// that spoil the same signal.
+  static double WorthOf(const Layer& layer) { return (layer.noise + layer.gain.value_or(layer.noise)) / 2; }
+
+  /// What the return of this layer buys and costs from here.
+  void Ask(Layer& layer) const {
+    std::set<std::string> fewer = chosen_.int8;
+    fewer.erase(layer.name);
+    layer.gain = chosen_.noise - (fewer.empty() ? 0 : tools_.noise(fewer));
+    if (!tools_.times) return;
+    layer.cost = (tools_.times(fewer).total_us - tools_.times(chosen_.int8).total_us) / all_.total_us;
+  }
+
+  /// The layer whose return is the best buy. What the others returned has changed what it buys, and what it costs its
+  /// neighbours can't be told from its own time: a best one is asked again before it is believed.
+  Layer* BestBuy(double least_flops_share) {
+    std::set<const Layer*> asked;
+    while (true) {
+      Layer* best = nullptr;
+      for (Layer& layer : layers_) {
+        if (layer.returned || layer.harmful || chosen_.flops_share - layer.share < least_flops_share) continue;
+        if (!best || WorthOf(layer) / CostShare(layer) > WorthOf(*best) / CostShare(*best)) best = &layer;
+      }
+      if (!best || asked.size() == kMostAsked || !asked.insert(best).second) return best;
+      Ask(*best);
+    }
   }
 
   void TryReturn(Layer& layer) {
@@ -143,7 +179,7 @@ class AssignmentSearch {
       layer.harmful = true;
       return;
     }
-    hoped_ += layer.noise;
+    hoped_ += WorthOf(layer);
     if (useful_.noise - chosen_.noise >= kLeastEffect * hoped_) Settle();
   }
 
@@ -160,35 +196,24 @@ class AssignmentSearch {
     chosen_ = useful_;
   }
 
-  void ReturnCheapConvs() {
+  /// Best buys first, as long as they are wanted, and no further than to this share of the FLOPs.
+  template <class Wanted>
+  void ReturnWhile(const Wanted& wanted, double least_flops_share) {
     Settle();
-    for (Layer& layer : layers_) {
-      if (layer.returned || layer.harmful) continue;
-      const double gain = layer.noise / chosen_.noise;
-      if (gain < kCheap * kConversionShare) break;  // nor are those below it
-      if (vain_ == kMaxVain) break;
-      if (gain > kCheap * CostShare(layer)) TryReturn(layer);
+    while (vain_ < kMaxVain) {
+      Layer* best = BestBuy(least_flops_share);
+      if (!best || !wanted(*best)) break;
+      TryReturn(*best);
     }
     Unwind();
   }
 
-  /// Best buys first, until the noise is low enough, and no further than to this share of the FLOPs.
+  void ReturnCheapConvs() {
+    ReturnWhile([&](const Layer& layer) { return WorthOf(layer) > kCheap * CostShare(layer) * chosen_.noise; }, 0);
+  }
+
   void ReturnUntil(double allowed, double least_flops_share) {
-    Settle();
-    while (chosen_.noise > allowed && vain_ < kMaxVain) {
-      Layer* best = nullptr;
-      double best_value = 0;
-      for (Layer& layer : layers_) {
-        if (layer.returned || layer.harmful || chosen_.flops_share - layer.share < least_flops_share) continue;
-        const double value = layer.noise / CostShare(layer);
-        if (best && value <= best_value) continue;
-        best = &layer;
-        best_value = value;
-      }
-      if (!best) break;
-      TryReturn(*best);
-    }
-    Unwind();
+    ReturnWhile([&](const Layer&) { return chosen_.noise > allowed; }, least_flops_share);
   }
 
   /// Convs in half that the returns of others made needless compute in INT8 again, those that cost most time first, as
@@ -239,6 +264,8 @@ class AssignmentSearch {
 };
 
 }  // namespace
+
+double QuietNoise(double map_drop) { return kQuietShare * kNoisePerPoint * map_drop; }
 
 Assignment ChooseAssignment(const Graph& fused, double map_drop, const AssignmentTools& tools) {
   return AssignmentSearch(fused, map_drop, tools).Run();

@@ -49,6 +49,9 @@ struct AssignmentTools {
   Progress::Mode progress = Progress::Mode::kShow;
 };
 
+/// Noise in the final tensors below which nothing is to be gained for a budget of so many points of mAP50-95.
+double QuietNoise(double map_drop);
+
 /// Starts with every conv in INT8. First, convs that INT8 makes slower go back, if that makes the program faster. Then
 /// those that make much noise for the time that INT8 saves there, and more of them, best buys first, until the noise is
 /// below what `map_drop` points of mAP50-95 allow; noises only roughly add up, and a conv whose return doesn't help

@@ -22,8 +22,9 @@ namespace {
 constexpr char kFactorsNode[] = ".equalise";
 /// Equalisation makes the noise at least so many times less, or isn't done: it costs time in the epilogue.
 constexpr double kLeastGain = 4;
-/// Channels that are hardly ever more than 0 would be clipped on the first image where they are.
-constexpr double kLargestFactor = 64;
+/// Channels that are hardly ever more than 0, as those of rare classes, would be clipped on the first image where they
+/// are: with 16 and 64, leyolo_nano made twice the noise, with 4 the small channels of its depthwise convs did.
+constexpr double kLargestFactor = 8;
 
 /// A conv that reads a range of a tensor's channels.
 struct Reading {
@@ -212,24 +213,49 @@ void Multiply(Graph& graph, Value* value, const std::vector<float>& factors) {
   }
 }
 
-}  // namespace
+/// A tensor, all that reads it, and its factors.
+struct Equalisation {
+  Value* made;
+  std::vector<Reading> readings;
+  std::vector<float> factors;
+};
 
-int EqualizeChannels(Graph& fused, const StatisticsTable& statistics) {
+/// What is worth factors; those of one tensor don't change another's.
+std::vector<Equalisation> FindEqualisations(const Graph& fused, const StatisticsTable& statistics) {
   const std::vector<QuantizableConv> convs = FindQuantizableConvs(fused);
   ReadingCollector collector(fused, convs);
-  int equalised = 0;
+  std::vector<Equalisation> found;
   for (const QuantizableConv& conv : convs) {
     Value* made = conv.node->output();
-    const std::vector<Reading> readings = collector.Readings(made);
+    std::vector<Reading> readings = collector.Readings(made);
     if (readings.empty()) continue;
-    const std::vector<float> factors = ChooseFactors(ChannelsSeen(ChannelsOf(made), readings, statistics));
-    if (factors.empty()) continue;
-    for (const Reading& reading : readings) DivideWeights(fused, reading, factors);
-    Multiply(fused, made, factors);
+    std::vector<float> factors = ChooseFactors(ChannelsSeen(ChannelsOf(made), readings, statistics));
+    if (!factors.empty()) found.push_back({made, std::move(readings), std::move(factors)});
+  }
+  return found;
+}
+
+}  // namespace
+
+int EqualizeChannels(Graph& fused, const StatisticsTable& statistics, const std::set<std::string>* convs) {
+  int equalised = 0;
+  for (const Equalisation& tensor : FindEqualisations(fused, statistics)) {
+    if (convs && !convs->contains(tensor.made->producer()->name())) continue;
+    for (const Reading& reading : tensor.readings) DivideWeights(fused, reading, tensor.factors);
+    Multiply(fused, tensor.made, tensor.factors);
     ++equalised;
   }
   fused.EraseUnusedConstants();
   return equalised;
+}
+
+std::vector<UnevenTensor> FindUnevenTensors(const Graph& fused, const StatisticsTable& statistics) {
+  std::vector<UnevenTensor> tensors;
+  for (const Equalisation& tensor : FindEqualisations(fused, statistics)) {
+    tensors.push_back({.conv = tensor.made->producer()->name(), .readers = {}});
+    for (const Reading& reading : tensor.readings) tensors.back().readers.insert(reading.conv->name());
+  }
+  return tensors;
 }
 
 std::vector<int64_t> ChannelCounts(const Value& value) {

@@ -1,4 +1,8 @@
 #pragma once
+#include <set>
+#include <string>
+#include <vector>
+
 #include "quantize/statistics.h"
 
 namespace tenon {
@@ -14,8 +18,18 @@ class Value;
 /// of rounding becomes much less by it: a factor costs time in the epilogue.
 /// Numeric effect: exact but for FP32 rounding.
 /// @param fused a fused float graph @param statistics of the inputs of its convs (ObserveConvInputs)
+/// @param convs whose results may get factors; null: all
 /// @return the number of tensors that got factors
-int EqualizeChannels(Graph& fused, const StatisticsTable& statistics);
+int EqualizeChannels(Graph& fused, const StatisticsTable& statistics, const std::set<std::string>* convs = nullptr);
+
+/// A tensor that EqualizeChannels would give factors.
+struct UnevenTensor {
+  std::string conv;               ///< that makes it
+  std::set<std::string> readers;  ///< convs
+};
+
+/// In graph order.
+std::vector<UnevenTensor> FindUnevenTensors(const Graph& fused, const StatisticsTable& statistics);
 
 /// How often values of the channels of a tensor count in its histogram: as the square of what a step of it is worth
 /// before the factors that EqualizeChannels multiplied by, so that ranges are chosen for the error of the real values.

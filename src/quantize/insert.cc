@@ -46,10 +46,29 @@ void QuantizeValue(Graph& graph, Value* value, const AffineScale& scale) {
   }
 }
 
-void QuantizeConv(Graph& graph, Node* node, const TensorStatistics& input, const QuantizedWeights* rounded) {
+QuantizedWeights WeightsOf(const Node& node, const TensorStatistics& input, const InsertOptions& options,
+                           QuantizationMemo& memo) {
+  const auto known = options.weights ? options.weights->find(node.name()) : WeightTable::const_iterator();
+  if (options.weights && known != options.weights->end()) return known->second;
+  return memo.weights.Get(node.name(), [&] {
+    return QuantizeWeights(node.input(kWeightsOperand)->constant(), node.As<Conv>()->groups, input.MeanSquares());
+  });
+}
+
+AffineScale ScaleOf(const std::vector<Value*>& inputs, const StatisticsTable& statistics, Calibrator calibrator,
+                    QuantizationMemo& memo) {
+  std::string key(kCalibratorNames[static_cast<size_t>(calibrator)]);
+  for (const Value* input : inputs) key += " " + input->name();
+  return memo.scales.Get(key, [&] {
+    Histogram all;
+    for (const Value* input : inputs) all.Merge(StatisticsOf(statistics, input).histogram());
+    return ChooseScale(all, calibrator);
+  });
+}
+
+void QuantizeConv(Graph& graph, Node* node, const TensorStatistics& input, const QuantizedWeights& quantized) {
   const Conv& conv = *node->As<Conv>();
   const Tensor weights = node->input(kWeightsOperand)->constant();
-  const QuantizedWeights quantized = rounded ? *rounded : QuantizeWeights(weights, conv.groups, input.MeanSquares());
   std::vector<double> mean;
   for (const ChannelStatistics& channel : input.channels()) mean.push_back(channel.mean);
   const std::string name = node->input(kWeightsOperand)->name();
@@ -89,16 +108,14 @@ std::string KeyOf(const InsertOptions& options) {
 void InsertQuantization(Graph& graph, const InsertOptions& options, const StatisticsTable& statistics) {
   const std::vector<QuantizableConv> convs = Chosen(graph, options.int8);
   const ScaleGroups groups(convs);
+  QuantizationMemo own;
+  QuantizationMemo& memo = options.memo ? *options.memo : own;
   std::vector<AffineScale> scales;
-  for (size_t g = 0; g < groups.size(); ++g) {
-    Histogram all;
-    for (const Value* input : groups.inputs(g)) all.Merge(StatisticsOf(statistics, input).histogram());
-    scales.push_back(ChooseScale(all, options.calibrator));
-  }
+  for (size_t g = 0; g < groups.size(); ++g)
+    scales.push_back(ScaleOf(groups.inputs(g), statistics, options.calibrator, memo));
   for (const QuantizableConv& conv : convs) {
-    const auto rounded = options.weights ? options.weights->find(conv.node->name()) : WeightTable::const_iterator();
-    const bool is_rounded = options.weights && rounded != options.weights->end();
-    QuantizeConv(graph, conv.node, StatisticsOf(statistics, conv.input), is_rounded ? &rounded->second : nullptr);
+    const TensorStatistics& input = StatisticsOf(statistics, conv.input);
+    QuantizeConv(graph, conv.node, input, WeightsOf(*conv.node, input, options, memo));
   }
   for (size_t g = 0; g < groups.size(); ++g) {
     for (Value* source : groups.sources(g)) QuantizeValue(graph, source, scales[g]);

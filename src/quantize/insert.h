@@ -2,6 +2,7 @@
 #include <set>
 #include <string>
 
+#include "base/memo.h"
 #include "quantize/calibrator.h"
 #include "quantize/statistics.h"
 #include "quantize/weights.h"
@@ -10,12 +11,20 @@ namespace tenon {
 
 class Graph;
 
+/// Scales and weights that were chosen for one table of statistics: choosing them takes longer than running the model.
+struct QuantizationMemo {
+  Memo<AffineScale> scales;        ///< by calibrator and tensors
+  Memo<QuantizedWeights> weights;  ///< by conv, rounded to nearest
+};
+
 struct InsertOptions {
   Calibrator calibrator = Calibrator::kMse;
   /// Names of the convs that compute in INT8.
   std::set<std::string> int8;
   /// Weights that were rounded together; those of convs that it doesn't hold are rounded to nearest.
   const WeightTable* weights = nullptr;
+  /// Of these statistics; null: nothing is remembered.
+  QuantizationMemo* memo = nullptr;
 };
 
 /// All options as text: what depends on them is remembered under it.

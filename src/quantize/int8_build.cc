@@ -20,6 +20,7 @@
 #include "quantize/int8_report.h"
 #include "quantize/quality.h"
 #include "quantize/quantizable_convs.h"
+#include "quantize/uneven_tensors.h"
 
 namespace tenon {
 namespace {
@@ -83,8 +84,6 @@ class Int8Builder {
     Observe();
     Warn(JudgeCalibration(all_, calibration_.observed.images, options_.calibrator));
     CheckDrift();
-    if (options_.weight_rounding == WeightRounding::kAdaRound)
-      weights_ = RoundConvWeights(*fused_, Some(kRoundingImages), all_, *device_, options_.progress);
     const Assignment assignment = Choose();
     if (assignment.verdict && assignment.verdict->Rejects(options_.map_drop, assignment.noise)) {
       Warn({fmt::format(
@@ -94,7 +93,7 @@ class Int8Builder {
           assignment.verdict->map_float - assignment.verdict->map_int8, options_.map_drop)});
     }
     const Int8Facts facts{options_, assignment, calibration_.observed.images, drift_, equalised_};
-    return {.graph = Quantized(assignment.int8, all_),
+    return {.graph = Quantized(assignment.int8),
             .report = DescribeInt8(facts),
             .json = Int8ToJson(facts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
             .warnings = warnings_};
@@ -102,9 +101,7 @@ class Int8Builder {
 
   double NoiseOfAll() {
     Observe();
-    std::set<std::string> all;
-    for (const QuantizableConv& conv : FindQuantizableConvs(*fused_)) all.insert(conv.node->name());
-    return Noise(all);
+    return Noise(QuantizableConvNames(*fused_));
   }
 
   CompileResult Build() {
@@ -132,14 +129,24 @@ class Int8Builder {
     judge_.TakeFloat(findings_->float_detections[images_key_]);
     calibration_ = Calibrate();
     all_ = calibration_.observed.All();
+    if (options_.weight_rounding == WeightRounding::kAdaRound)
+      weights_ = RoundConvWeights(*fused_, Some(kRoundingImages), all_, *device_, options_.progress);
   }
 
   /// Before anything else is observed: what is stored in 8 bits are the tensors of the equalised graph.
   void Equalise() {
-    if (!options_.equalise || device_->kind() != "cpu") return;  // other backends store one scale a tensor
-    const SplitStatistics seen =
-        ObserveConvInputs(*fused_, Some(kEqualiseImages), *device_, options_.progress, "equalise");
-    equalised_ = EqualizeChannels(*fused_, seen.All());
+    if (device_->kind() != "cpu") return;  // other backends store one scale a tensor
+    const CalibrationImages images = Some(kEqualiseImages);
+    if (options_.equalise) {
+      const SplitStatistics seen = ObserveConvInputs(*fused_, images, *device_, options_.progress, "equalise");
+      equalised_ = EqualizeChannels(*fused_, seen.All());
+      return;
+    }
+    const UnevenChoice& choice = findings_->uneven.Get(images_key_, [&] {
+      return ChooseUnevenTensors(*fused_, images, Some(kNoiseImages), *device_, QuietNoise(options_.map_drop),
+                                 options_.progress);
+    });
+    if (!choice.convs.empty()) equalised_ = EqualizeChannels(*fused_, choice.seen, &choice.convs);
   }
 
   /// From the file, where that fits; else from the images.
@@ -202,28 +209,33 @@ class Int8Builder {
     return ChooseAssignment(*fused_, options_.map_drop, tools);
   }
 
-  InsertOptions ToInsertOptions(const std::set<std::string>& int8) const {
-    return {.calibrator = options_.calibrator, .int8 = int8, .weights = &weights_};
+  /// @param memo of the statistics that go with them
+  InsertOptions ToInsertOptions(const std::set<std::string>& int8, QuantizationMemo* memo) const {
+    return {.calibrator = options_.calibrator, .int8 = int8, .weights = &weights_, .memo = memo};
   }
 
   double Noise(const std::set<std::string>& int8) {
-    const InsertOptions insert = ToInsertOptions(int8);
+    const InsertOptions insert = ToInsertOptions(int8, &memos_[2]);
     return findings_->noise.Get(images_key_ + KeyOf(insert), [&] {
       if (!meter_) meter_.emplace(*fused_, all_, Some(kNoiseImages), *device_);
       return meter_->Measure(insert);
     });
   }
 
-  std::unique_ptr<Graph> Quantized(const std::set<std::string>& int8, const StatisticsTable& statistics) const {
+  std::unique_ptr<Graph> Quantized(const std::set<std::string>& int8, const StatisticsTable& statistics,
+                                   QuantizationMemo& memo) const {
     std::unique_ptr<Graph> graph = fused_->Clone();
-    InsertQuantization(*graph, ToInsertOptions(int8), statistics);
+    InsertQuantization(*graph, ToInsertOptions(int8, &memo), statistics);
     return graph;
   }
 
+  std::unique_ptr<Graph> Quantized(const std::set<std::string>& int8) { return Quantized(int8, all_, memos_[2]); }
+
   Verdict Ask(const std::set<std::string>& int8) {
-    return findings_->verdicts.Get(images_key_ + KeyOf(ToInsertOptions(int8)), [&] {
-      const Verdict verdict = judge_.Ask(
-          {Quantized(int8, calibration_.observed.halves[0]), Quantized(int8, calibration_.observed.halves[1])});
+    return findings_->verdicts.Get(images_key_ + KeyOf(ToInsertOptions(int8, nullptr)), [&] {
+      const auto& halves = calibration_.observed.halves;
+      const Verdict verdict =
+          judge_.Ask({Quantized(int8, halves[0], memos_[0]), Quantized(int8, halves[1], memos_[1])});
       findings_->float_detections[images_key_] = judge_.FloatDetections();
       return verdict;
     });
@@ -245,7 +257,7 @@ class Int8Builder {
   ProgramTimes TimeProgram(const std::set<std::string>& int8) {
     TuneOptions tune = options_.compile.tune;
     tune.progress = Progress::Mode::kQuiet;
-    const CompileResult result = Compile(Quantized(int8, all_), tune);
+    const CompileResult result = Compile(Quantized(int8), tune);
     ProgramTimes times;
     const std::vector<ProgramStep>& steps = result.engine->plans[0]->steps;
     for (size_t i = 0; i < steps.size(); ++i) {
@@ -267,9 +279,10 @@ class Int8Builder {
   const CalibrationImages images_;
   Judge judge_;
   Calibration calibration_;
-  StatisticsTable all_;  ///< of both halves
-  WeightTable weights_;  ///< rounded together, where that was asked for
-  int equalised_ = 0;    ///< tensors
+  StatisticsTable all_;                    ///< of both halves
+  WeightTable weights_;                    ///< rounded together, where that was asked for
+  std::array<QuantizationMemo, 3> memos_;  ///< of the halves, and of both
+  int equalised_ = 0;                      ///< tensors
   std::optional<NoiseMeter> meter_;
   const std::shared_ptr<Int8Findings> findings_;
   const std::string images_key_;

@@ -22,7 +22,7 @@ struct Int8BuildOptions {
   std::optional<Dataset> val;  ///< what the model is meant for: drift is measured against it
   Calibrator calibrator = Calibrator::kMse;
   WeightRounding weight_rounding = WeightRounding::kNearest;
-  bool equalise = false;  ///< factors per channel before stores in 8 bits (quantize/equalize.h); CPUs alone
+  bool equalise = false;   ///< factors per channel before stores in 8 bits (quantize/equalize.h); CPUs alone
   double map_drop = 0.5;   ///< points of mAP50-95 that INT8 may cost
   std::string head;        ///< how the outputs spell boxes (ParseHeadFlag); empty: recognised
   std::string calib_file;  ///< where the calibration is kept and found again

@@ -86,6 +86,12 @@ std::vector<QuantizableConv> FindQuantizableConvs(const Graph& graph) {
   return convs;
 }
 
+std::set<std::string> QuantizableConvNames(const Graph& graph) {
+  std::set<std::string> names;
+  for (const QuantizableConv& conv : FindQuantizableConvs(graph)) names.insert(conv.node->name());
+  return names;
+}
+
 double DenseFlops(const Graph& graph) {
   double flops = 0;
   for (const auto& node : graph.nodes()) {

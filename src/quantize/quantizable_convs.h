@@ -1,4 +1,6 @@
 #pragma once
+#include <set>
+#include <string>
 #include <vector>
 
 #include "ir/graph.h"
@@ -16,6 +18,8 @@ struct QuantizableConv {
 
 /// Convs in FP32 with constant weights and bias and a static shape, in graph order.
 std::vector<QuantizableConv> FindQuantizableConvs(const Graph& graph);
+/// Their names.
+std::set<std::string> QuantizableConvNames(const Graph& graph);
 
 /// FLOPs of all convolutions, matrix products and attention: what a share of INT8 is measured against.
 double DenseFlops(const Graph& graph);

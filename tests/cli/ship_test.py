@@ -99,8 +99,8 @@ class Ship(CliTest):
         remedies = [a["remedy"] for a in int8]
         self.assertEqual(remedies[:2], ["", "more calibration images"])
         self.assertEqual([a["settings"]["calibration_images"] for a in int8[:2]], [10, 24])
-        rest = [r for r in remedies if not r.startswith("weight rounding")][2:]
-        ladder = ["calibrator entropy", "calibrator percentile", "more layers back in half", "more layers back in half"]
+        rest = remedies[2:]
+        ladder = ["weight rounding adaround", "calibrator entropy", "calibrator percentile", "more layers back in half", "more layers back in half"]
         self.assertEqual(rest, ladder[:len(rest)])
         self.assertEqual(int8[0]["failed"], ["top_class_ap"])
         images = {a["settings"]["calibration_images"] for a in int8}

@@ -117,6 +117,11 @@ TEST(MergeSiblingConvs, KeepsOthers) {
       MergeSiblingConvs,
       G(kSiblings +
         R"(%p = Conv(%x, %v) %q = Conv(%x, %w) %r = Unary(%p) {kind=exp} %y = Concat(%r, %q) {axis=1} output %y "y")"));
+  // The same with factors before the Concat: part of what the conv stores.
+  ExpectUnchanged(
+      MergeSiblingConvs,
+      G(kSiblings +
+        R"(const %f: f32[2,1,1] = [2,3] %p = Conv(%x, %v) %q = Conv(%x, %w) %s = Binary(%q, %f) {kind=mul} %r = Unary(%p) {kind=exp} %y = Concat(%r, %s) {axis=1} output %y "y")"));
 }
 
 TEST(LowerDfl, BecomesAWeightedSum) {

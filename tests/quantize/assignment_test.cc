@@ -88,6 +88,21 @@ TEST(AssignmentTest, ANoisyLayerThatCostsLittleGoesBack) {
   EXPECT_NEAR(chosen.noise, 3e-4, 1e-9);
 }
 
+TEST(AssignmentTest, WhatAReturnCostsItsNeighboursCounts) {
+  World world = Even();
+  for (const char* name : {"b", "c"}) world.noise[name] = 0.006;
+  world.half_us["b"] = 101;
+  world.half_us["c"] = 110;
+  const auto graph = Parse(kChain, &MakeOp);
+  AssignmentTools tools = world.Tools();
+  tools.times = [times = tools.times](const Convs& int8) {
+    ProgramTimes program = times(int8);
+    program.total_us += int8.contains("b") ? 0 : 200;  // in no step of its own
+    return program;
+  };
+  EXPECT_EQ(ChooseAssignment(*graph, 0.5, tools).int8, (Convs{"a", "b", "d"}));
+}
+
 TEST(AssignmentTest, LayersThatAreSlowerInInt8GoBackWhereTheProgramGainsByIt) {
   World world = Even();
   world.int8_us["c"] = 250;

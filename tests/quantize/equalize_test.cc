@@ -20,7 +20,7 @@ namespace {
 constexpr const char* kUneven = R"(graph "g" {
   input %x: f32[1,3,8,8]
   const %w: f32[8,3,3,3] = random(1)
-  const %d: f32[4,1,3,3] = random(2)
+  const %d: f32[4,1,3,3] = random(4)
   const %u: f32[5,8,1,1] = random(3)
   const %sizes: f32[8,1,1,1] = [100, 1, 0.5, 0.7, 2, 1, 3, 0.2]
   %scaled = Binary(%w, %sizes) {kind=mul}

@@ -127,6 +127,40 @@ TEST(InsertQuantizationTest, OthersKeepTheirFloats) {
   EXPECT_EQ(integers, 1);
 }
 
+/// The quantised graph as text, weights included.
+std::string Quantized(const Graph& graph, InsertOptions options, const StatisticsTable& statistics) {
+  const auto copy = graph.Clone();
+  InsertQuantization(*copy, options, statistics);
+  return Print(*copy);
+}
+
+TEST(InsertQuantizationTest, WhatIsRememberedIsWhatWouldBeChosen) {
+  const auto graph = Parse(kBottleneck, &MakeOp);
+  const StatisticsTable statistics = Observe(*graph);
+  QuantizationMemo memo;
+  for (const Calibrator calibrator : {Calibrator::kMse, Calibrator::kMinMax, Calibrator::kMse}) {
+    for (const std::set<std::string>& int8 : {std::set<std::string>{"first", "inner", "last"}, {"inner"}, {"last"}}) {
+      const InsertOptions options{.calibrator = calibrator, .int8 = int8};
+      InsertOptions remembering = options;
+      remembering.memo = &memo;
+      EXPECT_EQ(Quantized(*graph, remembering, statistics), Quantized(*graph, options, statistics));
+    }
+  }
+}
+
+TEST(KeyOfTest, TellsOptionsApart) {
+  const InsertOptions options{.calibrator = Calibrator::kMse, .int8 = {"a", "b"}};
+  InsertOptions other = options;
+  EXPECT_EQ(KeyOf(options), KeyOf(other));
+  other.calibrator = Calibrator::kEntropy;
+  EXPECT_NE(KeyOf(options), KeyOf(other));
+  other = options;
+  other.int8 = {"a"};
+  EXPECT_NE(KeyOf(options), KeyOf(other));
+  other.int8 = {"ab"};
+  EXPECT_NE(KeyOf(options), KeyOf(other));
+}
+
 TEST(FinalTensorsTest, AreThoseThatNoConvReads) {
   const auto graph = Parse(kBottleneck, &MakeOp);
   EXPECT_EQ(FinalTensors(*graph), std::vector<std::string>{"z"});

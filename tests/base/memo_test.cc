@@ -1,8 +1,8 @@
-#include "quantize/findings.h"
+#include "base/memo.h"
 
 #include <gtest/gtest.h>
 
-#include "quantize/insert.h"
+#include <stdexcept>
 
 namespace tenon {
 namespace {
@@ -21,19 +21,6 @@ TEST(MemoTest, WhatCanNotBeMeasuredIsNotKnown) {
   Memo<double> memo;
   EXPECT_THROW(memo.Get("a", []() -> double { throw std::runtime_error("interrupted"); }), std::runtime_error);
   EXPECT_EQ(memo.Get("a", [] { return 3.0; }), 3);
-}
-
-TEST(KeyOfTest, TellsOptionsApart) {
-  const InsertOptions options{.calibrator = Calibrator::kMse, .int8 = {"a", "b"}};
-  InsertOptions other = options;
-  EXPECT_EQ(KeyOf(options), KeyOf(other));
-  other.calibrator = Calibrator::kEntropy;
-  EXPECT_NE(KeyOf(options), KeyOf(other));
-  other = options;
-  other.int8 = {"a"};
-  EXPECT_NE(KeyOf(options), KeyOf(other));
-  other.int8 = {"ab"};
-  EXPECT_NE(KeyOf(options), KeyOf(other));
 }
 
 }  // namespace
