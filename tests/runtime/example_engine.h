@@ -30,16 +30,16 @@ inline const ScratchFolder& Scratch() {
   return folder;
 }
 
-/// An engine of the bundled example, made once a process by the program ($TENON, else the build folder's): the tests of
-/// the runtime link nothing of the compiler, so that a sanitizer preset needs to build neither.
+/// An engine of the bundled example for the CPU, made once a process by the program ($TENON, else the build folder's):
+/// the tests of the runtime link nothing of the compiler, so that a sanitizer preset needs to build neither.
 inline const std::string& ExampleEngine() {
   static const std::string path = [] {
     const char* given = std::getenv("TENON");
     const std::string program = given ? given : TENON_BINARY_DIR "/tenon";
     std::string engine = Scratch() / "forklift.tenon";
-    const std::string command = "'" + program + "' export '" + TENON_SOURCE_DIR +
-                                "/examples/forklift/forklift.onnx' -o '" + engine +
-                                "' --effort 0 --quiet --timing-cache '" + (Scratch() / "cache.timing") + "' >/dev/null";
+    const std::string command =
+        "'" + program + "' export '" + TENON_SOURCE_DIR + "/examples/forklift/forklift.onnx' -o '" + engine +
+        "' --device cpu --effort 0 --quiet --timing-cache '" + (Scratch() / "cache.timing") + "' >/dev/null";
     TENON_CHECK(std::system(command.c_str()) == 0, "build the program first: {}", command);
     return engine;
   }();
