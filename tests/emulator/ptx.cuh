@@ -64,7 +64,6 @@ inline float __uint_as_float(uint32 v) { return __builtin_bit_cast(float, v); }
 inline int __float_as_int(float v) { return __builtin_bit_cast(int, v); }
 inline uint32 __float_as_uint(float v) { return __builtin_bit_cast(uint32, v); }
 inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
-inline float __saturatef(float v) { return isnan(v) ? 0.f : fminf(fmaxf(v, 0.f), 1.f); }
 inline uint32 __float2uint_rn(float v) { return isnan(v) || v < 0 ? 0u : v >= 4294967296.f ? ~0u : uint32(rint(v)); }
 inline int __popc(uint32 v) { return __builtin_popcount(v); }
 inline int __ffs(uint32 v) { return __builtin_ffs(int(v)); }

@@ -20,6 +20,12 @@ enum class Activation {
   kElu
 };
 
+/// min(max(x, low), high) that keeps NaN, as the reference does; fminf and fmaxf lose it.
+DEVICE float Clamp(float x, float low, float high) {
+  const float raised = x < low ? low : x;
+  return raised > high ? high : raised;
+}
+
 DEVICE float FastSigmoid(float x) { return ptx::Reciprocal(1.f + ptx::Exp2(-1.4426950408889634f * x)); }
 /// 1 - 2 / (1 + exp(2x)): right at both ends; near 0 it loses relative, not absolute accuracy.
 DEVICE float FastTanh(float x) { return 1.f - 2.f * ptx::Reciprocal(1.f + ptx::Exp2(2.8853900817779268f * x)); }
@@ -34,11 +40,11 @@ template <Activation kKind>
 DEVICE float Activate(float x, float alpha, float beta) {
   if constexpr (kKind == Activation::kRelu) return x < 0.f ? 0.f : x;
   if constexpr (kKind == Activation::kLeakyRelu) return x < 0.f ? alpha * x : x;
-  if constexpr (kKind == Activation::kClip) return fminf(fmaxf(x, alpha), beta);
+  if constexpr (kKind == Activation::kClip) return Clamp(x, alpha, beta);
   if constexpr (kKind == Activation::kSilu) return x * FastSigmoid(x);
   if constexpr (kKind == Activation::kSigmoid) return FastSigmoid(x);
-  if constexpr (kKind == Activation::kHardSigmoid) return __saturatef(alpha * x + beta);
-  if constexpr (kKind == Activation::kHardSwish) return x * __saturatef(x * (1.f / 6.f) + 0.5f);
+  if constexpr (kKind == Activation::kHardSigmoid) return Clamp(alpha * x + beta, 0.f, 1.f);
+  if constexpr (kKind == Activation::kHardSwish) return x * Clamp(x * (1.f / 6.f) + 0.5f, 0.f, 1.f);
   if constexpr (kKind == Activation::kTanh) return tanhf(x);
   if constexpr (kKind == Activation::kGeluErf) return 0.5f * x * (1.f + erff(x * 0.70710678118654752f));
   if constexpr (kKind == Activation::kGeluTanh)

@@ -1,6 +1,7 @@
 #pragma once
 // Arithmetic of generated regions, as ops/pointwise.h defines it. Floats of every width are held in FP32, integers in 64
 // bits wrapped to their type, bools as 0 or 1. Library functions, not approximations: regions compute boxes and scores.
+#include "activation.cuh"
 #include "elements.cuh"
 
 namespace region {
@@ -65,11 +66,11 @@ DEVICE float SigmoidOf(float x) { return 1.f / (1.f + expf(-x)); }
 DEVICE float SoftplusOf(float x) { return x > 0 ? x + log1pf(expf(-x)) : log1pf(expf(x)); }
 UNARY(relu, x < 0 ? 0.f : x)
 UNARY(leaky_relu, x < 0 ? a * x : x)
-UNARY(clip, fminf(fmaxf(x, a), b))
+UNARY(clip, Clamp(x, a, b))
 UNARY(silu, x * SigmoidOf(x))
 UNARY(sigmoid, SigmoidOf(x))
-UNARY(hard_sigmoid, fminf(fmaxf(a * x + b, 0.f), 1.f))
-UNARY(hard_swish, x * fminf(fmaxf(x / 6.f + 0.5f, 0.f), 1.f))
+UNARY(hard_sigmoid, Clamp(a * x + b, 0.f, 1.f))
+UNARY(hard_swish, x * Clamp(x / 6.f + 0.5f, 0.f, 1.f))
 UNARY(tanh, tanhf(x))
 UNARY(gelu_erf, 0.5f * x * (1.f + erff(x * 0.70710678118654752f)))
 UNARY(gelu_tanh, 0.5f * x * (1.f + tanhf(0.79788456080286536f * (x + 0.044715f * x * x * x))))
