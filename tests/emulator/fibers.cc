@@ -1,5 +1,6 @@
 #include "fibers.h"
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -14,7 +15,7 @@
 
 namespace {
 
-constexpr size_t kStackBytes = 256 << 10;
+constexpr size_t kStackBytes = 128 << 10;
 constexpr unsigned char kPoison = 0xff;  // NaN as FP32 and as half
 
 /// A copy under way, or (to == null) an arrival behind those before it.
@@ -32,8 +33,9 @@ struct Barrier {
 
 /// A thread of the block.
 struct Fiber {
-  ucontext_t context;
-  std::unique_ptr<char[]> stack;
+  ucontext_t context;  ///< to begin with; from then on it is left and entered by jumps, which cost no system call
+  jmp_buf place;
+  bool has_begun = false;
   EmulatedIndex index;
   unsigned warp = 0;
   bool has_ended = false;
@@ -77,7 +79,7 @@ class Block {
       running_ = runnable_.back();
       runnable_.pop_back();
       emulator_.thread = running_->index;
-      swapcontext(&scheduler_, &running_->context);
+      Resume(*running_);
       if (running_->has_ended) ReleaseBlock();  // the others don't wait for it any more
     }
     const bool stuck = std::any_of(fibers_.begin(), fibers_.end(), [](const Fiber& f) { return !f.has_ended; });
@@ -143,11 +145,12 @@ class Block {
  private:
   void Start(Fiber& fiber, unsigned thread) {
     fiber.warp = thread / 32;
-    fiber.stack = std::make_unique_for_overwrite<char[]>(kStackBytes);
+    static std::vector<std::unique_ptr<char[]>> stacks;  // of all blocks, one after another
+    if (stacks.size() <= thread) stacks.push_back(std::make_unique_for_overwrite<char[]>(kStackBytes));
     getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.context.uc_stack.ss_sp = stacks[thread].get();
     fiber.context.uc_stack.ss_size = kStackBytes;
-    fiber.context.uc_link = &scheduler_;
+    fiber.context.uc_link = nullptr;
     makecontext(
         &fiber.context, [] { Current().RunThread(); }, 0);
     runnable_.push_back(&fiber);
@@ -156,6 +159,13 @@ class Block {
     kernel_.run(arguments_);
     if (!running_->copies.empty()) failure_ = "a thread ends with copies that nothing has waited for";
     running_->has_ended = true;
+    _longjmp(scheduler_, 1);
+  }
+  void Resume(Fiber& fiber) {
+    if (_setjmp(scheduler_) != 0) return;
+    if (fiber.has_begun) _longjmp(fiber.place, 1);
+    fiber.has_begun = true;
+    setcontext(&fiber.context);
   }
   Barrier* Find(unsigned barrier) {
     const auto found = barriers_.find(barrier);
@@ -210,14 +220,16 @@ class Block {
     const auto left = std::count_if(fibers_.begin(), fibers_.end(), [](const Fiber& f) { return !f.has_ended; });
     if (static_cast<ptrdiff_t>(at_barrier_.size()) == left) Release(at_barrier_);
   }
-  void Yield() { swapcontext(&running_->context, &scheduler_); }
+  void Yield() {
+    if (_setjmp(running_->place) == 0) _longjmp(scheduler_, 1);
+  }
 
   static inline Block* current_ = nullptr;
   Emulator& emulator_;
   const EmulatedKernel& kernel_;
   const void* arguments_;
   std::mt19937 random_;
-  ucontext_t scheduler_;
+  jmp_buf scheduler_;
   std::vector<Fiber> fibers_;
   std::vector<Fiber*> runnable_, at_barrier_;
   std::vector<Warp> warps_;
