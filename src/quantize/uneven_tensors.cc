@@ -11,7 +11,7 @@ namespace {
 /// The noise of a tensor counts from this share of what is quiet.
 constexpr double kLeastShare = 0.1;
 /// Factors have to bring the noise of all down to this share.
-constexpr double kLeastEffect = 0.8;
+constexpr double kMostNoiseLeft = 0.8;
 
 /// The noise of all convs in INT8 with factors for the results of some.
 double NoiseWithFactors(const Graph& fused, const UnevenChoice& choice, const CalibrationImages& images,
@@ -41,7 +41,7 @@ UnevenChoice ChooseUnevenTensors(const Graph& fused, const CalibrationImages& im
     bar.Advance();
   }
   if (!choice.convs.empty() &&
-      NoiseWithFactors(fused, choice, images, noise_images, device, progress) > kLeastEffect * noise)
+      NoiseWithFactors(fused, choice, images, noise_images, device, progress) > kMostNoiseLeft * noise)
     choice.convs.clear();
   return choice;
 }
