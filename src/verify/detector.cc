@@ -43,7 +43,8 @@ const TensorInfo& ImageInput(const Context& context) {
                 .expected = "one float32 input N x 3 x H x W"});
 }
 
-/// CanvasToTensor's tables, for pixels of B, G, R.
+}  // namespace
+
 ImageFormat FormatOf(const Preprocess& preprocess) {
   ImageFormat format{.values = ValueTables(preprocess), .border = preprocess.pad_value};
   if (preprocess.order == ColorOrder::kRgb) format.order = {2, 1, 0};
@@ -60,8 +61,6 @@ ImagePlacement PlacementOf(const LetterboxPlan& plan) {
           .top = plan.top,
           .left = plan.left};
 }
-
-}  // namespace
 
 Detector::Detector(const Engine& engine, const std::string& head_flag, int threads, int batch)
     : engine_(engine), context_(engine_.CreateContext({.threads = threads, .batch = batch})) {

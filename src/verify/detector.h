@@ -12,6 +12,11 @@
 
 namespace tenon {
 
+/// CanvasToTensor's tables, for pixels of B, G, R.
+ImageFormat FormatOf(const Preprocess& preprocess);
+/// The part of a plan that a device needs which letterboxes images itself.
+ImagePlacement PlacementOf(const LetterboxPlan& plan);
+
 /// An engine with one image input, run on images in batches, its outputs decoded to boxes. Images come letterboxed, or
 /// as their pixels where the device letterboxes them itself, to the same tensor.
 class Detector {

@@ -45,6 +45,11 @@ class CliTest(unittest.TestCase):
         """Every path under the folder, except the caches that are meant to change."""
         return {p for p in self.folder.rglob("*") if self.cache not in p.parents}
 
+    def succeed(self, *arguments, **options):
+        done = run(*arguments, **options)
+        self.assertEqual(done.returncode, 0, f"tenon {arguments}\n{done.stderr}")
+        return done
+
     def assert_refused(self, arguments, code=2, says=(), env=None, cwd=None):
         """Refused with this status, in one sentence on stderr that says these words, also as JSON; nothing written."""
         before = self.snapshot()

@@ -7,11 +7,6 @@ from cli_testing import EXAMPLE, IMAGE, ONNX, CliTest, npy, run
 
 
 class Commands(CliTest):
-    def succeed(self, *arguments, **options):
-        done = run(*arguments, **options)
-        self.assertEqual(done.returncode, 0, f"tenon {arguments}\n{done.stderr}")
-        return done
-
     def json_of(self, *arguments):
         return json.loads(self.succeed(*arguments, "--json").stdout)
 

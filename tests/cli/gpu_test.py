@@ -30,11 +30,6 @@ class GpuCommands(CliTest):
         cls.cache.mkdir()
         os.environ["XDG_CACHE_HOME"] = str(cls.cache)
 
-    def succeed(self, *arguments, **options):
-        done = run(*arguments, **options)
-        self.assertEqual(done.returncode, 0, f"tenon {arguments}\n{done.stderr}")
-        return done
-
     def outputs(self, model, name, *flags):
         folder = self.folder / name
         self.succeed("run", model, "--duration-s", 0, "--iterations", 1, "--seed", 3, "--save-outputs", folder, *flags)

@@ -8,6 +8,7 @@
 
 #include "backends/cpu/cpu_device.h"
 #include "backends/cuda/cuda_device.h"
+#include "backends/cuda/cuda_steps.h"
 #include "base/error.h"
 #include "compile/compiler.h"
 #include "engine/engine_file.h"
@@ -35,12 +36,8 @@ constexpr const char* kNet = R"(graph "net" {
 })";
 
 CudaDevice Hopper() {
-  CudaDevice device;
+  CudaDevice device = cuda::Hopper();
   device.name = "a GPU of the tests";
-  device.limits = {.capability = 90,
-                   .multiprocessors = 132,
-                   .shared_bytes_per_block = 227 << 10,
-                   .shared_bytes_per_multiprocessor = 228 << 10};
   return device;
 }
 

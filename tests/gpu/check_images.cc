@@ -20,11 +20,6 @@ Image RandomImage(int height, int width, uint32_t seed) {
   return image;
 }
 
-ImageFormat FormatOf(const Preprocess& preprocess) {
-  ImageFormat format{.order = {2, 1, 0}, .values = ValueTables(preprocess), .border = preprocess.pad_value};
-  return format;
-}
-
 std::vector<float> OnCpu(const Image& image, const LetterboxPlan& plan, const Preprocess& preprocess) {
   std::vector<float> tensor(size_t{3} * plan.canvas_height * plan.canvas_width);
   CanvasToTensor(Letterbox(image, plan, preprocess), preprocess, tensor);
@@ -91,15 +86,7 @@ class Lab {
 
  private:
   void Put(int64_t place, const Image& image, const LetterboxPlan& plan) {
-    input_->Prepare(place, image.bgr.data(),
-                    {.image_height = plan.image_height,
-                     .image_width = plan.image_width,
-                     .first_height = plan.first_height,
-                     .first_width = plan.first_width,
-                     .scaled_height = plan.scaled_height,
-                     .scaled_width = plan.scaled_width,
-                     .top = plan.top,
-                     .left = plan.left});
+    input_->Prepare(place, image.bgr.data(), PlacementOf(plan));
   }
 
   const Preprocess preprocess_{.height = 64, .width = 64};

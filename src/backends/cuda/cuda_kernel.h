@@ -28,6 +28,15 @@ struct KernelPointer {
   static KernelPointer Scratch(int64_t offset_bytes = 0) { return {Memory::kScratch, 0, offset_bytes}; }
 };
 
+/// Where the memory of a step lies: 0 where there is none.
+struct StepAddresses {
+  std::vector<cuda::DevicePtr> inputs, outputs;
+  cuda::DevicePtr packed = 0, scratch = 0;
+};
+
+/// What a kernel's parameter struct holds for these pointers; 0 for those to memory that isn't there.
+std::vector<cuda::DevicePtr> ArgumentsOf(const std::vector<KernelPointer>& pointers, const StepAddresses& addresses);
+
 /// A kernel and its launch. The kernel's one parameter is a struct of pointers, these. It waits for its predecessors
 /// itself (ptx::WaitForProducers) before it touches anything but packed constants, and lets its successors start early.
 struct KernelLaunch {

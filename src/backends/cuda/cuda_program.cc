@@ -163,23 +163,22 @@ void CudaExecution::LaunchHostStep(size_t index) {
     stream_.CopyFromHost(AddressOf(step.outputs[i]), host.outputs[i].data(), static_cast<size_t>(host.output_bytes[i]));
 }
 
-void CudaExecution::LaunchKernels(size_t index, cuda::LaunchOrder order) {
+StepAddresses CudaExecution::AddressesOf(size_t index) const {
   const ProgramStep& step = program_->program().steps[index];
   const CudaStep& ready = program_->step(index);
-  for (const CudaStep::Launch& launch : ready.launches) {
-    std::vector<cuda::DevicePtr> arguments;
-    for (const KernelPointer& pointer : launch.pointers) {
-      using Memory = KernelPointer::Memory;
-      const auto operand = static_cast<size_t>(pointer.index);
-      cuda::DevicePtr base = 0;
-      if (pointer.memory == Memory::kInput)
-        base = ready.constants.at(operand) != 0 ? ready.constants[operand] : AddressOf(step.inputs.at(operand));
-      if (pointer.memory == Memory::kOutput) base = AddressOf(step.outputs.at(operand));
-      if (pointer.memory == Memory::kPacked) base = ready.packed;
-      if (pointer.memory == Memory::kScratch) base = scratch_->address() + static_cast<cuda::DevicePtr>(ready.scratch_offset_bytes);
-      arguments.push_back(base == 0 ? 0 : base + static_cast<cuda::DevicePtr>(pointer.offset_bytes));
-    }
-    stream_.Launch(*launch.kernel, launch.config, order, arguments.data());
+  StepAddresses addresses{
+      .packed = ready.packed,
+      .scratch = scratch_->address() + static_cast<cuda::DevicePtr>(ready.scratch_offset_bytes)};
+  for (size_t i = 0; i < step.inputs.size(); ++i)
+    addresses.inputs.push_back(ready.constants[i] != 0 ? ready.constants[i] : AddressOf(step.inputs[i]));
+  for (const ProgramOperand& output : step.outputs) addresses.outputs.push_back(AddressOf(output));
+  return addresses;
+}
+
+void CudaExecution::LaunchKernels(size_t index, cuda::LaunchOrder order) {
+  const StepAddresses addresses = AddressesOf(index);
+  for (const CudaStep::Launch& launch : program_->step(index).launches) {
+    stream_.Launch(*launch.kernel, launch.config, order, ArgumentsOf(launch.pointers, addresses).data());
     order = cuda::LaunchOrder::kProgrammatic;
   }
 }

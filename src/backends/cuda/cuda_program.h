@@ -96,6 +96,7 @@ class CudaExecution {
   };
 
   cuda::DevicePtr AddressOf(const ProgramOperand& operand) const;
+  StepAddresses AddressesOf(size_t index) const;
   void MakeHostStep(size_t index);
   void LaunchHostStep(size_t index);
   /// `order`: of the first one.

@@ -63,17 +63,16 @@ class Bench {
   }
 
   void Launch(const Trial& trial, size_t step, cuda::LaunchOrder order) {
+    const StepAddresses addresses = AddressesOf(step);
     for (size_t k = 0; k < trial.launches.size(); ++k) {
       const KernelLaunch& launch = trial.launches[k];
-      std::vector<cuda::DevicePtr> arguments;
-      for (const KernelPointer& pointer : launch.pointers) arguments.push_back(AddressOf(pointer, step));
       stream_.Launch(trial.kernels[k],
                      {.grid_x = launch.grid_x,
                       .grid_y = launch.grid_y,
                       .grid_z = launch.grid_z,
                       .block_x = launch.threads,
                       .shared_bytes = static_cast<unsigned>(launch.shared_bytes)},
-                     k == 0 ? order : cuda::LaunchOrder::kProgrammatic, arguments.data());
+                     k == 0 ? order : cuda::LaunchOrder::kProgrammatic, ArgumentsOf(launch.pointers, addresses).data());
     }
   }
 
@@ -133,17 +132,16 @@ class Bench {
     return found == external_.end() ? 0 : found->second->address() + offset;
   }
 
-  cuda::DevicePtr AddressOf(const KernelPointer& pointer, size_t index) const {
-    using Memory = KernelPointer::Memory;
+  StepAddresses AddressesOf(size_t index) const {
     const ProgramStep& step = subject_.program.steps[index];
-    const auto operand = static_cast<size_t>(pointer.index);
-    cuda::DevicePtr base = 0;
-    if (pointer.memory == Memory::kInput)
-      base = constant_at_[index].at(operand) != 0 ? constant_at_[index][operand] : AddressOf(step.inputs.at(operand));
-    if (pointer.memory == Memory::kOutput) base = AddressOf(step.outputs.at(operand));
-    if (pointer.memory == Memory::kPacked) base = packed_[index]->address();
-    if (pointer.memory == Memory::kScratch) base = scratch_->address();
-    return base == 0 ? 0 : base + static_cast<cuda::DevicePtr>(pointer.offset_bytes);
+    const auto address = [](const auto& buffer) { return buffer ? buffer->address() : cuda::DevicePtr{0}; };
+    StepAddresses addresses{.packed = address(packed_[index]), .scratch = address(scratch_)};
+    for (size_t i = 0; i < step.inputs.size(); ++i) {
+      const cuda::DevicePtr constant = constant_at_[index][i];
+      addresses.inputs.push_back(constant != 0 ? constant : AddressOf(step.inputs[i]));
+    }
+    for (const ProgramOperand& output : step.outputs) addresses.outputs.push_back(AddressOf(output));
+    return addresses;
   }
 
   const cuda::Driver& driver_;
