@@ -47,6 +47,7 @@ CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& 
     CheckPackedBytes(*program_, step, kernels_.back()->packed_bytes());
     scratch_bytes_ = std::max(scratch_bytes_, kernels_.back()->scratch_bytes());
   }
+  quantized_image_ = FindQuantizedImage(*program_);
 }
 
 void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch,
@@ -99,6 +100,11 @@ CpuExecution::CpuExecution(std::shared_ptr<const CpuProgram> program, int thread
   scratch_ = AlignedBuffer(scratch_per_thread_ * pool_.threads());
 }
 
+uint8_t* CpuExecution::quantized_image() const {
+  const std::optional<QuantizedImage>& image = program_->quantized_image();
+  return image ? reinterpret_cast<uint8_t*>(arena_.data() + image->offset_bytes) : nullptr;
+}
+
 void CpuExecution::Run(std::span<const void* const> inputs, std::span<void* const> outputs,
                        std::vector<double>* step_us) {
   using Clock = std::chrono::steady_clock;
@@ -107,7 +113,8 @@ void CpuExecution::Run(std::span<const void* const> inputs, std::span<void* cons
   args_.Bind(program_->program(), arena_.data(), inputs, outputs);
   const size_t steps = program_->program().steps.size();
   if (step_us) step_us->assign(steps, 0);
-  for (size_t i = 0; i < steps; ++i) {
+  const bool is_quantized = !inputs.empty() && inputs[0] && inputs[0] == quantized_image();
+  for (size_t i = is_quantized ? 1 : 0; i < steps; ++i) {
     const Kernel& kernel = program_->kernel(i);
     Launch(kernel, args_.Of(i), pool_, scratch_.data(), scratch_per_thread_);
     if (!step_us) continue;
