@@ -109,6 +109,7 @@ class CudaContextExecution final : public internal::Execution {
  private:
   static std::vector<int64_t> Sizes(const std::vector<TensorInfo>& tensors) {
     std::vector<int64_t> sizes;
+    sizes.reserve(tensors.size());
     for (const TensorInfo& tensor : tensors) sizes.push_back(internal::SizeBytes(tensor));
     return sizes;
   }

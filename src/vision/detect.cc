@@ -92,7 +92,7 @@ void DecodeV8(const Head& head, const float* data, Collector& out) {
   const auto boxes = static_cast<size_t>(head.boxes);
   const auto at = [&](size_t channel, size_t box) { return data[channel * boxes + box]; };
   const auto box_of = [&](size_t i) { return FromCentre(at(0, i), at(1, i), at(2, i), at(3, i)); };
-  const auto score_of = [&](size_t i, int c) { return at(static_cast<size_t>(4 + c), i); };
+  const auto score_of = [&](size_t i, int c) { return at(size_t{4} + static_cast<size_t>(c), i); };
   const std::vector<ScoreAbove> above = ScoresAbove(out.conf(), data + 4 * boxes, head.num_classes, boxes);
   for (size_t next = 0; next < above.size(); ++next) {
     const auto [i, class_id] = above[next];
