@@ -89,7 +89,7 @@ std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, c
     }
   }
   TimingCache timing = TimingCache::Load(TimingCachePath(options.timing_cache, device));
-  AddPlan(*model, device, {.effort = options.effort, .progress = global.progress()}, timing);
+  AddPlan(*model, device, TuneOptionsOf(options, global), timing);
   SaveTimingCache(timing, options.timing_cache, device);
   KeepBuiltPlan(*model, cached);
   return model;
@@ -123,7 +123,12 @@ void AddModelFlags(CLI::App& command, ModelOptions& options) {
   command.add_option("--effort", options.effort, "0: no timing, 3: try every tactic")
       ->check(CLI::Range(0, 3))
       ->capture_default_str();
+  command.add_flag("--exact", options.exact, "no Winograd convolutions: sums in the reference's order, and slower");
   command.add_flag("--build", options.build, "build a plan for this machine when the engine has none");
+}
+
+TuneOptions TuneOptionsOf(const ModelOptions& options, const GlobalOptions& global) {
+  return {.effort = options.effort, .exact = options.exact, .verbose = global.verbose, .progress = global.progress()};
 }
 
 ImageSize ParseImageSize(const std::string& text) {
@@ -190,7 +195,7 @@ CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& glob
   }
   CompileOptions full = compile;
   full.precision = options.half ? Precision::kHalf : Precision::kFp32;
-  full.tune = {.effort = options.effort, .verbose = global.verbose, .progress = global.progress()};
+  full.tune = TuneOptionsOf(options, global);
   auto graphs = ImportBatches(options);
   full.source_digest = HashFile(options.model);
   const auto chosen = ChosenDevice(global);

@@ -9,12 +9,13 @@ namespace tenon {
 /// How hard to search. 0 takes the cost model's first choice without timing, 3 times every candidate.
 struct TuneOptions {
   int effort = 2;
+  bool exact = false;    ///< no family that rounds otherwise than the reference's order of sums (Winograd)
   bool verbose = false;  ///< logs each refusal and each candidate's time
   Progress::Mode progress = Progress::Mode::kQuiet;
 };
 
 /// Chooses family and tactic of every step. Candidates are timed as the device does it; winners go to the cache, known
-/// problems are taken from it. `problems` are the steps', with the constants' elements. Sets ProgramStep::family,
+/// problems are taken from it. A family with a rounding of its own takes over what it takes over, never by time. `problems` are the steps', with the constants' elements. Sets ProgramStep::family,
 /// family_version and tactic. Returns each step's time in microseconds as the cache has it; 0 where it was never timed
 /// (effort 0).
 std::vector<double> ChooseTactics(Program& program, const std::vector<StepProblem>& problems, const Device& device,

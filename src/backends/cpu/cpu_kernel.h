@@ -23,6 +23,8 @@ class Kernel {
   virtual size_t scratch_bytes() const { return 0; }
   /// Bytes that Run reads of the packed constants: a plan that holds fewer is damaged.
   virtual size_t packed_bytes() const { return 0; }
+  /// Called once with the packed constants, before the first Run and by one thread.
+  virtual void Prepare(const std::byte*) {}
   virtual void Run(const KernelArgs& args, int64_t item, std::byte* scratch) const = 0;
 };
 

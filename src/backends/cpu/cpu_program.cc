@@ -1,40 +1,14 @@
 #include "backends/cpu/cpu_program.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
 #include <exception>
 
 #include "backends/cpu/tactic_list.h"
 #include "backends/step.h"
-#include "base/memory.h"
 
 namespace tenon {
-namespace {
-
-constexpr int64_t kHugePage = 2 << 20;
-
-}  // namespace
-
-AlignedBuffer::AlignedBuffer(int64_t size_bytes) : size_bytes_(size_bytes) {
-  if (size_bytes == 0) return;
-  CheckMemory("activations", size_bytes);
-  const bool huge = size_bytes >= kHugePage;
-  const size_t alignment = huge ? kHugePage : 64;
-  const size_t rounded = (static_cast<size_t>(size_bytes) + alignment - 1) / alignment * alignment;
-  void* memory = std::aligned_alloc(alignment, rounded);
-  if (!memory) ThrowInvalid("out of memory: {} bytes for activations", size_bytes);
-  if (huge) madvise(memory, rounded, MADV_HUGEPAGE);
-  std::memset(memory, 0, rounded);  // pages are there before the first run is timed
-  data_.reset(static_cast<std::byte*>(memory));
-  allocated_bytes_ = static_cast<int64_t>(rounded);
-}
-
-void AlignedBuffer::Free::operator()(std::byte* data) const { std::free(data); }
 
 CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device) : program_(std::move(program)) {
   // First: what other kernels mean by a step, this version can't tell.
@@ -45,6 +19,7 @@ CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& 
     CheckStep(step, description.problem, family, device);
     kernels_.push_back(family.Create(description.problem, step.tactic, device));
     CheckPackedBytes(*program_, step, kernels_.back()->packed_bytes());
+    if (step.packed >= 0) kernels_.back()->Prepare(program_->packed[step.packed].data.get());
     scratch_bytes_ = std::max(scratch_bytes_, kernels_.back()->scratch_bytes());
   }
 }

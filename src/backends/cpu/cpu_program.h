@@ -3,29 +3,13 @@
 #include <span>
 #include <vector>
 
+#include "backends/cpu/aligned_buffer.h"
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/cpu_kernel.h"
 #include "base/thread_pool.h"
 #include "engine/program.h"
 
 namespace tenon {
-
-/// 64-byte aligned bytes; huge pages where the system gives them.
-class AlignedBuffer {
- public:
-  AlignedBuffer() = default;
-  explicit AlignedBuffer(int64_t size_bytes);
-  std::byte* data() const { return data_.get(); }
-  int64_t size_bytes() const { return size_bytes_; }
-  int64_t allocated_bytes() const { return allocated_bytes_; }  ///< size_bytes, rounded up to whole pages
-
- private:
-  struct Free {
-    void operator()(std::byte* data) const;
-  };
-  std::unique_ptr<std::byte, Free> data_;
-  int64_t size_bytes_ = 0, allocated_bytes_ = 0;
-};
 
 /// A program made ready to run on this CPU: kernels generated, weights in place. Immutable: contexts share it.
 class CpuProgram {

@@ -36,6 +36,7 @@ class Trial {
     const CpuKernelFamily& family = *FindCpuKernelFamily(candidate.family->name());
     ready.packed = Blob::Copy(family.Pack(problems_[step], candidate.tactic, device_));
     ready.kernel = family.Create(problems_[step], candidate.tactic, device_);
+    ready.kernel->Prepare(ready.packed.data.get());
     scratch_per_thread_ =
         std::max(scratch_per_thread_, (static_cast<int64_t>(ready.kernel->scratch_bytes()) + 127) / 64 * 64);
     ready_[step].push_back(std::move(ready));

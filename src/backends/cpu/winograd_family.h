@@ -1,0 +1,29 @@
+#pragma once
+#include "backends/cpu/cpu_kernel.h"
+
+namespace tenon {
+
+/// 3x3 convolutions of stride 1 with constant weights by Winograd's F(outputs x outputs, 3 x 3)
+/// (backends/cpu/winograd_conv.h): "conv_winograd_f2", "conv_winograd_f4". Rounds otherwise than the direct
+/// convolution, so it doesn't compete with it by time: TakesOver decides.
+class WinogradConvFamily final : public CpuKernelFamily {
+ public:
+  explicit WinogradConvFamily(int outputs) : outputs_(outputs) {}
+  std::string_view name() const override { return outputs_ == 2 ? "conv_winograd_f2" : "conv_winograd_f4"; }
+  std::string Supports(const StepProblem& step, const CpuDevice& device) const override;
+  bool has_own_rounding() const override { return true; }
+  bool TakesOver(const StepProblem& step, const CpuDevice& device) const override;
+  std::vector<std::string> Candidates(const StepProblem& step, const CpuDevice& device) const override;
+  bool PacksInput(const StepProblem& step, size_t input) const override;
+  std::vector<std::byte> Pack(const StepProblem& step, const std::string& tactic,
+                              const CpuDevice& device) const override;
+  Tensor Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
+                std::span<const std::byte> packed, size_t input) const override;
+  std::unique_ptr<Kernel> Create(const StepProblem& step, const std::string& tactic,
+                                 const CpuDevice& device) const override;
+
+ private:
+  int outputs_;
+};
+
+}  // namespace tenon

@@ -1,0 +1,137 @@
+#include "backends/cpu/winograd_transform.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace tenon::cpu {
+namespace {
+
+constexpr float kA = 0.625f, kB = 1.5f;  // the points of F(4x4)
+constexpr float kA2 = kA * kA, kB2 = kB * kB;
+constexpr int kMostLanes = 16;
+
+void CheckOutputs(int outputs) { TENON_CHECK(outputs == 2 || outputs == kMostWinogradOutputs, "F({})", outputs); }
+
+/// to[0..inputs) = G from[0..3), each a row of `lanes` floats, `from_stride` and `to_stride` apart.
+void TransformColumn(int outputs, int lanes, const float* from, int from_stride, float* to, int to_stride) {
+  const float *g0 = from, *g1 = from + from_stride, *g2 = g1 + from_stride;
+  const auto row = [&](int i) { return to + i * to_stride; };
+  if (outputs == 2) {
+    for (int l = 0; l < lanes; ++l) {
+      const float even = 0.5f * (g0[l] + g2[l]), odd = 0.5f * g1[l];
+      row(0)[l] = g0[l];
+      row(1)[l] = even + odd;
+      row(2)[l] = even - odd;
+      row(3)[l] = g2[l];
+    }
+    return;
+  }
+  constexpr float kFirst = 1 / (kA2 * kB2), kOfA = 1 / (2 * kA2 * (kA2 - kB2)), kOfB = 1 / (2 * kB2 * (kB2 - kA2));
+  for (int l = 0; l < lanes; ++l) {
+    const float even_a = kOfA * (g0[l] + kA2 * g2[l]), odd_a = kOfA * kA * g1[l];
+    const float even_b = kOfB * (g0[l] + kB2 * g2[l]), odd_b = kOfB * kB * g1[l];
+    row(0)[l] = kFirst * g0[l];
+    row(1)[l] = even_a + odd_a;
+    row(2)[l] = even_a - odd_a;
+    row(3)[l] = even_b + odd_b;
+    row(4)[l] = even_b - odd_b;
+    row(5)[l] = g2[l];
+  }
+}
+
+}  // namespace
+
+void WinogradEmitter::AddScaled(const Xbyak::Xmm& to, const Xbyak::Xmm& from, float factor, const Xbyak::Xmm& x) const {
+  if (to.getIdx() != from.getIdx()) code_.vmovaps(to, from);
+  code_.vfmadd231ps(to, x, code_.Const(factor));
+}
+
+void WinogradEmitter::EmitInput() const {
+  CheckOutputs(outputs_);
+  if (outputs_ == 2) {
+    code_.vsubps(Out(0), In(0), In(2));
+    code_.vaddps(Out(1), In(1), In(2));
+    code_.vsubps(Out(2), In(2), In(1));
+    code_.vsubps(Out(3), In(1), In(3));
+    return;
+  }
+  // Rows of a and -a share their even and their odd part; so do those of b and -b.
+  const Xbyak::Xmm odd_a = Temp(0), odd_b = Temp(1);
+  AddScaled(Out(1), In(4), -kB2, In(2));
+  AddScaled(odd_a, In(3), -kB2, In(1));
+  AddScaled(Out(3), In(4), -kA2, In(2));
+  AddScaled(odd_b, In(3), -kA2, In(1));
+  AddScaled(Out(2), Out(1), -kA, odd_a);
+  AddScaled(Out(1), Out(1), kA, odd_a);
+  AddScaled(Out(4), Out(3), -kB, odd_b);
+  AddScaled(Out(3), Out(3), kB, odd_b);
+  AddScaled(Out(0), In(4), -kA2 - kB2, In(2));
+  AddScaled(Out(0), Out(0), kA2 * kB2, In(0));
+  AddScaled(Out(5), In(5), -kA2 - kB2, In(3));
+  AddScaled(Out(5), Out(5), kA2 * kB2, In(1));
+}
+
+void WinogradEmitter::EmitOutput() const {
+  CheckOutputs(outputs_);
+  if (outputs_ == 2) {
+    code_.vaddps(Out(0), In(0), In(1));
+    code_.vsubps(Out(1), In(1), In(2));
+    code_.vaddps(Out(0), Out(0), In(2));
+    code_.vsubps(Out(1), Out(1), In(3));
+    return;
+  }
+  const Xbyak::Xmm even_a = Temp(0), even_b = Temp(1), odd_a = In(1), odd_b = In(3);
+  code_.vaddps(even_a, In(1), In(2));
+  code_.vsubps(odd_a, In(1), In(2));
+  code_.vaddps(even_b, In(3), In(4));
+  code_.vsubps(odd_b, In(3), In(4));
+  code_.vaddps(Out(0), In(0), even_a);
+  code_.vaddps(Out(0), Out(0), even_b);
+  code_.vmulps(Out(1), odd_a, code_.Const(kA));
+  AddScaled(Out(3), In(5), kA2, Out(1));
+  AddScaled(Out(1), Out(1), kB, odd_b);
+  code_.vmulps(Out(2), even_a, code_.Const(kA2));
+  AddScaled(Out(2), Out(2), kB2, even_b);
+  AddScaled(Out(3), Out(3), kB2 * kB, odd_b);
+}
+
+void TransformWinogradWeights(int outputs, int lanes, const float* g, float* u) {
+  CheckOutputs(outputs);
+  TENON_CHECK(lanes <= kMostLanes);
+  const int inputs = WinogradInputs(outputs);
+  float columns[WinogradInputs(kMostWinogradOutputs) * kWinogradKernel * kMostLanes];  // [inputs][3][lanes]
+  for (int x = 0; x < kWinogradKernel; ++x)
+    TransformColumn(outputs, lanes, g + x * lanes, kWinogradKernel * lanes, columns + x * lanes,
+                    kWinogradKernel * lanes);
+  for (int y = 0; y < inputs; ++y)
+    TransformColumn(outputs, lanes, columns + y * kWinogradKernel * lanes, lanes, u + y * inputs * lanes, lanes);
+}
+
+WinogradMatrices MatricesOfWinograd(int outputs) {
+  CheckOutputs(outputs);
+  if (outputs == 2) {
+    return {.a_transposed = {1, 1, 1, 0, 0, 1, -1, -1},
+            .b_transposed = {1, 0, -1, 0, 0, 1, 1, 0, 0, -1, 1, 0, 0, 1, 0, -1},
+            .g = {1, 0, 0, 0.5, 0.5, 0.5, 0.5, -0.5, 0.5, 0, 0, 1}};
+  }
+  const double a = kA, b = kB, a2 = a * a, b2 = b * b, na = 2 * a2 * (a2 - b2), nb = 2 * b2 * (b2 - a2);
+  return {.a_transposed = {1, 1, 1, 1, 1, 0,            //
+                           0, a, -a, b, -b, 0,          //
+                           0, a2, a2, b2, b2, 0,        //
+                           0, a2 * a, -a2 * a, b2 * b, -b2 * b, 1},
+          .b_transposed = {a2 * b2, 0, -a2 - b2, 0, 1, 0,   //
+                           0, -a * b2, -b2, a, 1, 0,        //
+                           0, a * b2, -b2, -a, 1, 0,        //
+                           0, -b * a2, -a2, b, 1, 0,        //
+                           0, b * a2, -a2, -b, 1, 0,        //
+                           0, a2 * b2, 0, -a2 - b2, 0, 1},
+          .g = {1 / (a2 * b2), 0, 0,              //
+                1 / na, a / na, a2 / na,          //
+                1 / na, -a / na, a2 / na,         //
+                1 / nb, b / nb, b2 / nb,          //
+                1 / nb, -b / nb, b2 / nb,         //
+                0, 0, 1}};
+}
+
+}  // namespace tenon::cpu
