@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -208,15 +209,18 @@ std::string TimeWinograd(Team& team, const ConvProblem& problem, int threads, co
   std::normal_distribution<float> normal(0, 0.1f);
   std::vector<float> weights(problem.WeightCount());
   for (float& w : weights) w = normal(random);
-  for (const int outputs : {2, 4}) {
-    if (!WhyNotWinograd(problem, outputs, features).empty()) return "";
-    auto candidates = WinogradCandidates(problem, outputs, features, threads);
+  if (problem.is_int8())
+    for (float& w : weights) w = std::clamp(std::nearbyint(300 * w), -127.0f, 127.0f);
+  const std::vector<float> weight_scales(problem.is_int8() ? problem.oc : 0, 0.001f);
+  for (const WinogradForm form : {WinogradForm::kF2, WinogradForm::kF4, WinogradForm::kF4Words}) {
+    if (!WhyNotWinograd(problem, form, features).empty()) continue;
+    auto candidates = WinogradCandidates(problem, form, features, threads);
     if (!all) candidates.resize(std::min<size_t>(candidates.size(), 10));
-    const auto packed = PackWinograd(problem, features, weights, {});
+    const auto packed = PackWinograd(problem, features, weights, {}, weight_scales);
     double best = 1e9, first = 0;
     WinogradTactic winner;
     for (const WinogradTactic& tactic : candidates) {
-      WinogradConv conv(problem, outputs, tactic, features);
+      WinogradConv conv(problem, form, tactic, features);
       conv.Prepare(packed.data());
       const size_t scratch_bytes = (conv.scratch_bytes() + 127) / 64 * 64;
       AlignedBytes scratch(scratch_bytes * threads);
@@ -230,9 +234,9 @@ std::string TimeWinograd(Team& team, const ConvProblem& problem, int threads, co
       winner = tactic;
     }
     char line[160];
-    std::snprintf(line, sizeof line, "   F%d%s %8.1f us (first %8.1f) %-14s error %.4f", outputs,
-                  PrefersWinograd(problem, outputs, features, weights) ? "*" : " ", best * 1e6, first * 1e6,
-                  winner.ToString().c_str(), WinogradError(problem, outputs, weights));
+    std::snprintf(line, sizeof line, "   F%d%s %8.1f us (first %8.1f) %-14s", WinogradOutputs(form),
+                  PrefersWinograd(problem, form, features, weights) ? "*" : " ", best * 1e6, first * 1e6,
+                  winner.ToString().c_str());
     text += line;
   }
   return text;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <random>
 
 #include "ir/float16.h"
@@ -22,25 +23,27 @@ double DirectCycles(const ConvProblem& p, const CpuFeatures& features) {
   return p.oh * p.ow * dots / kDirectShare;
 }
 
-double WinogradCycles(const ConvProblem& p, int outputs, const CpuFeatures& features) {
-  const int lanes = LanesOf(BestIsa(features)), per_step = ChannelsPerStep(DotOf(p, features));
+double WinogradCycles(const ConvProblem& p, WinogradForm form, const CpuFeatures& features) {
+  const int lanes = LanesOf(BestIsa(features)), per_step = ChannelsPerStep(WinogradDotOf(p, features));
+  const int outputs = WinogradOutputs(form);
   const double tiles = CeilDiv(p.oh, outputs) * CeilDiv(p.ow, outputs), vectors = CeilDiv(p.oc, lanes);
-  const double dots = WinogradPoints(outputs) * CeilDiv(p.ic, per_step) * vectors;
+  const double dots = WinogradPoints(form) * CeilDiv(p.ic, per_step) * vectors;
   // What the direct convolution's epilogue takes too isn't counted.
-  return tiles * (dots / kGemmShare + WinogradInputCycles(p, outputs, lanes) +
-                  vectors * WinogradOutputCycles(p, outputs));
+  return tiles * (dots / kGemmShare + WinogradInputCycles(p, form, lanes) +
+                  vectors * WinogradOutputCycles(form));
 }
 
-/// F(4x4) first: the larger gain. Both sizes are judged by the same rule, so that one of them is preferred at most.
-int BestOutputs(const ConvProblem& p, const CpuFeatures& features, std::span<const float> weights) {
-  const double direct = DirectCycles(p, features);
-  int best = 0;
-  double least = direct / kLeastGain;
-  for (const int outputs : {4, 2}) {
-    const double cycles = WinogradCycles(p, outputs, features);
+/// F(4x4) first: the larger gain. All forms are judged by the same rule, so that one of them is preferred at most.
+std::optional<WinogradForm> BestForm(const ConvProblem& p, const CpuFeatures& features, std::span<const float> weights) {
+  constexpr double kMostError = 0.02;
+  std::optional<WinogradForm> best;
+  double least = DirectCycles(p, features) / kLeastGain;
+  for (const WinogradForm form : {WinogradForm::kF4, WinogradForm::kF2, WinogradForm::kF4Words}) {
+    if (!WhyNotWinograd(p, form, features).empty()) continue;
+    const double cycles = WinogradCycles(p, form, features);
     if (cycles >= least) continue;
-    if (DotOf(p, features) == Dot::kBFloat16 && WinogradError(p, outputs, weights) > 0.02) continue;
-    best = outputs;
+    if (DotOf(p, features) == Dot::kBFloat16 && WinogradError(p, form, weights) > kMostError) continue;
+    best = form;
     least = cycles;
   }
   return best;
@@ -74,20 +77,22 @@ std::vector<double> Sandwich(std::span<const double> t, std::span<const double> 
 
 }  // namespace
 
-double WinogradInputCycles(const ConvProblem& p, int outputs, int lanes) {
+double WinogradInputCycles(const ConvProblem& p, WinogradForm form, int lanes) {
   constexpr double kCyclesPerPoint = 6;
-  return WinogradPoints(outputs) * kCyclesPerPoint * CeilDiv(p.ic, lanes);
+  const int per_vector = form == WinogradForm::kF4Words ? 2 * lanes : lanes;
+  return WinogradPoints(form) * kCyclesPerPoint * CeilDiv(p.ic, per_vector);
 }
 
-double WinogradOutputCycles(const ConvProblem&, int outputs) {
+double WinogradOutputCycles(WinogradForm form) {
   constexpr double kCyclesPerPoint = 6;
-  return WinogradPoints(outputs) * kCyclesPerPoint;
+  return WinogradPoints(form) * kCyclesPerPoint;
 }
 
-double WinogradError(const ConvProblem& p, int outputs, std::span<const float> weights) {
+double WinogradError(const ConvProblem& p, WinogradForm form, std::span<const float> weights) {
   constexpr int kTiles = 4, kMostChannels = 8, kTaps = kWinogradKernel * kWinogradKernel;
-  const int size = WinogradInputs(outputs), points = size * size, pixels = outputs * outputs;
-  const WinogradMatrices matrices = MatricesOfWinograd(outputs);
+  const int outputs = WinogradOutputs(form), size = WinogradInputs(form), points = size * size;
+  const int pixels = outputs * outputs;
+  const WinogradMatrices matrices = MatricesOfWinograd(form);
   std::mt19937 random(1);
   std::normal_distribution<double> normal(0, 1.2);
   std::vector<std::vector<double>> inputs, transformed;  // [tile][channel]
@@ -134,9 +139,9 @@ double WinogradError(const ConvProblem& p, int outputs, std::span<const float> w
   return power > 0 ? std::sqrt(error / power) : 0;
 }
 
-bool PrefersWinograd(const ConvProblem& problem, int outputs, const CpuFeatures& features,
+bool PrefersWinograd(const ConvProblem& problem, WinogradForm form, const CpuFeatures& features,
                      std::span<const float> weights) {
-  return BestOutputs(problem, features, weights) == outputs;
+  return BestForm(problem, features, weights) == form;
 }
 
 }  // namespace tenon::cpu

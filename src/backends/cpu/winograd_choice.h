@@ -7,19 +7,19 @@ namespace tenon::cpu {
 
 /// Cycles of the transforms of one tile, per image and layer shape: all input channels, and one vector of output
 /// channels. What the cost models know of them.
-double WinogradInputCycles(const ConvProblem& problem, int outputs, int lanes);
-double WinogradOutputCycles(const ConvProblem& problem, int outputs);
+double WinogradInputCycles(const ConvProblem& problem, WinogradForm form, int lanes);
+double WinogradOutputCycles(WinogradForm form);
 
-/// Whether F(outputs x outputs, 3 x 3) is the way to compute a problem that it can compute: faster than the direct
-/// convolution and than the other size by the cost model, and exact enough with these weights. Pure, and blind to batch
+/// Whether the form is the way to compute a problem that it can compute: faster than the direct
+/// convolution and than the other forms by the cost model, and exact enough with these weights. Pure, and blind to batch
 /// size and threads: the rounding of a layer, and so the bits of its result, must not depend on them.
 /// @param weights [OC, IC, 3, 3]
-bool PrefersWinograd(const ConvProblem& problem, int outputs, const CpuFeatures& features,
+bool PrefersWinograd(const ConvProblem& problem, WinogradForm form, const CpuFeatures& features,
                      std::span<const float> weights);
 
-/// What the roundings of F(outputs x outputs, 3 x 3) in BF16 add, relative: the root mean square over a sample of
+/// What the roundings of the form in BF16 add, relative: the root mean square over a sample of
 /// outputs of the difference from exact sums, by that of the sums. Inputs are drawn like activations behind SiLU, always
 /// the same ones.
-double WinogradError(const ConvProblem& problem, int outputs, std::span<const float> weights);
+double WinogradError(const ConvProblem& problem, WinogradForm form, std::span<const float> weights);
 
 }  // namespace tenon::cpu

@@ -1,10 +1,8 @@
 #include "backends/cpu/winograd_conv.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.h"
-#include "ir/float16.h"
 
 namespace tenon::cpu {
 namespace {
@@ -19,25 +17,23 @@ int64_t SpreadOverCache(int64_t bytes) {
   return (lines | 1) * kLine;
 }
 
-int64_t FilterPointBytes(const ConvProblem& problem, const WinogradPacking& packing, int vectors) {
-  return int64_t{CeilDiv(problem.ic, ChannelsPerStep(packing.dot))} * vectors * packing.lanes * 4;
-}
-
 }  // namespace
 
-WinogradConv::WinogradConv(const ConvProblem& problem, int outputs, const WinogradTactic& tactic,
+WinogradConv::WinogradConv(const ConvProblem& problem, WinogradForm form, const WinogradTactic& tactic,
                            const CpuFeatures& features)
     : problem_(problem),
-      outputs_(outputs),
-      points_(WinogradPoints(outputs)),
+      form_(form),
+      outputs_(WinogradOutputs(form)),
+      points_(WinogradPoints(form)),
       isa_(BestIsa(features)),
+      dot_(WinogradDotOf(problem, features)),
       packing_(problem, features),
-      blocks_(SplitChannels(problem.oc, tactic.vectors, packing_.lanes)),
-      rows_(CeilDiv(problem.oh, outputs)),
-      columns_(CeilDiv(problem.ow, outputs)),
+      filters_(problem, form, features, SplitChannels(problem.oc, tactic.vectors, packing_.lanes)),
+      rows_(CeilDiv(problem.oh, outputs_)),
+      columns_(CeilDiv(problem.ow, outputs_)),
       tiles_(int64_t{problem.n} * rows_ * columns_),
       item_tiles_count_(CeilDiv(tiles_, tactic.tiles)),
-      shares_(std::min<int>(tactic.shares, static_cast<int>(blocks_.size()))) {
+      shares_(std::min<int>(tactic.shares, static_cast<int>(filters_.blocks().size()))) {
   if (!FitsRegisters(isa_, tactic.pixels, tactic.vectors))
     ThrowInvalid({.what = "a tactic needs more registers than there are", .got = tactic.ToString()});
   item_tiles_ = CeilDiv(tiles_, item_tiles_count_);
@@ -48,54 +44,67 @@ WinogradConv::WinogradConv(const ConvProblem& problem, int outputs, const Winogr
 
 void WinogradConv::Layout() {
   int most_vectors = 0;
-  for (const ChannelBlock& block : blocks_) {
-    filter_offsets_.push_back(filter_bytes_);
-    filter_bytes_ += points_ * FilterPointBytes(problem_, packing_, block.vectors);
-    most_vectors = std::max(most_vectors, block.vectors);
-  }
-  input_tile_bytes_ = int64_t{CeilDiv(problem_.ic, packing_.lanes)} * packing_.lanes * packing_.elem_bytes;
+  for (const ChannelBlock& block : filters_.blocks()) most_vectors = std::max(most_vectors, block.vectors);
+  const int step = WinogradStepChannels(form_, isa_);
+  const int64_t elem_bytes = 4 / ChannelsPerStep(dot_);
+  input_tile_bytes_ = int64_t{CeilDiv(problem_.ic, step)} * step * elem_bytes;
   input_point_bytes_ = SpreadOverCache(item_tiles_ * input_tile_bytes_);
   product_point_bytes_ = SpreadOverCache(int64_t{item_tiles_} * most_vectors * packing_.lanes * 4);
   scratch_bytes_ = points_ * (input_point_bytes_ + product_point_bytes_);
-  const int64_t zero_bytes = std::max(input_tile_bytes_, int64_t{most_vectors} * packing_.lanes * 4);
-  zeros_.assign(static_cast<size_t>(zero_bytes) / sizeof(float), 0.0f);
+  zeros_.assign(static_cast<size_t>(most_vectors * packing_.lanes), 0.0f);
+  const bool is_int8 = problem_.is_int8();
+  outside_.assign(static_cast<size_t>(problem_.ic * SizeOf(problem_.input.dtype)),
+                  static_cast<std::byte>(is_int8 ? problem_.quantization.x.zero_point : 0));
+}
+
+WinogradInputTile WinogradConv::InputTile(bool is_inside) const {
+  const bool is_int8 = problem_.is_int8();
+  return {.form = form_,
+          .channels = problem_.ic,
+          .input_dtype = problem_.input.dtype,
+          .dot = dot_,
+          .zero_point = is_int8 ? static_cast<int>(problem_.quantization.x.zero_point) : 0,
+          .is_inside = is_inside,
+          .row_bytes = problem_.input.h_stride,
+          .pixel_bytes = problem_.input.w_stride,
+          .point_bytes = input_point_bytes_};
+}
+
+GemmTile WinogradConv::ProductTile(const ChannelBlock& block, const TileVariant& variant) const {
+  const bool is_int8 = problem_.is_int8();
+  GemmTile tile{.shape = {.pixels = variant.pixels, .vectors = block.vectors, .tail_lanes = packing_.lanes},
+                .dot = dot_,
+                .input_dtype = dot_ == Dot::kBFloat16 ? DType::kBFloat16 : DType::kFloat32,
+                .channels = is_int8 ? (problem_.ic + 1) / 2 * 2 : problem_.ic,
+                .columns = {{0, variant.pixels}},
+                .pixel_bytes = input_tile_bytes_,
+                .channel_bytes = 4 / ChannelsPerStep(dot_),
+                .start_offsets = std::vector<int64_t>(is_int8 ? variant.pixels : 0, 0)};
+  tile.epilogue.targets = {{.pixel_bytes = int64_t{block.vectors} * packing_.lanes * 4}};  // 32 bits of either kind
+  return tile;
+}
+
+WinogradOutputTile WinogradConv::OutputTile(const ChannelBlock& block, int columns) const {
+  WinogradOutputTile tile{.form = form_,
+                          .columns = columns,
+                          .vectors = block.vectors,
+                          .tail_lanes = block.tail_lanes,
+                          .point_bytes = product_point_bytes_,
+                          .epilogue = MakeTileEpilogue(problem_),
+                          .target_row_bytes = {problem_.output.h_stride}};
+  if (problem_.is_int8()) {
+    tile.epilogue.sums = Sums::kIntegerFloats;
+    tile.epilogue.multiplier_bytes = packing_.channels_bytes;
+  }
+  for (const ExtraStore& extra : problem_.epilogue.extra_stores)
+    tile.target_row_bytes.push_back(extra.view.h_stride * extra.scale);
+  if (problem_.epilogue.residual) tile.residual_row_bytes = problem_.epilogue.residual->h_stride;
+  return tile;
 }
 
 // Blocks of the same width share their code.
 void WinogradConv::Generate() {
-  const View& in = problem_.input;
-  WinogradInputTile input{.outputs = outputs_,
-                          .channels = problem_.ic,
-                          .input_dtype = in.dtype,
-                          .dtype = packing_.dot == Dot::kBFloat16 ? DType::kBFloat16 : DType::kFloat32,
-                          .is_inside = true,
-                          .row_bytes = in.h_stride,
-                          .pixel_bytes = in.w_stride,
-                          .point_bytes = input_point_bytes_};
-  const auto multiply = [&](const ChannelBlock& block, const TileVariant& variant) {
-    GemmTile tile{.shape = {.pixels = variant.pixels, .vectors = block.vectors, .tail_lanes = packing_.lanes},
-                  .dot = packing_.dot,
-                  .input_dtype = input.dtype,
-                  .channels = problem_.ic,
-                  .columns = {{0, variant.pixels}},
-                  .pixel_bytes = input_tile_bytes_,
-                  .channel_bytes = packing_.elem_bytes};
-    tile.epilogue.targets = {{.pixel_bytes = int64_t{block.vectors} * packing_.lanes * 4}};
-    return tile;
-  };
-  const auto output = [&](const ChannelBlock& block, int columns) {
-    WinogradOutputTile tile{.outputs = outputs_,
-                            .columns = columns,
-                            .vectors = block.vectors,
-                            .tail_lanes = block.tail_lanes,
-                            .point_bytes = product_point_bytes_,
-                            .epilogue = MakeTileEpilogue(problem_),
-                            .target_row_bytes = {problem_.output.h_stride}};
-    for (const ExtraStore& extra : problem_.epilogue.extra_stores)
-      tile.target_row_bytes.push_back(extra.view.h_stride * extra.scale);
-    if (problem_.epilogue.residual) tile.residual_row_bytes = problem_.epilogue.residual->h_stride;
-    return tile;
-  };
+  const std::vector<ChannelBlock>& blocks = filters_.blocks();
   const int last_columns = (problem_.ow - 1) % outputs_ + 1;
   std::vector<std::vector<size_t>> multiply_at;
   std::vector<std::array<size_t, kMostWinogradOutputs>> output_at;
@@ -103,71 +112,34 @@ void WinogradConv::Generate() {
   code_ = GenerateCode(isa_, [&](JitCode& code) {
     multiply_at.clear();
     output_at.clear();
-    inside_at = EmitWinogradInput(code, input);
-    WinogradInputTile border = input;
-    border.is_inside = false;
-    border_at = EmitWinogradInput(code, border);
-    for (size_t b = 0; b < blocks_.size(); ++b) {
-      const auto twin = std::find_if(blocks_.begin(), blocks_.begin() + b, [&](const ChannelBlock& other) {
-        return other.vectors == blocks_[b].vectors && other.tail_lanes == blocks_[b].tail_lanes;
+    inside_at = EmitWinogradInput(code, InputTile(true));
+    border_at = EmitWinogradInput(code, InputTile(false));
+    for (size_t b = 0; b < blocks.size(); ++b) {
+      const auto twin = std::find_if(blocks.begin(), blocks.begin() + b, [&](const ChannelBlock& other) {
+        return other.vectors == blocks[b].vectors && other.tail_lanes == blocks[b].tail_lanes;
       });
-      if (twin != blocks_.begin() + b) {
-        multiply_at.push_back(multiply_at[twin - blocks_.begin()]);
-        output_at.push_back(output_at[twin - blocks_.begin()]);
+      if (twin != blocks.begin() + b) {
+        multiply_at.push_back(multiply_at[twin - blocks.begin()]);
+        output_at.push_back(output_at[twin - blocks.begin()]);
         continue;
       }
       multiply_at.emplace_back();
       for (const TileVariant& variant : tiling_.variants)
-        multiply_at.back().push_back(EmitGemmTile(code, multiply(blocks_[b], variant)));
+        multiply_at.back().push_back(EmitGemmTile(code, ProductTile(blocks[b], variant)));
       output_at.emplace_back();
       for (const int columns : {outputs_, last_columns}) {
         if (columns == outputs_ && problem_.ow < outputs_) continue;
-        output_at.back()[columns - 1] = EmitWinogradOutput(code, output(blocks_[b], columns));
+        output_at.back()[columns - 1] = EmitWinogradOutput(code, OutputTile(blocks[b], columns));
       }
     }
   });
   input_inside_ = code_->At<WinogradInputFunction>(inside_at);
   input_border_ = code_->At<WinogradInputFunction>(border_at);
-  for (size_t b = 0; b < blocks_.size(); ++b) {
+  for (size_t b = 0; b < blocks.size(); ++b) {
     multiply_.emplace_back();
     for (const size_t offset : multiply_at[b]) multiply_.back().push_back(code_->At<TileFunction>(offset));
     output_.emplace_back();
     for (int c = 0; c < outputs_; ++c) output_.back()[c] = code_->At<TileFunction>(output_at[b][c]);
-  }
-}
-
-void WinogradConv::Prepare(const std::byte* packed) {
-  filters_ = AlignedBuffer(filter_bytes_, "transformed weights");
-  const int lanes = packing_.lanes, per_step = ChannelsPerStep(packing_.dot);
-  const int64_t row = int64_t{packing_.vectors} * lanes;  // elements of all output channels
-  std::vector<float> g(static_cast<size_t>(kWinogradKernel * kWinogradKernel * lanes)), u(points_ * lanes);
-  for (size_t b = 0; b < blocks_.size(); ++b) {
-    const int64_t point_bytes = FilterPointBytes(problem_, packing_, blocks_[b].vectors);
-    for (int c = 0; c < problem_.ic; ++c) {
-      for (int v = 0; v < blocks_[b].vectors; ++v) {
-        for (int k = 0; k < kWinogradKernel * kWinogradKernel; ++k) {
-          const int64_t first = (int64_t{c} * kWinogradKernel * kWinogradKernel + k) * row +
-                                int64_t{blocks_[b].first_vector + v} * lanes;
-          if (packing_.dot == Dot::kFloat32) {
-            std::memcpy(&g[k * lanes], packed + first * 4, lanes * 4);
-          } else {
-            const auto* halves = reinterpret_cast<const BFloat16*>(packed) + first;
-            for (int l = 0; l < lanes; ++l) g[k * lanes + l] = static_cast<float>(halves[l]);
-          }
-        }
-        TransformWinogradWeights(outputs_, lanes, g.data(), u.data());
-        std::byte* to = filters_.data() + filter_offsets_[b] +
-                        (int64_t{c / per_step} * blocks_[b].vectors + v) * lanes * 4;
-        for (int point = 0; point < points_; ++point, to += point_bytes) {
-          if (packing_.dot == Dot::kFloat32) {
-            std::memcpy(to, &u[point * lanes], lanes * 4);
-          } else {
-            auto* halves = reinterpret_cast<BFloat16*>(to) + c % per_step;
-            for (int l = 0; l < lanes; ++l) halves[l * per_step] = BFloat16(u[point * lanes + l]);
-          }
-        }
-      }
-    }
   }
 }
 
@@ -178,13 +150,13 @@ WinogradConv::Place WinogradConv::PlaceOf(int64_t tile) const {
 }
 
 bool WinogradConv::IsInside(const Place& place) const {
-  const int size = WinogradInputs(outputs_), y = place.y - problem_.pad_top, x = place.x - problem_.pad_left;
+  const int size = WinogradInputs(form_), y = place.y - problem_.pad_top, x = place.x - problem_.pad_left;
   return y >= 0 && x >= 0 && y + size <= problem_.ih && x + size <= problem_.iw;
 }
 
 void WinogradConv::TransformInput(const ConvArgs& args, const Place& place, std::byte* to) const {
   const ConvProblem& p = problem_;
-  const int size = WinogradInputs(outputs_), y0 = place.y - p.pad_top, x0 = place.x - p.pad_left;
+  const int size = WinogradInputs(form_), y0 = place.y - p.pad_top, x0 = place.x - p.pad_left;
   WinogradInputArgs tile;
   tile.to = to;
   if (IsInside(place)) {
@@ -196,22 +168,21 @@ void WinogradConv::TransformInput(const ConvArgs& args, const Place& place, std:
       const bool exists = y0 + y >= 0 && y0 + y < p.ih && x0 + x >= 0 && x0 + x < p.iw;
       tile.pixels[y * size + x] =
           exists ? static_cast<const void*>(args.input + p.input.OffsetOf(place.image, 0, y0 + y, x0 + x))
-                 : zeros_.data();
+                 : outside_.data();
     }
   }
   input_border_(&tile);
 }
 
 void WinogradConv::Multiply(size_t block, const std::byte* inputs, std::byte* products) const {
-  const int64_t product_bytes = int64_t{blocks_[block].vectors} * packing_.lanes * 4;
-  const int64_t filter_bytes = FilterPointBytes(problem_, packing_, blocks_[block].vectors);
-  const std::byte* filters = filters_.data() + filter_offsets_[block];
+  const int64_t product_bytes = int64_t{filters_.blocks()[block].vectors} * packing_.lanes * 4;
   for (int point = 0; point < points_; ++point) {
     for (const TileRun& run : tiling_.runs) {
       TileArgs tile;
       tile.input = inputs + point * input_point_bytes_ + run.first_output * input_tile_bytes_;
-      tile.weights = filters + point * filter_bytes;
+      tile.weights = filters_.At(block, point);
       tile.bias = zeros_.data();
+      tile.starts = zeros_.data();
       tile.targets[0] = products + point * product_point_bytes_ + run.first_output * product_bytes;
       tile.tiles = run.tiles;
       tile.kernel_rows = 1;
@@ -222,10 +193,10 @@ void WinogradConv::Multiply(size_t block, const std::byte* inputs, std::byte* pr
 
 void WinogradConv::TransformOutput(const ConvArgs& args, size_t block, const Place& place,
                                    const std::byte* products) const {
-  const int64_t oc = int64_t{blocks_[block].first_vector} * packing_.lanes;
+  const int64_t oc = int64_t{filters_.blocks()[block].first_vector} * packing_.lanes;
   TileArgs tile;
   tile.input = products;
-  tile.bias = reinterpret_cast<const float*>(args.packed + packing_.bias_offset) + oc;
+  tile.bias = filters_.biases() + oc;
   tile.kernel_rows = std::min(outputs_, problem_.oh - place.y);
   SetOutputs(problem_, args, place.image, oc, place.y, place.x, tile);
   output_[block][std::min(outputs_, problem_.ow - place.x) - 1](&tile);
@@ -240,10 +211,10 @@ void WinogradConv::Run(const ConvArgs& args, int64_t item, std::byte* scratch) c
   // Items differ by one tile at most: the smaller ones multiply their last tile twice.
   for (int i = 0; i < item_tiles_; ++i)
     TransformInput(args, PlaceOf(std::min(begin + i, end - 1)), scratch + i * input_tile_bytes_);
-  const int blocks = static_cast<int>(blocks_.size());
+  const int blocks = static_cast<int>(filters_.blocks().size());
   for (int b = EvenSplit(blocks, shares_, share); b < EvenSplit(blocks, shares_, share + 1); ++b) {
     Multiply(static_cast<size_t>(b), scratch, products);
-    const int64_t tile_bytes = int64_t{blocks_[b].vectors} * packing_.lanes * 4;
+    const int64_t tile_bytes = int64_t{filters_.blocks()[b].vectors} * packing_.lanes * 4;
     for (int64_t tile = begin; tile < end; ++tile)
       TransformOutput(args, static_cast<size_t>(b), PlaceOf(tile), products + (tile - begin) * tile_bytes);
   }

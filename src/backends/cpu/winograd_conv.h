@@ -27,45 +27,87 @@ struct WinogradTactic {
   friend bool operator==(const WinogradTactic&, const WinogradTactic&) = default;
 };
 
-/// Why F(outputs x outputs, 3 x 3) can't compute the problem; empty when it can.
-std::string WhyNotWinograd(const ConvProblem& problem, int outputs, const CpuFeatures& features);
+/// Why the form can't compute the problem; empty when it can.
+std::string WhyNotWinograd(const ConvProblem& problem, WinogradForm form, const CpuFeatures& features);
+/// The dot instruction of the products. In INT8 they are of words: exact in INT32, whatever the inputs.
+Dot WinogradDotOf(const ConvProblem& problem, const CpuFeatures& features);
 
 /// Tactics for a supported problem, the cost model's favourite first; pure, at least one.
-std::vector<WinogradTactic> WinogradCandidates(const ConvProblem& problem, int outputs, const CpuFeatures& features,
-                                               int threads);
+std::vector<WinogradTactic> WinogradCandidates(const ConvProblem& problem, WinogradForm form,
+                                               const CpuFeatures& features, int threads);
 
 /// Where things lie in packed weights: the plain weights [ic][3][3][oc], output channels padded to whole vectors, in
-/// the type that is multiplied; then the biases in FP32. The transformed weights, four times as many, are made at load:
-/// it takes milliseconds, and the engine stays small and holds what it was built from.
+/// their own type; then the biases in FP32, for INT8 then the multipliers. The transformed weights, four times as many,
+/// are made at load: it takes milliseconds, and the engine stays small and holds what it was built from.
 struct WinogradPacking {
   WinogradPacking(const ConvProblem& problem, const CpuFeatures& features);
 
-  Dot dot;
+  DType dtype;                 ///< of the weights: kFloat32, kBFloat16 or kInt8
   int lanes = 0, vectors = 0;  ///< vectors of output channels
-  int64_t elem_bytes = 4;
-  int64_t bias_offset = 0, size = 0;
+  int64_t channels_bytes = 0;  ///< one float for each output channel, in whole vectors
+  int64_t bias_offset = 0, multiplier_offset = 0, size = 0;
 };
+/// As PackConv, without factors.
 std::vector<std::byte> PackWinograd(const ConvProblem& problem, const CpuFeatures& features,
-                                    std::span<const float> weights, std::span<const float> bias);
+                                    std::span<const float> weights, std::span<const float> bias,
+                                    std::span<const float> weight_scales = {});
 std::vector<float> UnpackWinogradWeights(const ConvProblem& problem, const CpuFeatures& features,
                                          std::span<const std::byte> packed);
 std::vector<float> UnpackWinogradBias(const ConvProblem& problem, const CpuFeatures& features,
                                       std::span<const std::byte> packed);
 
-/// A 3x3 convolution of stride 1 by F(outputs x outputs, 3 x 3). A work item transforms some tiles into scratch memory
+/// The weights of a Winograd convolution as its products take them.
+class WinogradFilters {
+ public:
+  WinogradFilters(const ConvProblem& problem, WinogradForm form, const CpuFeatures& features,
+                  std::vector<ChannelBlock> blocks);
+
+  const std::vector<ChannelBlock>& blocks() const { return blocks_; }
+  /// Transforms packed weights (PackWinograd). In INT8 they are rounded to 16 bits and fewer, so that no sum of
+  /// products exceeds 32 bits, with a scale of its own for each output channel: the error is about that of 8-bit
+  /// weights at 300 input channels, and in proportion to them.
+  void Fill(const std::byte* packed);
+  /// [step][vector][lane][channel of the step] of a block at a point.
+  const std::byte* At(size_t block, int point) const {
+    return filters_.data() + offsets_[block] + point * PointBytes(block);
+  }
+  /// Biases in FP32, then for INT8, channels_bytes behind them, what sums are multiplied by.
+  const float* biases() const { return reinterpret_cast<const float*>(epilogue_.data()); }
+
+ private:
+  int64_t PointBytes(size_t block) const;
+  /// Calls visit(block, ic, vector of the block, transformed [point][lane]).
+  template <class Visit>
+  void ForEachVector(const std::byte* packed, const Visit& visit) const;
+  void LoadVector(const std::byte* packed, int ic, int vector, float* g) const;
+  /// By output channel: one step of the rounded weights.
+  std::vector<float> Steps(const std::byte* packed) const;
+
+  ConvProblem problem_;
+  WinogradForm form_;
+  WinogradPacking packing_;
+  Dot dot_;
+  std::vector<ChannelBlock> blocks_;
+  std::vector<int64_t> offsets_;  ///< by block
+  int64_t size_ = 0;
+  AlignedBuffer filters_, epilogue_;
+};
+
+/// A 3x3 convolution of stride 1. A work item transforms some tiles into scratch memory
 /// that stays in the L2, and for each block of output channels multiplies them point by point on the register-tile
 /// generator and transforms the products back, with the epilogue. The result of an output depends on its tile alone:
 /// not on batch, threads or tactic. Immutable after Prepare; Run may then be called by many threads at once.
 class WinogradConv {
  public:
   /// Throws Error(kInvalidInput) when the tactic does not fit the registers, kUnsupportedDevice as Displacement.
-  WinogradConv(const ConvProblem& problem, int outputs, const WinogradTactic& tactic, const CpuFeatures& features);
+  WinogradConv(const ConvProblem& problem, WinogradForm form, const WinogradTactic& tactic,
+               const CpuFeatures& features);
 
   int64_t work_items() const { return int64_t{item_tiles_count_} * shares_; }
   size_t scratch_bytes() const { return static_cast<size_t>(scratch_bytes_); }
   size_t packed_bytes() const { return static_cast<size_t>(packing_.size); }
   /// Transforms the weights. Before the first Run, which gets the same packed weights in its arguments.
-  void Prepare(const std::byte* packed);
+  void Prepare(const std::byte* packed) { filters_.Fill(packed); }
   void Run(const ConvArgs& args, int64_t item, std::byte* scratch) const;
 
  private:
@@ -76,6 +118,9 @@ class WinogradConv {
 
   void Layout();
   void Generate();
+  WinogradInputTile InputTile(bool is_inside) const;
+  GemmTile ProductTile(const ChannelBlock& block, const TileVariant& variant) const;
+  WinogradOutputTile OutputTile(const ChannelBlock& block, int columns) const;
   Place PlaceOf(int64_t tile) const;
   bool IsInside(const Place& place) const;
   void TransformInput(const ConvArgs& args, const Place& place, std::byte* to) const;
@@ -83,20 +128,20 @@ class WinogradConv {
   void TransformOutput(const ConvArgs& args, size_t block, const Place& place, const std::byte* products) const;
 
   ConvProblem problem_;
+  WinogradForm form_;
   int outputs_, points_;
   Isa isa_;
+  Dot dot_;
   WinogradPacking packing_;
-  std::vector<ChannelBlock> blocks_;
+  WinogradFilters filters_;
   int rows_ = 1, columns_ = 1;  ///< tiles of an image
   int64_t tiles_ = 1;           ///< of the batch
   int item_tiles_ = 1, item_tiles_count_ = 1, shares_ = 1;
   RowTiling tiling_;  ///< of an item's tiles as pixels of a product
   // Scratch memory: transformed inputs [point][tile][ic], then products [point][tile][oc of a block].
   int64_t input_tile_bytes_ = 0, input_point_bytes_ = 0, product_point_bytes_ = 0, scratch_bytes_ = 0;
-  std::vector<int64_t> filter_offsets_;  ///< by block; [point][step][vector][lane] each
-  int64_t filter_bytes_ = 0;
-  AlignedBuffer filters_;
-  std::vector<float> zeros_;  ///< pixels outside of the image, and the biases of products
+  std::vector<float> zeros_;          ///< first sums of products
+  std::vector<std::byte> outside_;    ///< a pixel outside of the image: zeros, or zero points
   WinogradInputFunction input_inside_ = nullptr, input_border_ = nullptr;
   std::vector<std::vector<TileFunction>> multiply_;                   ///< [block][variant]
   std::vector<std::array<TileFunction, kMostWinogradOutputs>> output_;  ///< [block][columns - 1]

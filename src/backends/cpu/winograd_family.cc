@@ -43,19 +43,31 @@ ConvProblem Lowered(const StepProblem& step) {
 
 }  // namespace
 
+std::string_view WinogradConvFamily::name() const {
+  switch (form_) {
+    case WinogradForm::kF2:
+      return "conv_winograd_f2";
+    case WinogradForm::kF4:
+      return "conv_winograd_f4";
+    case WinogradForm::kF4Words:
+      break;
+  }
+  return "conv_winograd_f4_words";
+}
+
 std::string WinogradConvFamily::Supports(const StepProblem& step, const CpuDevice& device) const {
   ConvProblem problem;
   std::string why_not = LowerConv(step, problem);
-  return why_not.empty() ? WhyNotWinograd(problem, outputs_, device.features) : why_not;
+  return why_not.empty() ? WhyNotWinograd(problem, form_, device.features) : why_not;
 }
 
 bool WinogradConvFamily::TakesOver(const StepProblem& step, const CpuDevice& device) const {
-  return PrefersWinograd(Lowered(step), outputs_, device.features, ConstantFloats(step, kWeightsOperand));
+  return PrefersWinograd(Lowered(step), form_, device.features, ConstantFloats(step, kWeightsOperand));
 }
 
 std::vector<std::string> WinogradConvFamily::Candidates(const StepProblem& step, const CpuDevice& device) const {
   std::vector<std::string> texts;
-  for (const WinogradTactic& tactic : WinogradCandidates(Lowered(step), outputs_, device.features, device.threads))
+  for (const WinogradTactic& tactic : WinogradCandidates(Lowered(step), form_, device.features, device.threads))
     texts.push_back(tactic.ToString());
   return texts;
 }
@@ -67,7 +79,7 @@ bool WinogradConvFamily::PacksInput(const StepProblem& step, size_t input) const
 std::vector<std::byte> WinogradConvFamily::Pack(const StepProblem& step, const std::string&,
                                                 const CpuDevice& device) const {
   return PackWinograd(Lowered(step), device.features, ConstantFloats(step, kWeightsOperand),
-                      ConstantFloats(step, kBiasOperand));
+                      ConstantFloats(step, kBiasOperand), ConstantFloats(step, kWeightScaleOperand));
 }
 
 Tensor WinogradConvFamily::Unpack(const StepProblem& step, const std::string&, const CpuDevice& device,
@@ -79,7 +91,7 @@ Tensor WinogradConvFamily::Unpack(const StepProblem& step, const std::string&, c
 std::unique_ptr<Kernel> WinogradConvFamily::Create(const StepProblem& step, const std::string& tactic,
                                                    const CpuDevice& device) const {
   return std::make_unique<WinogradKernel>(
-      step, WinogradConv(Lowered(step), outputs_, WinogradTactic::Parse(tactic), device.features));
+      step, WinogradConv(Lowered(step), form_, WinogradTactic::Parse(tactic), device.features));
 }
 
 }  // namespace tenon

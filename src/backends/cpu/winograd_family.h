@@ -1,15 +1,16 @@
 #pragma once
 #include "backends/cpu/cpu_kernel.h"
+#include "backends/cpu/winograd_transform.h"
 
 namespace tenon {
 
-/// 3x3 convolutions of stride 1 with constant weights by Winograd's F(outputs x outputs, 3 x 3)
-/// (backends/cpu/winograd_conv.h): "conv_winograd_f2", "conv_winograd_f4". Rounds otherwise than the direct
+/// 3x3 convolutions of stride 1 with constant weights by a form of Winograd's (backends/cpu/winograd_conv.h). Rounds otherwise than the direct
 /// convolution, so it doesn't compete with it by time: TakesOver decides.
 class WinogradConvFamily final : public CpuKernelFamily {
  public:
-  explicit WinogradConvFamily(int outputs) : outputs_(outputs) {}
-  std::string_view name() const override { return outputs_ == 2 ? "conv_winograd_f2" : "conv_winograd_f4"; }
+  explicit WinogradConvFamily(cpu::WinogradForm form) : form_(form) {}
+  /// "conv_winograd_f2", "conv_winograd_f4", "conv_winograd_f4_words"
+  std::string_view name() const override;
   std::string Supports(const StepProblem& step, const CpuDevice& device) const override;
   bool has_own_rounding() const override { return true; }
   bool TakesOver(const StepProblem& step, const CpuDevice& device) const override;
@@ -23,7 +24,7 @@ class WinogradConvFamily final : public CpuKernelFamily {
                                  const CpuDevice& device) const override;
 
  private:
-  int outputs_;
+  cpu::WinogradForm form_;
 };
 
 }  // namespace tenon

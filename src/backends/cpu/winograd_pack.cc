@@ -16,9 +16,34 @@ void ForEachWeight(const ConvProblem& problem, const WinogradPacking& packing, c
   for (int64_t o = 0; o < problem.oc; ++o) {
     for (int64_t c = 0; c < problem.ic; ++c) {
       for (int64_t k = 0; k < kTaps; ++k)
-        visit((o * problem.ic + c) * kTaps + k, ((c * kTaps + k) * row + o) * packing.elem_bytes);
+        visit((o * problem.ic + c) * kTaps + k, ((c * kTaps + k) * row + o) * SizeOf(packing.dtype));
     }
   }
+}
+
+template <class T>
+void Store(float value, std::byte* to) {
+  const T stored(value);
+  std::memcpy(to, &stored, sizeof stored);
+}
+
+template <class T>
+float Load(const std::byte* from) {
+  T stored;
+  std::memcpy(&stored, from, sizeof stored);
+  return static_cast<float>(stored);
+}
+
+void StoreAs(DType dtype, float value, std::byte* to) {
+  dtype == DType::kFloat32    ? Store<float>(value, to)
+  : dtype == DType::kBFloat16 ? Store<BFloat16>(value, to)
+                              : Store<int8_t>(value, to);
+}
+
+float LoadAs(DType dtype, const std::byte* from) {
+  return dtype == DType::kFloat32    ? Load<float>(from)
+         : dtype == DType::kBFloat16 ? Load<BFloat16>(from)
+                                     : Load<int8_t>(from);
 }
 
 void CheckPacked(const WinogradPacking& packing, std::span<const std::byte> packed) {
@@ -31,30 +56,37 @@ void CheckPacked(const WinogradPacking& packing, std::span<const std::byte> pack
 }  // namespace
 
 WinogradPacking::WinogradPacking(const ConvProblem& problem, const CpuFeatures& features)
-    : dot(DotOf(problem, features)),
+    : dtype(problem.is_int8() ? DType::kInt8
+                              : DotOf(problem, features) == Dot::kBFloat16 ? DType::kBFloat16 : DType::kFloat32),
       lanes(LanesOf(BestIsa(features))),
       vectors((problem.oc + lanes - 1) / lanes),
-      elem_bytes(4 / ChannelsPerStep(dot)) {
+      channels_bytes(int64_t{vectors} * lanes * 4) {
   ElemCount({problem.ic, kMostWinogradPoints, vectors, lanes, 4});  // throws where it would overflow
-  bias_offset = int64_t{problem.ic} * kTaps * vectors * lanes * elem_bytes;
-  size = bias_offset + int64_t{vectors} * lanes * 4;
+  const int64_t line = 63;  // biases begin at a line of the cache
+  bias_offset = (int64_t{problem.ic} * kTaps * vectors * lanes * SizeOf(dtype) + line) & ~line;
+  size = bias_offset + channels_bytes;
+  if (!problem.is_int8()) return;
+  multiplier_offset = size;
+  size += channels_bytes;
 }
 
 std::vector<std::byte> PackWinograd(const ConvProblem& problem, const CpuFeatures& features,
-                                    std::span<const float> weights, std::span<const float> bias) {
+                                    std::span<const float> weights, std::span<const float> bias,
+                                    std::span<const float> weight_scales) {
   const WinogradPacking packing(problem, features);
   TENON_CHECK(static_cast<int64_t>(weights.size()) == problem.WeightCount());
   TENON_CHECK(bias.empty() || static_cast<int>(bias.size()) == problem.oc);
+  TENON_CHECK(static_cast<int>(weight_scales.size()) == (problem.is_int8() ? problem.oc : 0));
   std::vector<std::byte> packed(static_cast<size_t>(packing.size));
-  ForEachWeight(problem, packing, [&](int64_t index, int64_t offset) {
-    if (packing.dot == Dot::kFloat32) {
-      std::memcpy(&packed[offset], &weights[index], 4);
-    } else {
-      const BFloat16 half(weights[index]);
-      std::memcpy(&packed[offset], &half, 2);
-    }
-  });
-  if (!bias.empty()) std::memcpy(&packed[packing.bias_offset], bias.data(), bias.size() * 4);
+  ForEachWeight(problem, packing,
+                [&](int64_t index, int64_t offset) { StoreAs(packing.dtype, weights[index], &packed[offset]); });
+  const float scale = SumScale(problem);
+  for (int o = 0; o < problem.oc; ++o) {
+    if (!bias.empty()) StoreAs(DType::kFloat32, bias[o] * scale, &packed[packing.bias_offset + o * 4]);
+    if (problem.is_int8())
+      StoreAs(DType::kFloat32, problem.quantization.x.scale * weight_scales[o] * scale,
+              &packed[packing.multiplier_offset + o * 4]);
+  }
   return packed;
 }
 
@@ -63,15 +95,8 @@ std::vector<float> UnpackWinogradWeights(const ConvProblem& problem, const CpuFe
   const WinogradPacking packing(problem, features);
   CheckPacked(packing, packed);
   std::vector<float> weights(static_cast<size_t>(problem.WeightCount()));
-  ForEachWeight(problem, packing, [&](int64_t index, int64_t offset) {
-    if (packing.dot == Dot::kFloat32) {
-      std::memcpy(&weights[index], &packed[offset], 4);
-    } else {
-      BFloat16 half;
-      std::memcpy(&half, &packed[offset], 2);
-      weights[index] = static_cast<float>(half);
-    }
-  });
+  ForEachWeight(problem, packing,
+                [&](int64_t index, int64_t offset) { weights[index] = LoadAs(packing.dtype, &packed[offset]); });
   return weights;
 }
 
@@ -80,7 +105,9 @@ std::vector<float> UnpackWinogradBias(const ConvProblem& problem, const CpuFeatu
   const WinogradPacking packing(problem, features);
   CheckPacked(packing, packed);
   std::vector<float> bias(problem.oc);
-  std::memcpy(bias.data(), &packed[packing.bias_offset], bias.size() * 4);
+  const float scale = SumScale(problem);
+  for (int o = 0; o < problem.oc; ++o)
+    bias[o] = LoadAs(DType::kFloat32, &packed[packing.bias_offset + o * 4]) / scale;
   return bias;
 }
 

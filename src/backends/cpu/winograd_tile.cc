@@ -36,17 +36,20 @@ class TransformStack {
 class InputEmitter {
  public:
   InputEmitter(JitCode& code, const WinogradInputTile& tile)
-      : code_(code), tile_(tile), transform_(code, tile.outputs, 0), size_(transform_.inputs()),
-        stack_(code, size_ * size_) {
+      : code_(code), tile_(tile), transform_(code, tile.form, 0), size_(WinogradInputs(tile.form)),
+        stack_(code, size_ * size_), step_(WinogradStepChannels(tile.form, code.isa())) {
+    const bool is_words = tile.form == WinogradForm::kF4Words;
+    TENON_CHECK(is_words == (tile.input_dtype == DType::kUInt8) && is_words == TakesWords(tile.dot));
     TENON_CHECK(tile.input_dtype != DType::kBFloat16 || code.is_avx512());
-    TENON_CHECK(tile.dtype != DType::kBFloat16 || code.is_avx512());
+    TENON_CHECK(tile.dot != Dot::kBFloat16 || code.is_avx512());
+    TENON_CHECK(!is_words || code.is_avx512() || tile.channels % step_ == 0);
     TENON_CHECK(WinogradEmitter::kRegisters < code.registers());
   }
 
   size_t Emit() {
     code_.align(32);
     const size_t offset = code_.getSize();
-    const int whole = tile_.channels / code_.lanes(), tail = tile_.channels % code_.lanes();
+    const int whole = tile_.channels / step_, tail = tile_.channels % step_;
     code_.Prologue();
     stack_.Enter();
     code_.mov(kTo, code_.ptr[reg::args + static_cast<int>(offsetof(WinogradInputArgs, to))]);
@@ -55,13 +58,18 @@ class InputEmitter {
     } else {
       code_.xor_(kFrom.cvt32(), kFrom.cvt32());
     }
+    if (tile_.zero_point != 0) {
+      code_.mov(kPixel.cvt32(), tile_.zero_point);
+      code_.vmovd(Xmm(Held().getIdx()), kPixel.cvt32());
+      code_.vpbroadcastw(Held(), Xmm(Held().getIdx()));
+    }
     if (whole > 0) {
       Label next;
       code_.mov(kCount, whole);
       code_.L(next);
-      Vector(code_.lanes());
-      code_.add(kFrom, static_cast<int>(code_.lanes() * SizeOf(tile_.input_dtype)));
-      code_.add(kTo, static_cast<int>(code_.lanes() * SizeOf(tile_.dtype)));
+      Vector(step_);
+      code_.add(kFrom, static_cast<int>(step_ * SizeOf(tile_.input_dtype)));
+      code_.add(kTo, step_ * 4 / ChannelsPerStep(tile_.dot));
       code_.dec(kCount);
       code_.jnz(next, JitCode::T_NEAR);
     }
@@ -80,17 +88,18 @@ class InputEmitter {
   static int PixelSlot(int pixel) {
     return static_cast<int>(offsetof(WinogradInputArgs, pixels) + pixel * sizeof(void*));
   }
-  Xmm TailMask() const { return code_.Vec(WinogradEmitter::kRegisters); }  // AVX2
+  /// The zero point in every word, or with floats on AVX2 the mask of the tail.
+  Xmm Held() const { return code_.Vec(WinogradEmitter::kRegisters); }
 
-  void SetTailMask(int lanes) {
-    if (!code_.is_avx512()) return code_.vmovups(TailMask(), code_.LaneMask(lanes));
-    code_.mov(kPixel.cvt32(), (1 << lanes) - 1);
+  void SetTailMask(int channels) {
+    if (!code_.is_avx512()) return code_.vmovups(Held(), code_.LaneMask(channels));
+    code_.mov(kPixel.cvt32(), static_cast<uint32_t>((uint64_t{1} << channels) - 1));
     code_.kmovd(kTailMask, kPixel.cvt32());
   }
 
-  void Vector(int lanes) {
+  void Vector(int channels) {
     for (int x = 0; x < size_; ++x) {
-      for (int y = 0; y < size_; ++y) Load(transform_.In(y), y, x, lanes);
+      for (int y = 0; y < size_; ++y) Load(transform_.In(y), y, x, channels);
       transform_.EmitInput();
       for (int y = 0; y < size_; ++y) code_.vmovups(stack_.At(y * size_ + x), transform_.Out(y));
     }
@@ -101,13 +110,16 @@ class InputEmitter {
     }
   }
 
-  void Load(const Xmm& to, int y, int x, int lanes) {
-    const bool is_tail = lanes != code_.lanes();
+  void Load(const Xmm& to, int y, int x, int channels) {
+    const bool is_tail = channels != step_;
     if (!tile_.is_inside) code_.mov(kPixel, code_.ptr[reg::args + PixelSlot(y * size_ + x)]);
     const auto address = tile_.is_inside
                              ? code_.ptr[kFrom + Displacement(y * tile_.row_bytes + x * tile_.pixel_bytes)]
                              : code_.ptr[kPixel + kFrom];
-    if (tile_.input_dtype == DType::kBFloat16) {
+    if (tile_.input_dtype == DType::kUInt8) {
+      is_tail ? code_.vpmovzxbw(to | kTailMask | Xbyak::util::T_z, address) : code_.vpmovzxbw(to, address);
+      if (tile_.zero_point != 0) code_.vpsubw(to, to, Held());
+    } else if (tile_.input_dtype == DType::kBFloat16) {
       is_tail ? code_.vpmovzxwd(to | kTailMask | Xbyak::util::T_z, address) : code_.vpmovzxwd(to, address);
       code_.vpslld(to, to, 16);
     } else if (!is_tail) {
@@ -115,13 +127,13 @@ class InputEmitter {
     } else if (code_.is_avx512()) {
       code_.vmovups(to | kTailMask | Xbyak::util::T_z, address);
     } else {
-      code_.vmaskmovps(to, TailMask(), address);
+      code_.vmaskmovps(to, Held(), address);
     }
   }
 
   void Store(const Xmm& from, int point) {
     const auto address = code_.ptr[kTo + Displacement(point * tile_.point_bytes)];
-    if (tile_.dtype == DType::kFloat32) return code_.vmovups(address, from);
+    if (tile_.dot != Dot::kBFloat16) return code_.vmovups(address, from);
     const Xmm half = code_.HalfVec(from.getIdx());
     code_.vcvtneps2bf16(half, from);
     code_.vmovups(address, half);
@@ -132,14 +144,17 @@ class InputEmitter {
   WinogradEmitter transform_;
   int size_;
   TransformStack stack_;
+  int step_;  ///< channels of a vector
 };
 
 class OutputEmitter {
  public:
   OutputEmitter(JitCode& code, const WinogradOutputTile& tile)
-      : code_(code), tile_(tile), transform_(code, tile.outputs, 0), size_(transform_.inputs()),
-        stack_(code, tile.outputs * size_) {
-    TENON_CHECK(tile.epilogue.sums == Sums::kBiased && tile.columns >= 1 && tile.columns <= tile.outputs);
+      : code_(code), tile_(tile), transform_(code, tile.form, 0), size_(WinogradInputs(tile.form)),
+        outputs_(WinogradOutputs(tile.form)), is_words_(tile.form == WinogradForm::kF4Words),
+        stack_(code, outputs_ * size_) {
+    TENON_CHECK(tile.epilogue.sums == (is_words_ ? Sums::kIntegerFloats : Sums::kBiased));
+    TENON_CHECK(tile.columns >= 1 && tile.columns <= outputs_);
     TENON_CHECK(tile.target_row_bytes.size() == tile.epilogue.targets.size());
     TENON_CHECK(WinogradEmitter::kRegisters <= code.registers());
   }
@@ -172,10 +187,12 @@ class OutputEmitter {
 
   void Vector(const TileShape& shape) {
     for (int x = 0; x < size_; ++x) {
-      for (int y = 0; y < size_; ++y)
-        code_.vmovups(transform_.In(y), code_.ptr[reg::input + Displacement((y * size_ + x) * tile_.point_bytes)]);
+      for (int y = 0; y < size_; ++y) {
+        const auto product = code_.ptr[reg::input + Displacement((y * size_ + x) * tile_.point_bytes)];
+        is_words_ ? code_.vcvtdq2ps(transform_.In(y), product) : code_.vmovups(transform_.In(y), product);
+      }
       transform_.EmitOutput();
-      for (int y = 0; y < tile_.outputs; ++y) code_.vmovups(stack_.At(y * size_ + x), transform_.Out(y));
+      for (int y = 0; y < outputs_; ++y) code_.vmovups(stack_.At(y * size_ + x), transform_.Out(y));
     }
     Label row;
     code_.mov(kRow, Xbyak::util::rsp);
@@ -183,7 +200,8 @@ class OutputEmitter {
     code_.L(row);
     for (int x = 0; x < size_; ++x) code_.vmovups(transform_.In(x), code_.ptr[kRow + x * code_.vector_bytes()]);
     transform_.EmitOutput();
-    for (int x = 0; x < tile_.columns; ++x) code_.vaddps(transform_.Out(x), transform_.Out(x), code_.ptr[reg::bias]);
+    for (int x = 0; x < tile_.columns && !is_words_; ++x)
+      code_.vaddps(transform_.Out(x), transform_.Out(x), code_.ptr[reg::bias]);
     EmitEpilogue(code_, shape, tile_.epilogue);
     code_.add(kRow, size_ * code_.vector_bytes());
     ForEachPointer([&](const auto& pointer, int64_t row_bytes, DType) { code_.add(pointer, Displacement(row_bytes)); });
@@ -222,11 +240,16 @@ class OutputEmitter {
   JitCode& code_;
   const WinogradOutputTile& tile_;
   WinogradEmitter transform_;
-  int size_;
+  int size_, outputs_;
+  bool is_words_;
   TransformStack stack_;
 };
 
 }  // namespace
+
+int WinogradStepChannels(WinogradForm form, Isa isa) {
+  return LanesOf(isa) * (form == WinogradForm::kF4Words ? 2 : 1);
+}
 
 size_t EmitWinogradInput(JitCode& code, const WinogradInputTile& tile) { return InputEmitter(code, tile).Emit(); }
 

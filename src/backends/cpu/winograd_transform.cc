@@ -11,19 +11,29 @@ constexpr float kA = 0.625f, kB = 1.5f;  // the points of F(4x4)
 constexpr float kA2 = kA * kA, kB2 = kB * kB;
 constexpr int kMostLanes = 16;
 
-void CheckOutputs(int outputs) { TENON_CHECK(outputs == 2 || outputs == kMostWinogradOutputs, "F({})", outputs); }
-
 /// to[0..inputs) = G from[0..3), each a row of `lanes` floats, `from_stride` and `to_stride` apart.
-void TransformColumn(int outputs, int lanes, const float* from, int from_stride, float* to, int to_stride) {
+void TransformColumn(WinogradForm form, int lanes, const float* from, int from_stride, float* to, int to_stride) {
   const float *g0 = from, *g1 = from + from_stride, *g2 = g1 + from_stride;
   const auto row = [&](int i) { return to + i * to_stride; };
-  if (outputs == 2) {
+  if (form == WinogradForm::kF2) {
     for (int l = 0; l < lanes; ++l) {
       const float even = 0.5f * (g0[l] + g2[l]), odd = 0.5f * g1[l];
       row(0)[l] = g0[l];
       row(1)[l] = even + odd;
       row(2)[l] = even - odd;
       row(3)[l] = g2[l];
+    }
+    return;
+  }
+  if (form == WinogradForm::kF4Words) {
+    for (int l = 0; l < lanes; ++l) {
+      const float even = g0[l] + g2[l], even_twice = 0.5f * g0[l] + 2 * g2[l];
+      row(0)[l] = g0[l];
+      row(1)[l] = -even - g1[l];
+      row(2)[l] = -even + g1[l];
+      row(3)[l] = even_twice + g1[l];
+      row(4)[l] = even_twice - g1[l];
+      row(5)[l] = 2 * g2[l];
     }
     return;
   }
@@ -48,8 +58,11 @@ void WinogradEmitter::AddScaled(const Xbyak::Xmm& to, const Xbyak::Xmm& from, fl
 }
 
 void WinogradEmitter::EmitInput() const {
-  CheckOutputs(outputs_);
-  if (outputs_ == 2) {
+  form_ == WinogradForm::kF4Words ? InputOfWords() : InputOfFloats();
+}
+
+void WinogradEmitter::InputOfFloats() const {
+  if (form_ == WinogradForm::kF2) {
     code_.vsubps(Out(0), In(0), In(2));
     code_.vaddps(Out(1), In(1), In(2));
     code_.vsubps(Out(2), In(2), In(1));
@@ -72,15 +85,58 @@ void WinogradEmitter::EmitInput() const {
   AddScaled(Out(5), Out(5), kA2 * kB2, In(1));
 }
 
+// The same pairs at the points 1 and 2.
+void WinogradEmitter::InputOfWords() const {
+  const Xbyak::Xmm odd = Temp(0), scaled = Temp(1);
+  code_.vpsllw(scaled, In(2), 2);
+  code_.vpsubw(Out(1), In(4), scaled);  // d4 - 4 d2
+  code_.vpsllw(Out(0), In(0), 2);
+  code_.vpaddw(Out(0), Out(0), Out(1));
+  code_.vpsubw(Out(0), Out(0), In(2));  // 4 d0 - 5 d2 + d4
+  code_.vpsllw(scaled, In(1), 2);
+  code_.vpsubw(odd, In(3), scaled);  // d3 - 4 d1
+  code_.vpsubw(Out(2), Out(1), odd);
+  code_.vpaddw(Out(1), Out(1), odd);
+  code_.vpsubw(Out(5), In(5), In(3));
+  code_.vpsllw(odd, In(3), 2);
+  code_.vpsubw(scaled, scaled, odd);
+  code_.vpaddw(Out(5), Out(5), scaled);  // 4 d1 - 5 d3 + d5
+  code_.vpsubw(odd, In(3), In(1));
+  code_.vpaddw(odd, odd, odd);
+  code_.vpsubw(Out(3), In(4), In(2));
+  code_.vpsubw(Out(4), Out(3), odd);
+  code_.vpaddw(Out(3), Out(3), odd);
+}
+
 void WinogradEmitter::EmitOutput() const {
-  CheckOutputs(outputs_);
-  if (outputs_ == 2) {
-    code_.vaddps(Out(0), In(0), In(1));
-    code_.vsubps(Out(1), In(1), In(2));
-    code_.vaddps(Out(0), Out(0), In(2));
-    code_.vsubps(Out(1), Out(1), In(3));
-    return;
+  switch (form_) {
+    case WinogradForm::kF2:
+      code_.vaddps(Out(0), In(0), In(1));
+      code_.vsubps(Out(1), In(1), In(2));
+      code_.vaddps(Out(0), Out(0), In(2));
+      return code_.vsubps(Out(1), Out(1), In(3));
+    case WinogradForm::kF4:
+      return OutputOfF4();
+    case WinogradForm::kF4Words:
+      return OutputOfWords();
   }
+}
+
+void WinogradEmitter::OutputOfWords() const {
+  const Xbyak::Xmm even = Temp(0), even_twice = Temp(1), odd = In(1), odd_twice = In(3);
+  code_.vaddps(even, In(1), In(2));
+  code_.vsubps(odd, In(1), In(2));
+  code_.vaddps(even_twice, In(3), In(4));
+  code_.vsubps(odd_twice, In(3), In(4));
+  AddScaled(Out(0), even, 1.5f, In(0));
+  AddScaled(Out(0), Out(0), 0.5f, even_twice);
+  code_.vaddps(Out(1), odd, odd_twice);
+  AddScaled(Out(2), even, 2, even_twice);
+  AddScaled(Out(3), odd, 4, odd_twice);
+  AddScaled(Out(3), Out(3), 3, In(5));
+}
+
+void WinogradEmitter::OutputOfF4() const {
   const Xbyak::Xmm even_a = Temp(0), even_b = Temp(1), odd_a = In(1), odd_b = In(3);
   code_.vaddps(even_a, In(1), In(2));
   code_.vsubps(odd_a, In(1), In(2));
@@ -96,21 +152,32 @@ void WinogradEmitter::EmitOutput() const {
   AddScaled(Out(3), Out(3), kB2 * kB, odd_b);
 }
 
-void TransformWinogradWeights(int outputs, int lanes, const float* g, float* u) {
-  CheckOutputs(outputs);
+void TransformWinogradWeights(WinogradForm form, int lanes, const float* g, float* u) {
   TENON_CHECK(lanes <= kMostLanes);
-  const int inputs = WinogradInputs(outputs);
-  float columns[WinogradInputs(kMostWinogradOutputs) * kWinogradKernel * kMostLanes];  // [inputs][3][lanes]
+  const int inputs = WinogradInputs(form);
+  float columns[kMostWinogradInputs * kWinogradKernel * kMostLanes];  // [inputs][3][lanes]
   for (int x = 0; x < kWinogradKernel; ++x)
-    TransformColumn(outputs, lanes, g + x * lanes, kWinogradKernel * lanes, columns + x * lanes,
+    TransformColumn(form, lanes, g + x * lanes, kWinogradKernel * lanes, columns + x * lanes,
                     kWinogradKernel * lanes);
   for (int y = 0; y < inputs; ++y)
-    TransformColumn(outputs, lanes, columns + y * kWinogradKernel * lanes, lanes, u + y * inputs * lanes, lanes);
+    TransformColumn(form, lanes, columns + y * kWinogradKernel * lanes, lanes, u + y * inputs * lanes, lanes);
 }
 
-WinogradMatrices MatricesOfWinograd(int outputs) {
-  CheckOutputs(outputs);
-  if (outputs == 2) {
+WinogradMatrices MatricesOfWinograd(WinogradForm form) {
+  if (form == WinogradForm::kF4Words) {
+    return {.a_transposed = {1.5, 1, 1, 0.5, 0.5, 0,  //
+                             0, 1, -1, 1, -1, 0,      //
+                             0, 1, 1, 2, 2, 0,        //
+                             0, 1, -1, 4, -4, 3},
+            .b_transposed = {4, 0, -5, 0, 1, 0,   //
+                             0, -4, -4, 1, 1, 0,  //
+                             0, 4, -4, -1, 1, 0,  //
+                             0, -2, -1, 2, 1, 0,  //
+                             0, 2, -1, -2, 1, 0,  //
+                             0, 4, 0, -5, 0, 1},
+            .g = {1, 0, 0, -1, -1, -1, -1, 1, -1, 0.5, 1, 2, 0.5, -1, 2, 0, 0, 2}};
+  }
+  if (form == WinogradForm::kF2) {
     return {.a_transposed = {1, 1, 1, 0, 0, 1, -1, -1},
             .b_transposed = {1, 0, -1, 0, 0, 1, 1, 0, 0, -1, 1, 0, 0, 1, 0, -1},
             .g = {1, 0, 0, 0.5, 0.5, 0.5, 0.5, -0.5, 0.5, 0, 0, 1}};
