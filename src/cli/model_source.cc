@@ -9,6 +9,7 @@
 #include "cli/model_import.h"
 #include "engine/engine_file.h"
 #include "onnx/importer.h"
+#include "quantize/int8_build.h"
 #include "runtime/load.h"
 
 namespace tenon::cli {
@@ -89,7 +90,7 @@ std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, c
     }
   }
   TimingCache timing = TimingCache::Load(TimingCachePath(options.timing_cache, device));
-  AddPlan(*model, device, TuneOptionsOf(options, global), timing);
+  AddPlan(*model, device, TuneOptionsFor(*model, options, global), timing);
   SaveTimingCache(timing, options.timing_cache, device);
   KeepBuiltPlan(*model, cached);
   return model;
@@ -128,7 +129,16 @@ void AddModelFlags(CLI::App& command, ModelOptions& options) {
 }
 
 TuneOptions TuneOptionsOf(const ModelOptions& options, const GlobalOptions& global) {
-  return {.effort = options.effort, .exact = options.exact, .verbose = global.verbose, .progress = global.progress()};
+  return {.effort = options.effort,
+          .own_rounding = options.exact ? OwnRounding::kNone : OwnRounding::kFloats,
+          .verbose = global.verbose,
+          .progress = global.progress()};
+}
+
+TuneOptions TuneOptionsFor(const EngineModel& engine, const ModelOptions& options, const GlobalOptions& global) {
+  TuneOptions tune = TuneOptionsOf(options, global);
+  if (engine.reports.contains(kInt8Report)) AllowRoundedIntegers(tune);
+  return tune;
 }
 
 ImageSize ParseImageSize(const std::string& text) {

@@ -24,6 +24,8 @@ struct ModelOptions {
 };
 void AddModelFlags(CLI::App& command, ModelOptions& options);
 TuneOptions TuneOptionsOf(const ModelOptions& options, const GlobalOptions& global);
+/// The same for a further plan of an engine.
+TuneOptions TuneOptionsFor(const EngineModel& engine, const ModelOptions& options, const GlobalOptions& global);
 
 /// A model ready to run, and what is known of it.
 struct LoadedModel {

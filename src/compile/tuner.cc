@@ -42,9 +42,12 @@ Digest ProblemKey(const std::string& description, const Device& device) {
 }
 
 /// The family that computes the step in place of the others, if one does; null: those that round alike compete.
-const KernelFamily* FindTakeover(const StepProblem& problem, const Device& device, const TuneOptions& options) {
+const KernelFamily* FindTakeover(const ProgramStep& step, const StepProblem& problem, const Device& device,
+                                 OwnRounding allowed) {
+  const bool is_integer = step.compute == DType::kInt8;
+  if (allowed == OwnRounding::kNone || (is_integer && allowed != OwnRounding::kAll)) return nullptr;
   for (const KernelFamily* family : device.families()) {
-    if (options.exact || !family->has_own_rounding() || !family->Supports(problem, device).empty()) continue;
+    if (!family->has_own_rounding() || !family->Supports(problem, device).empty()) continue;
     if (family->TakesOver(problem, device)) return family;
   }
   return nullptr;
@@ -110,7 +113,7 @@ Tasks CollectTasks(const Program& program, const std::vector<StepProblem>& probl
   std::map<Digest, size_t> by_key;
   for (size_t i = 0; i < problems.size(); ++i) {
     std::string description = DescribeProblem(program.steps[i], problems[i]);
-    const KernelFamily* takeover = FindTakeover(problems[i], device, options);
+    const KernelFamily* takeover = FindTakeover(program.steps[i], problems[i], device, options.own_rounding);
     if (takeover) description += fmt::format(" by {}", takeover->name());
     const Digest key = ProblemKey(description, device);
     const auto [found, added] = by_key.emplace(key, all.tasks.size());

@@ -167,7 +167,7 @@ class Checks {
 
   /// NaN and infinity spread over a whole tile of a transform.
   bool AllowsWinograd() const { return variant_.winograd && !unjudgeable_ && !has_nan_; }
-  TuneOptions Tune() const { return {.effort = 0, .exact = !AllowsWinograd()}; }
+  TuneOptions Tune() const { return {.effort = 0, .own_rounding = AllowsWinograd() ? OwnRounding::kFloats : OwnRounding::kNone}; }
 
   std::string Compare(const std::vector<Tensor>& got, const std::vector<Tensor>& want) {
     if (unjudgeable_ || SameBytes(got, want)) return {};
