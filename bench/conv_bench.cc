@@ -212,7 +212,7 @@ std::string TimeWinograd(Team& team, const ConvProblem& problem, int threads, co
   if (problem.is_int8())
     for (float& w : weights) w = std::clamp(std::nearbyint(300 * w), -127.0f, 127.0f);
   const std::vector<float> weight_scales(problem.is_int8() ? problem.oc : 0, 0.001f);
-  for (const WinogradForm form : {WinogradForm::kF2, WinogradForm::kF4, WinogradForm::kF4Words}) {
+  for (const WinogradForm form : {WinogradForm::kF2, WinogradForm::kF4, WinogradForm::kF4Words, WinogradForm::kF4Stride2}) {
     if (!WhyNotWinograd(problem, form, features).empty()) continue;
     auto candidates = WinogradCandidates(problem, form, features, threads);
     if (!all) candidates.resize(std::min<size_t>(candidates.size(), 10));

@@ -19,7 +19,8 @@ std::span<const CpuKernelFamily* const> CpuKernelFamilies() {
   static const DepthwiseConvFamily conv_depthwise;
   static const DirectConvFamily conv_direct;
   static const WinogradConvFamily conv_winograd_f2(cpu::WinogradForm::kF2), conv_winograd_f4(cpu::WinogradForm::kF4),
-      conv_winograd_f4_words(cpu::WinogradForm::kF4Words);
+      conv_winograd_f4_words(cpu::WinogradForm::kF4Words),
+      conv_winograd_f4_stride2(cpu::WinogradForm::kF4Stride2);
   static const TransposedConvFamily conv_transposed;
   static const MatMulFamily matmul;
   static const AttentionFamily attention;
@@ -34,7 +35,7 @@ std::span<const CpuKernelFamily* const> CpuKernelFamilies() {
   static const ReferenceFamily reference;
   static const CpuKernelFamily* const families[] = {
       &conv_depthwise, &conv_direct, &conv_winograd_f2, &conv_winograd_f4,
-      &conv_winograd_f4_words, &conv_transposed,
+      &conv_winograd_f4_words, &conv_winograd_f4_stride2, &conv_transposed,
       &matmul,         &attention,  //
       &quantize_image, &region,      &pool,
       &resize,         &reduce,  //

@@ -33,12 +33,12 @@ double WinogradCycles(const ConvProblem& p, WinogradForm form, const CpuFeatures
                   vectors * WinogradOutputCycles(form));
 }
 
-/// F(4x4) first: the larger gain. All forms are judged by the same rule, so that one of them is preferred at most.
+/// The larger gain first. All forms are judged by the same rule, so that one of them is preferred at most.
 std::optional<WinogradForm> BestForm(const ConvProblem& p, const CpuFeatures& features, std::span<const float> weights) {
   constexpr double kMostError = 0.02;
   std::optional<WinogradForm> best;
   double least = DirectCycles(p, features) / kLeastGain;
-  for (const WinogradForm form : {WinogradForm::kF4, WinogradForm::kF2, WinogradForm::kF4Words}) {
+  for (const WinogradForm form : {WinogradForm::kF4, WinogradForm::kF2, WinogradForm::kF4Words, WinogradForm::kF4Stride2}) {
     if (!WhyNotWinograd(p, form, features).empty()) continue;
     const double cycles = WinogradCycles(p, form, features);
     if (cycles >= least) continue;
@@ -120,7 +120,7 @@ double WinogradError(const ConvProblem& p, WinogradForm form, std::span<const fl
         const std::vector<double>&v = transformed[t * p.ic + c], &d = inputs[t * p.ic + c];
         for (int i = 0; i < points; ++i) sums[t * points + i] += u[i] * v[i];
         for (int i = 0; i < pixels; ++i) {
-          const double* first = &d[i / outputs * size + i % outputs];
+          const double* first = &d[(i / outputs * size + i % outputs) * WinogradStride(form)];
           for (int k = 0; k < kTaps; ++k)
             exact[t * pixels + i] += g[k] * first[k / kWinogradKernel * size + k % kWinogradKernel];
         }

@@ -150,13 +150,15 @@ WinogradConv::Place WinogradConv::PlaceOf(int64_t tile) const {
 }
 
 bool WinogradConv::IsInside(const Place& place) const {
-  const int size = WinogradInputs(form_), y = place.y - problem_.pad_top, x = place.x - problem_.pad_left;
+  const int size = WinogradInputs(form_), stride = WinogradStride(form_);
+  const int y = place.y * stride - problem_.pad_top, x = place.x * stride - problem_.pad_left;
   return y >= 0 && x >= 0 && y + size <= problem_.ih && x + size <= problem_.iw;
 }
 
 void WinogradConv::TransformInput(const ConvArgs& args, const Place& place, std::byte* to) const {
   const ConvProblem& p = problem_;
-  const int size = WinogradInputs(form_), y0 = place.y - p.pad_top, x0 = place.x - p.pad_left;
+  const int size = WinogradInputs(form_), stride = WinogradStride(form_);
+  const int y0 = place.y * stride - p.pad_top, x0 = place.x * stride - p.pad_left;
   WinogradInputArgs tile;
   tile.to = to;
   if (IsInside(place)) {

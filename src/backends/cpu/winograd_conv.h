@@ -69,14 +69,16 @@ class WinogradFilters {
   void Fill(const std::byte* packed);
   /// [step][vector][lane][channel of the step] of a block at a point.
   const std::byte* At(size_t block, int point) const {
-    return filters_.data() + offsets_[block] + point * PointBytes(block);
+    return filters_.data() + offsets_[block] + WinogradFilterOf(form_, point) * FilterBytes(block);
   }
   /// Biases in FP32, then for INT8, channels_bytes behind them, what sums are multiplied by.
   const float* biases() const { return reinterpret_cast<const float*>(epilogue_.data()); }
 
  private:
-  int64_t PointBytes(size_t block) const;
-  /// Calls visit(block, ic, vector of the block, transformed [point][lane]).
+  /// Of one of a block's filters.
+  int64_t FilterBytes(size_t block) const;
+  int filters_of_block() const { return WinogradFilterRows(form_) * WinogradFilterRows(form_); }
+  /// Calls visit(block, ic, vector of the block, transformed [filter][lane]).
   template <class Visit>
   void ForEachVector(const std::byte* packed, const Visit& visit) const;
   void LoadVector(const std::byte* packed, int ic, int vector, float* g) const;
@@ -93,7 +95,7 @@ class WinogradFilters {
   AlignedBuffer filters_, epilogue_;
 };
 
-/// A 3x3 convolution of stride 1. A work item transforms some tiles into scratch memory
+/// A 3x3 convolution. A work item transforms some tiles into scratch memory
 /// that stays in the L2, and for each block of output channels multiplies them point by point on the register-tile
 /// generator and transforms the products back, with the epilogue. The result of an output depends on its tile alone:
 /// not on batch, threads or tactic. Immutable after Prepare; Run may then be called by many threads at once.

@@ -50,9 +50,11 @@ std::string_view WinogradConvFamily::name() const {
     case WinogradForm::kF4:
       return "conv_winograd_f4";
     case WinogradForm::kF4Words:
+      return "conv_winograd_f4_words";
+    case WinogradForm::kF4Stride2:
       break;
   }
-  return "conv_winograd_f4_words";
+  return "conv_winograd_f4_stride2";
 }
 
 std::string WinogradConvFamily::Supports(const StepProblem& step, const CpuDevice& device) const {

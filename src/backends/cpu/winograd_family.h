@@ -4,12 +4,12 @@
 
 namespace tenon {
 
-/// 3x3 convolutions of stride 1 with constant weights by a form of Winograd's (backends/cpu/winograd_conv.h). Rounds otherwise than the direct
+/// 3x3 convolutions with constant weights by a form of Winograd's (backends/cpu/winograd_conv.h). Rounds otherwise than the direct
 /// convolution, so it doesn't compete with it by time: TakesOver decides.
 class WinogradConvFamily final : public CpuKernelFamily {
  public:
   explicit WinogradConvFamily(cpu::WinogradForm form) : form_(form) {}
-  /// "conv_winograd_f2", "conv_winograd_f4", "conv_winograd_f4_words"
+  /// "conv_winograd_f2", "conv_winograd_f4", "conv_winograd_f4_words", "conv_winograd_f4_stride2"
   std::string_view name() const override;
   std::string Supports(const StepProblem& step, const CpuDevice& device) const override;
   bool has_own_rounding() const override { return true; }

@@ -12,13 +12,14 @@ constexpr int kTaps = kWinogradKernel * kWinogradKernel;
 
 /// The largest magnitude that B^T d B may have at a point of kF4Words, for inputs of magnitude 1.
 double InputReach(int point) {
+  constexpr int kSize = WinogradInputs(WinogradForm::kF4Words);
   static const std::vector<double> b = MatricesOfWinograd(WinogradForm::kF4Words).b_transposed;
   const auto row = [&](int i) {
     double sum = 0;
-    for (int k = 0; k < kMostWinogradInputs; ++k) sum += std::abs(b[i * kMostWinogradInputs + k]);
+    for (int k = 0; k < kSize; ++k) sum += std::abs(b[i * kSize + k]);
     return sum;
   };
-  return row(point / kMostWinogradInputs) * row(point % kMostWinogradInputs);
+  return row(point / kSize) * row(point % kSize);
 }
 
 template <class T>
@@ -45,11 +46,11 @@ WinogradFilters::WinogradFilters(const ConvProblem& problem, WinogradForm form, 
       blocks_(std::move(blocks)) {
   for (size_t b = 0; b < blocks_.size(); ++b) {
     offsets_.push_back(size_);
-    size_ += WinogradPoints(form) * PointBytes(b);
+    size_ += filters_of_block() * FilterBytes(b);
   }
 }
 
-int64_t WinogradFilters::PointBytes(size_t block) const {
+int64_t WinogradFilters::FilterBytes(size_t block) const {
   const int64_t per_step = ChannelsPerStep(dot_), steps = (problem_.ic + per_step - 1) / per_step;
   return steps * blocks_[block].vectors * packing_.lanes * 4;
 }
@@ -73,7 +74,7 @@ void WinogradFilters::LoadVector(const std::byte* packed, int ic, int vector, fl
 template <class Visit>
 void WinogradFilters::ForEachVector(const std::byte* packed, const Visit& visit) const {
   const int lanes = packing_.lanes;
-  std::vector<float> g(static_cast<size_t>(kTaps * lanes)), u(static_cast<size_t>(WinogradPoints(form_) * lanes));
+  std::vector<float> g(static_cast<size_t>(kTaps * lanes)), u(static_cast<size_t>(filters_of_block() * lanes));
   for (size_t b = 0; b < blocks_.size(); ++b) {
     for (int c = 0; c < problem_.ic; ++c) {
       for (int v = 0; v < blocks_[b].vectors; ++v) {
@@ -85,10 +86,10 @@ void WinogradFilters::ForEachVector(const std::byte* packed, const Visit& visit)
   }
 }
 
-// A sum of products is at most sum |u| / step + half for each rounding, times the reach of the inputs.
+// Of kF4Words, whose filters are its points. A sum of products is at most sum |u| / step + half for each rounding, times the reach of the inputs.
 std::vector<float> WinogradFilters::Steps(const std::byte* packed) const {
   constexpr double kMostSum = 2147483647.0, kMostWord = 32767;
-  const int lanes = packing_.lanes, points = WinogradPoints(form_);
+  const int lanes = packing_.lanes, points = filters_of_block();
   const auto zero_point = static_cast<double>(problem_.quantization.x.zero_point);
   const double most_input = std::max(zero_point, 255 - zero_point);
   std::vector<double> sums(static_cast<size_t>(points * packing_.vectors * lanes)), largest(sums.size());
@@ -114,7 +115,7 @@ std::vector<float> WinogradFilters::Steps(const std::byte* packed) const {
 }
 
 void WinogradFilters::Fill(const std::byte* packed) {
-  const int lanes = packing_.lanes, per_step = ChannelsPerStep(dot_), points = WinogradPoints(form_);
+  const int lanes = packing_.lanes, per_step = ChannelsPerStep(dot_);
   filters_ = AlignedBuffer(size_, "transformed weights");
   epilogue_ = AlignedBuffer(2 * packing_.channels_bytes, "biases");
   std::memcpy(epilogue_.data(), packed + packing_.bias_offset, static_cast<size_t>(packing_.channels_bytes));
@@ -129,7 +130,7 @@ void WinogradFilters::Fill(const std::byte* packed) {
   ForEachVector(packed, [&](size_t b, int c, int v, const float* u) {
     std::byte* to = filters_.data() + offsets_[b] + (int64_t{c / per_step} * blocks_[b].vectors + v) * lanes * 4 +
                     c % per_step * (4 / per_step);
-    for (int point = 0; point < points; ++point, to += PointBytes(b), u += lanes) {
+    for (int filter = 0; filter < filters_of_block(); ++filter, to += FilterBytes(b), u += lanes) {
       if (dot_ == Dot::kFloat32) {
         std::memcpy(to, u, static_cast<size_t>(lanes) * 4);
       } else if (dot_ == Dot::kBFloat16) {

@@ -89,7 +89,8 @@ std::string WhyNotWinograd(const ConvProblem& p, WinogradForm form, const CpuFea
   if (std::string why_not = WhyUnsupported(p, features); !why_not.empty()) return why_not;
   if (p.is_int8() != (form == WinogradForm::kF4Words)) return "another form is for that type";
   if (p.kh != kWinogradKernel || p.kw != kWinogradKernel) return "a kernel other than 3x3";
-  if (p.stride_h != 1 || p.stride_w != 1 || p.dilation_h != 1 || p.dilation_w != 1) return "a stride or dilation";
+  if (p.stride_h != WinogradStride(form) || p.stride_w != WinogradStride(form)) return "another form is for that stride";
+  if (p.dilation_h != 1 || p.dilation_w != 1) return "a dilation";
   if (p.groups != 1) return "groups";
   if (p.ic > 1 && p.input.c_stride != SizeOf(p.input.dtype)) return "input channels that are not next to each other";
   if (p.epilogue.has_factors) return "factors of an output";

@@ -189,7 +189,7 @@ class OutputEmitter {
     for (int x = 0; x < size_; ++x) {
       for (int y = 0; y < size_; ++y) {
         const auto product = code_.ptr[reg::input + Displacement((y * size_ + x) * tile_.point_bytes)];
-        is_words_ ? code_.vcvtdq2ps(transform_.In(y), product) : code_.vmovups(transform_.In(y), product);
+        is_words_ ? code_.vcvtdq2ps(transform_.Product(y), product) : code_.vmovups(transform_.Product(y), product);
       }
       transform_.EmitOutput();
       for (int y = 0; y < outputs_; ++y) code_.vmovups(stack_.At(y * size_ + x), transform_.Out(y));
@@ -198,7 +198,7 @@ class OutputEmitter {
     code_.mov(kRow, Xbyak::util::rsp);
     code_.mov(kRows, code_.ptr[reg::args + static_cast<int>(offsetof(TileArgs, kernel_rows))]);
     code_.L(row);
-    for (int x = 0; x < size_; ++x) code_.vmovups(transform_.In(x), code_.ptr[kRow + x * code_.vector_bytes()]);
+    for (int x = 0; x < size_; ++x) code_.vmovups(transform_.Product(x), code_.ptr[kRow + x * code_.vector_bytes()]);
     transform_.EmitOutput();
     for (int x = 0; x < tile_.columns && !is_words_; ++x)
       code_.vaddps(transform_.Out(x), transform_.Out(x), code_.ptr[reg::bias]);

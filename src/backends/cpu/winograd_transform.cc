@@ -11,7 +11,7 @@ constexpr float kA = 0.625f, kB = 1.5f;  // the points of F(4x4)
 constexpr float kA2 = kA * kA, kB2 = kB * kB;
 constexpr int kMostLanes = 16;
 
-/// to[0..inputs) = G from[0..3), each a row of `lanes` floats, `from_stride` and `to_stride` apart.
+/// to[0..filter rows) = G from[0..3), each a row of `lanes` floats, `from_stride` and `to_stride` apart.
 void TransformColumn(WinogradForm form, int lanes, const float* from, int from_stride, float* to, int to_stride) {
   const float *g0 = from, *g1 = from + from_stride, *g2 = g1 + from_stride;
   const auto row = [&](int i) { return to + i * to_stride; };
@@ -37,6 +37,17 @@ void TransformColumn(WinogradForm form, int lanes, const float* from, int from_s
     }
     return;
   }
+  if (form == WinogradForm::kF4Stride2) {
+    for (int l = 0; l < lanes; ++l) {
+      row(0)[l] = -g0[l];
+      row(1)[l] = (1 / 4.5f) * (g0[l] + g2[l]);
+      row(2)[l] = (1 / 1.125f) * (g0[l] - 0.5f * g2[l]);
+      row(3)[l] = (-1 / 9.0f) * (g0[l] - 2 * g2[l]);
+      row(4)[l] = g2[l];
+      row(5)[l] = g1[l];
+    }
+    return;
+  }
   constexpr float kFirst = 1 / (kA2 * kB2), kOfA = 1 / (2 * kA2 * (kA2 - kB2)), kOfB = 1 / (2 * kB2 * (kB2 - kA2));
   for (int l = 0; l < lanes; ++l) {
     const float even_a = kOfA * (g0[l] + kA2 * g2[l]), odd_a = kOfA * kA * g1[l];
@@ -58,7 +69,31 @@ void WinogradEmitter::AddScaled(const Xbyak::Xmm& to, const Xbyak::Xmm& from, fl
 }
 
 void WinogradEmitter::EmitInput() const {
-  form_ == WinogradForm::kF4Words ? InputOfWords() : InputOfFloats();
+  switch (form_) {
+    case WinogradForm::kF2:
+    case WinogradForm::kF4:
+      return InputOfFloats();
+    case WinogradForm::kF4Words:
+      return InputOfWords();
+    case WinogradForm::kF4Stride2:
+      return InputOfStrided();
+  }
+}
+
+void WinogradEmitter::InputOfStrided() const {
+  const auto even = [&](int i) { return In(2 * i); };
+  code_.vsubps(Out(0), even(2), even(1));
+  code_.vfmadd132ps(Out(0), even(3), code_.Const(1.5f));
+  code_.vsubps(Out(0), Out(0), even(0));
+  code_.vaddps(Out(1), even(1), even(3));
+  code_.vfmadd231ps(Out(1), even(2), code_.Const(2.5f));
+  code_.vaddps(Out(2), even(2), even(3));
+  code_.vfmadd231ps(Out(2), even(1), code_.Const(-2));
+  code_.vaddps(Out(3), even(1), even(2));
+  code_.vfmadd132ps(Out(3), even(3), code_.Const(-0.5f));
+  code_.vsubps(Out(4), even(3), even(2));
+  code_.vfmadd132ps(Out(4), even(4), code_.Const(1.5f));
+  code_.vsubps(Out(4), Out(4), even(1));
 }
 
 void WinogradEmitter::InputOfFloats() const {
@@ -111,41 +146,60 @@ void WinogradEmitter::InputOfWords() const {
 void WinogradEmitter::EmitOutput() const {
   switch (form_) {
     case WinogradForm::kF2:
-      code_.vaddps(Out(0), In(0), In(1));
-      code_.vsubps(Out(1), In(1), In(2));
-      code_.vaddps(Out(0), Out(0), In(2));
-      return code_.vsubps(Out(1), Out(1), In(3));
+      code_.vaddps(Out(0), Product(0), Product(1));
+      code_.vsubps(Out(1), Product(1), Product(2));
+      code_.vaddps(Out(0), Out(0), Product(2));
+      return code_.vsubps(Out(1), Out(1), Product(3));
     case WinogradForm::kF4:
       return OutputOfF4();
     case WinogradForm::kF4Words:
       return OutputOfWords();
+    case WinogradForm::kF4Stride2:
+      return OutputOfStrided();
   }
 }
 
+void WinogradEmitter::OutputOfStrided() const {
+  code_.vaddps(Out(0), Product(0), Product(1));
+  code_.vaddps(Out(0), Out(0), Product(2));
+  code_.vaddps(Out(0), Out(0), Product(3));
+  code_.vaddps(Out(0), Out(0), Product(5));
+  const float points[] = {-0.5f, -2};
+  float powers[] = {1, 1};
+  for (int i = 1; i < 4; ++i) {
+    code_.vaddps(Out(i), Product(1), Product(5 + i));
+    for (int k = 0; k < 2; ++k) {
+      powers[k] *= points[k];
+      code_.vfmadd231ps(Out(i), Product(2 + k), code_.Const(powers[k]));
+    }
+  }
+  code_.vaddps(Out(3), Out(3), Product(4));
+}
+
 void WinogradEmitter::OutputOfWords() const {
-  const Xbyak::Xmm even = Temp(0), even_twice = Temp(1), odd = In(1), odd_twice = In(3);
-  code_.vaddps(even, In(1), In(2));
-  code_.vsubps(odd, In(1), In(2));
-  code_.vaddps(even_twice, In(3), In(4));
-  code_.vsubps(odd_twice, In(3), In(4));
-  AddScaled(Out(0), even, 1.5f, In(0));
+  const Xbyak::Xmm even = Temp(0), even_twice = Temp(1), odd = Product(1), odd_twice = Product(3);
+  code_.vaddps(even, Product(1), Product(2));
+  code_.vsubps(odd, Product(1), Product(2));
+  code_.vaddps(even_twice, Product(3), Product(4));
+  code_.vsubps(odd_twice, Product(3), Product(4));
+  AddScaled(Out(0), even, 1.5f, Product(0));
   AddScaled(Out(0), Out(0), 0.5f, even_twice);
   code_.vaddps(Out(1), odd, odd_twice);
   AddScaled(Out(2), even, 2, even_twice);
   AddScaled(Out(3), odd, 4, odd_twice);
-  AddScaled(Out(3), Out(3), 3, In(5));
+  AddScaled(Out(3), Out(3), 3, Product(5));
 }
 
 void WinogradEmitter::OutputOfF4() const {
-  const Xbyak::Xmm even_a = Temp(0), even_b = Temp(1), odd_a = In(1), odd_b = In(3);
-  code_.vaddps(even_a, In(1), In(2));
-  code_.vsubps(odd_a, In(1), In(2));
-  code_.vaddps(even_b, In(3), In(4));
-  code_.vsubps(odd_b, In(3), In(4));
-  code_.vaddps(Out(0), In(0), even_a);
+  const Xbyak::Xmm even_a = Temp(0), even_b = Temp(1), odd_a = Product(1), odd_b = Product(3);
+  code_.vaddps(even_a, Product(1), Product(2));
+  code_.vsubps(odd_a, Product(1), Product(2));
+  code_.vaddps(even_b, Product(3), Product(4));
+  code_.vsubps(odd_b, Product(3), Product(4));
+  code_.vaddps(Out(0), Product(0), even_a);
   code_.vaddps(Out(0), Out(0), even_b);
   code_.vmulps(Out(1), odd_a, code_.Const(kA));
-  AddScaled(Out(3), In(5), kA2, Out(1));
+  AddScaled(Out(3), Product(5), kA2, Out(1));
   AddScaled(Out(1), Out(1), kB, odd_b);
   code_.vmulps(Out(2), even_a, code_.Const(kA2));
   AddScaled(Out(2), Out(2), kB2, even_b);
@@ -154,13 +208,13 @@ void WinogradEmitter::OutputOfF4() const {
 
 void TransformWinogradWeights(WinogradForm form, int lanes, const float* g, float* u) {
   TENON_CHECK(lanes <= kMostLanes);
-  const int inputs = WinogradInputs(form);
-  float columns[kMostWinogradInputs * kWinogradKernel * kMostLanes];  // [inputs][3][lanes]
+  const int rows = WinogradFilterRows(form);
+  float columns[kMostFilterRows * kWinogradKernel * kMostLanes];  // [row][3][lanes]
   for (int x = 0; x < kWinogradKernel; ++x)
     TransformColumn(form, lanes, g + x * lanes, kWinogradKernel * lanes, columns + x * lanes,
                     kWinogradKernel * lanes);
-  for (int y = 0; y < inputs; ++y)
-    TransformColumn(form, lanes, columns + y * kWinogradKernel * lanes, lanes, u + y * inputs * lanes, lanes);
+  for (int y = 0; y < rows; ++y)
+    TransformColumn(form, lanes, columns + y * kWinogradKernel * lanes, lanes, u + y * rows * lanes, lanes);
 }
 
 WinogradMatrices MatricesOfWinograd(WinogradForm form) {
@@ -176,6 +230,27 @@ WinogradMatrices MatricesOfWinograd(WinogradForm form) {
                              0, 2, -1, -2, 1, 0,  //
                              0, 4, 0, -5, 0, 1},
             .g = {1, 0, 0, -1, -1, -1, -1, 1, -1, 0.5, 1, 2, 0.5, -1, 2, 0, 0, 2}};
+  }
+  if (form == WinogradForm::kF4Stride2) {
+    return {.a_transposed = {1, 1, 1, 1, 0, 1, 0, 0, 0,        //
+                             0, 1, -0.5, -2, 0, 0, 1, 0, 0,    //
+                             0, 1, 0.25, 4, 0, 0, 0, 1, 0,     //
+                             0, 1, -0.125, -8, 1, 0, 0, 0, 1},
+            .b_transposed = {-1, 0, -1.5, 0, 1.5, 0, 1, 0, 0,    //
+                             0,  0, 1,    0, 2.5, 0, 1, 0, 0,    //
+                             0,  0, -2,   0, 1,   0, 1, 0, 0,    //
+                             0,  0, -0.5, 0, -0.5, 0, 1, 0, 0,   //
+                             0,  0, -1,   0, -1.5, 0, 1.5, 0, 1,  //
+                             0,  1, 0, 0, 0, 0, 0, 0, 0,         //
+                             0,  0, 0, 1, 0, 0, 0, 0, 0,         //
+                             0,  0, 0, 0, 0, 1, 0, 0, 0,         //
+                             0,  0, 0, 0, 0, 0, 0, 1, 0},
+            .g = {-1,      0, 0,          //
+                  1 / 4.5, 0, 1 / 4.5,    //
+                  1 / 1.125, 0, -0.5 / 1.125, //
+                  -1 / 9.0, 0, 2 / 9.0,   //
+                  0, 0, 1,                //
+                  0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0}};
   }
   if (form == WinogradForm::kF2) {
     return {.a_transposed = {1, 1, 1, 0, 0, 1, -1, -1},

@@ -52,10 +52,12 @@ void CheckAllCandidates(ConvCase c, WinogradForm form, const CpuFeatures& featur
   CheckCandidates(harness, form, features);
 }
 
-/// Both sizes in FP32 with AVX2, and with AVX-512 and in BF16 where this machine has them.
+/// All forms in FP32 with AVX2, and with AVX-512 and in BF16 where this machine has them.
 void CheckEverywhere(ConvCase c) {
   const CpuFeatures all = DetectCpuFeatures();
-  for (const WinogradForm form : {WinogradForm::kF2, WinogradForm::kF4}) {
+  const std::vector<WinogradForm> forms = c.p.stride_h == 1 ? std::vector{WinogradForm::kF2, WinogradForm::kF4}
+                                                            : std::vector{WinogradForm::kF4Stride2};
+  for (const WinogradForm form : forms) {
     c.in = c.out = c.compute = DType::kFloat32;
     if (c.residual == ConvCase::Residual::kBFloat16) c.residual = ConvCase::Residual::kFloat32;
     CheckAllCandidates(c, form, Avx2Only());
@@ -71,8 +73,10 @@ void CheckEverywhere(ConvCase c) {
   }
 }
 
-ConvProblem Square(int ic, int oc, int size) {
-  return WithPads({.ic = ic, .ih = size, .iw = size, .oc = oc, .kh = 3, .kw = 3}, 1, 1, 1, 1);
+ConvProblem Square(int ic, int oc, int size, int stride = 1) {
+  return WithPads(
+      {.ic = ic, .ih = size, .iw = size, .oc = oc, .kh = 3, .kw = 3, .stride_h = stride, .stride_w = stride}, 1, 1, 1,
+      1);
 }
 
 TEST(WinogradTest, WholeAndRaggedTiles) {
@@ -116,6 +120,18 @@ TEST(WinogradTest, ResidualActivationsAndUpsample) {
     c.p.epilogue.activation = {};
     c.p.epilogue.post_activation = {Activation::kRelu};
     CheckEverywhere(c);
+  }
+}
+
+TEST(WinogradTest, Stride2) {
+  for (const int size : {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 20, 33}) CheckEverywhere({.p = Square(16, 16, size, 2)});
+  for (const int channels : {1, 3, 17, 40, 64})
+    CheckEverywhere({.p = Square(channels, channels + 1, 13, 2), .in_gap = 3, .out_gap = 5});
+  ConvProblem p{.n = 3, .ic = 8, .ih = 18, .iw = 23, .oc = 24, .kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2};
+  for (const auto residual : {ConvCase::Residual::kNone, ConvCase::Residual::kFloat32}) {
+    p.epilogue.activation = {Activation::kSilu};
+    CheckEverywhere({.p = WithPads(p, 0, 1, 2, 3), .residual = residual, .upsample = true});
+    CheckEverywhere({.p = WithPads(p, 1, 1, 1, 1), .in_gap = 1, .residual = residual});
   }
 }
 
@@ -229,7 +245,7 @@ TEST(WinogradTest, ParsesOnlyItsOwnTexts) {
 
 TEST(WinogradTest, MatricesComputeTheConvolutionExactly) {
   // G and A^T, B^T as tests and estimates know them against the ones that are generated.
-  for (const WinogradForm form : {WinogradForm::kF2, WinogradForm::kF4, WinogradForm::kF4Words}) {
+  for (const WinogradForm form : {WinogradForm::kF2, WinogradForm::kF4, WinogradForm::kF4Words, WinogradForm::kF4Stride2}) {
     const WinogradMatrices m = MatricesOfWinograd(form);
     const int size = WinogradInputs(form), outputs = WinogradOutputs(form);
     const double gain = std::sqrt(WinogradGain(form));  // rows alone
@@ -240,7 +256,7 @@ TEST(WinogradTest, MatricesComputeTheConvolutionExactly) {
           for (int point = 0; point < size; ++point)
             sum += m.a_transposed[y * size + point] * m.g[point * kWinogradKernel + tap] *
                    m.b_transposed[point * size + i];
-          EXPECT_NEAR(sum, i == y + tap ? gain : 0, 1e-12) << outputs << " tap " << tap << " input " << i << " output " << y;
+          EXPECT_NEAR(sum, i == y * WinogradStride(form) + tap ? gain : 0, 1e-12) << outputs << " tap " << tap << " input " << i << " output " << y;
         }
       }
     }
@@ -270,6 +286,7 @@ TEST(WinogradTest, ErrorsAreWhatTheLiteratureAndThePrototypeSay) {
   for (float& w : weights) w = normal(random);
   EXPECT_NEAR(WinogradError(p, WinogradForm::kF2, weights), 0.0035, 0.001);
   EXPECT_NEAR(WinogradError(p, WinogradForm::kF4, weights), 0.010, 0.003);
+  EXPECT_NEAR(WinogradError(p, WinogradForm::kF4Stride2, weights), 0.006, 0.002);
 }
 
 }  // namespace
