@@ -73,6 +73,9 @@ class KernelFamily {
   /// Of such a family: whether it computes the step, which it supports, in place of the others. Pure, and the same for
   /// every batch size and number of threads.
   virtual bool TakesOver(const StepProblem&, const Device&) const { return false; }
+  /// Multiply-adds that it takes at the peak rate of the step's type, by those that the op counts: less than 1 where an
+  /// algorithm saves some.
+  virtual double work_share() const { return 1; }
   /// Whether any output may be absent, the first one too: others write that unasked.
   virtual bool skips_outputs() const { return is_reference(); }
 };

@@ -25,6 +25,8 @@ class Kernel {
   virtual size_t packed_bytes() const { return 0; }
   /// Called once with the packed constants, before the first Run and by one thread.
   virtual void Prepare(const std::byte*) {}
+  /// Of memory that Prepare took.
+  virtual int64_t prepared_bytes() const { return 0; }
   virtual void Run(const KernelArgs& args, int64_t item, std::byte* scratch) const = 0;
 };
 

@@ -9,19 +9,46 @@
 #include "backends/step.h"
 
 namespace tenon {
+namespace {
 
+constexpr int kMostLoaders = 8;  // threads
+
+}  // namespace
+
+// Kernels don't know one another: generating their code is shared out, and so is the transform of their weights.
 CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device) : program_(std::move(program)) {
   // First: what other kernels mean by a step, this version can't tell.
   CheckForeignFamilies(*program_, device.families());
-  for (const ProgramStep& step : program_->steps) {
-    const StepDescription description = DescribeStep(*program_, step);
-    const CpuKernelFamily& family = *FindCpuKernelFamily(step.family);
-    CheckStep(step, description.problem, family, device);
-    kernels_.push_back(family.Create(description.problem, step.tactic, device));
-    CheckPackedBytes(*program_, step, kernels_.back()->packed_bytes());
-    if (step.packed >= 0) kernels_.back()->Prepare(program_->packed[step.packed].data.get());
-    scratch_bytes_ = std::max(scratch_bytes_, kernels_.back()->scratch_bytes());
+  kernels_.resize(program_->steps.size());
+  std::vector<std::exception_ptr> failures(kernels_.size());
+  ThreadPool pool(std::clamp(device.threads, 1, kMostLoaders));
+  pool.Run(static_cast<int64_t>(kernels_.size()), [&](int64_t i, int) {
+    try {
+      kernels_[i] = MakeKernel(program_->steps[i], device);
+    } catch (...) {
+      failures[i] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
   }
+  for (const auto& kernel : kernels_) scratch_bytes_ = std::max(scratch_bytes_, kernel->scratch_bytes());
+}
+
+std::unique_ptr<Kernel> CpuProgram::MakeKernel(const ProgramStep& step, const CpuDevice& device) const {
+  const StepDescription description = DescribeStep(*program_, step);
+  const CpuKernelFamily& family = *FindCpuKernelFamily(step.family);
+  CheckStep(step, description.problem, family, device);
+  std::unique_ptr<Kernel> kernel = family.Create(description.problem, step.tactic, device);
+  CheckPackedBytes(*program_, step, kernel->packed_bytes());
+  if (step.packed >= 0) kernel->Prepare(program_->packed[step.packed].data.get());
+  return kernel;
+}
+
+int64_t CpuProgram::prepared_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& kernel : kernels_) bytes += kernel->prepared_bytes();
+  return bytes;
 }
 
 void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch,

@@ -22,8 +22,12 @@ class CpuProgram {
   const Program& program() const { return *program_; }
   const Kernel& kernel(size_t step) const { return *kernels_[step]; }
   size_t scratch_bytes() const { return scratch_bytes_; }
+  /// Of memory that kernels made of their packed constants.
+  int64_t prepared_bytes() const;
 
  private:
+  std::unique_ptr<Kernel> MakeKernel(const ProgramStep& step, const CpuDevice& device) const;
+
   std::shared_ptr<const Program> program_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   size_t scratch_bytes_ = 0;

@@ -71,6 +71,7 @@ class WinogradFilters {
   const std::byte* At(size_t block, int point) const {
     return filters_.data() + offsets_[block] + WinogradFilterOf(form_, point) * FilterBytes(block);
   }
+  int64_t allocated_bytes() const { return filters_.allocated_bytes() + epilogue_.allocated_bytes(); }
   /// Biases in FP32, then for INT8, channels_bytes behind them, what sums are multiplied by.
   const float* biases() const { return reinterpret_cast<const float*>(epilogue_.data()); }
 
@@ -110,6 +111,7 @@ class WinogradConv {
   size_t packed_bytes() const { return static_cast<size_t>(packing_.size); }
   /// Transforms the weights. Before the first Run, which gets the same packed weights in its arguments.
   void Prepare(const std::byte* packed) { filters_.Fill(packed); }
+  int64_t prepared_bytes() const { return filters_.allocated_bytes(); }
   void Run(const ConvArgs& args, int64_t item, std::byte* scratch) const;
 
  private:

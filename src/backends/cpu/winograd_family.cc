@@ -20,6 +20,7 @@ class WinogradKernel final : public Kernel {
   size_t scratch_bytes() const override { return conv_.scratch_bytes(); }
   size_t packed_bytes() const override { return conv_.packed_bytes(); }
   void Prepare(const std::byte* packed) override { conv_.Prepare(packed); }
+  int64_t prepared_bytes() const override { return conv_.prepared_bytes(); }
   void Run(const KernelArgs& args, int64_t item, std::byte* scratch) const override {
     ConvArgs conv{.input = args.inputs[kInputOperand],
                   .packed = args.packed,

@@ -13,6 +13,7 @@ class WinogradConvFamily final : public CpuKernelFamily {
   std::string_view name() const override;
   std::string Supports(const StepProblem& step, const CpuDevice& device) const override;
   bool has_own_rounding() const override { return true; }
+  double work_share() const override { return cpu::WinogradWorkShare(form_); }
   bool TakesOver(const StepProblem& step, const CpuDevice& device) const override;
   std::vector<std::string> Candidates(const StepProblem& step, const CpuDevice& device) const override;
   bool PacksInput(const StepProblem& step, size_t input) const override;

@@ -34,6 +34,11 @@ constexpr int WinogradInputs(WinogradForm form) {
 }
 /// Products for one tile of one pair of channels: 16, 36 or 81.
 constexpr int WinogradPoints(WinogradForm form) { return WinogradInputs(form) * WinogradInputs(form); }
+/// Products by those of a direct convolution; words take twice the time of bytes.
+constexpr double WinogradWorkShare(WinogradForm form) {
+  const int outputs = WinogradOutputs(form), taps = kWinogradKernel * kWinogradKernel;
+  return (form == WinogradForm::kF4Words ? 2.0 : 1.0) * WinogradPoints(form) / (outputs * outputs * taps);
+}
 /// Results are those of the convolution times this.
 constexpr float WinogradGain(WinogradForm form) { return form == WinogradForm::kF4Words ? 36 : 1; }
 inline constexpr int kMostWinogradOutputs = 4;
