@@ -217,14 +217,15 @@ std::string TimeWinograd(Team& team, const ConvProblem& problem, int threads, co
     auto candidates = WinogradCandidates(problem, form, features, threads);
     if (!all) candidates.resize(std::min<size_t>(candidates.size(), 10));
     const auto packed = PackWinograd(problem, features, weights, {}, weight_scales);
+    const AlignedBuffer expanded = ExpandWinograd(problem, form, features, packed);
     double best = 1e9, first = 0;
     WinogradTactic winner;
     for (const WinogradTactic& tactic : candidates) {
-      WinogradConv conv(problem, form, tactic, features);
-      conv.Prepare(packed.data());
+      const WinogradConv conv(problem, form, tactic, features);
       const size_t scratch_bytes = (conv.scratch_bytes() + 127) / 64 * 64;
       AlignedBytes scratch(scratch_bytes * threads);
-      const double seconds = TimeRuns(problem, packed, [&](const ConvArgs& args) {
+      const double seconds = TimeRuns(problem, packed, [&](ConvArgs args) {
+        args.packed = expanded.data();
         team.Run(conv.work_items(),
                  [&](int64_t item, int thread) { conv.Run(args, item, scratch.data + thread * scratch_bytes); });
       });

@@ -20,11 +20,12 @@ CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& 
   // First: what other kernels mean by a step, this version can't tell.
   CheckForeignFamilies(*program_, device.families());
   kernels_.resize(program_->steps.size());
+  expanded_.resize(kernels_.size());
   std::vector<std::exception_ptr> failures(kernels_.size());
   ThreadPool pool(std::clamp(device.threads, 1, kMostLoaders));
   pool.Run(static_cast<int64_t>(kernels_.size()), [&](int64_t i, int) {
     try {
-      kernels_[i] = MakeKernel(program_->steps[i], device);
+      MakeReady(static_cast<size_t>(i), device);
     } catch (...) {
       failures[i] = std::current_exception();
     }
@@ -35,19 +36,25 @@ CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& 
   for (const auto& kernel : kernels_) scratch_bytes_ = std::max(scratch_bytes_, kernel->scratch_bytes());
 }
 
-std::unique_ptr<Kernel> CpuProgram::MakeKernel(const ProgramStep& step, const CpuDevice& device) const {
+void CpuProgram::MakeReady(size_t i, const CpuDevice& device) {
+  const ProgramStep& step = program_->steps[i];
   const StepDescription description = DescribeStep(*program_, step);
   const CpuKernelFamily& family = *FindCpuKernelFamily(step.family);
   CheckStep(step, description.problem, family, device);
-  std::unique_ptr<Kernel> kernel = family.Create(description.problem, step.tactic, device);
-  CheckPackedBytes(*program_, step, kernel->packed_bytes());
-  if (step.packed >= 0) kernel->Prepare(program_->packed[step.packed].data.get());
-  return kernel;
+  kernels_[i] = family.Create(description.problem, step.tactic, device);
+  CheckPackedBytes(*program_, step, kernels_[i]->packed_bytes());
+  if (step.packed >= 0) expanded_[i] = family.Expand(description.problem, device, program_->packed[step.packed].bytes());
 }
 
-int64_t CpuProgram::prepared_bytes() const {
+const std::byte* CpuProgram::packed(size_t step) const {
+  const int32_t packed = program_->steps[step].packed;
+  if (expanded_[step].data()) return expanded_[step].data();
+  return packed < 0 ? nullptr : program_->packed[packed].data.get();
+}
+
+int64_t CpuProgram::expanded_bytes() const {
   int64_t bytes = 0;
-  for (const auto& kernel : kernels_) bytes += kernel->prepared_bytes();
+  for (const AlignedBuffer& buffer : expanded_) bytes += buffer.allocated_bytes();
   return bytes;
 }
 
@@ -88,8 +95,7 @@ void StepArgs::Bind(const Program& program, std::byte* arena, std::span<const vo
     return nullptr;
   };
   for (const ProgramStep& step : program.steps) {
-    steps_.push_back(
-        {inputs_.size(), outputs_.size(), step.packed < 0 ? nullptr : program.packed[step.packed].data.get()});
+    steps_.push_back({inputs_.size(), outputs_.size()});
     for (const auto& operand : step.inputs) inputs_.push_back(address(operand));
     for (const auto& operand : step.outputs) outputs_.push_back(address(operand));
   }
@@ -111,7 +117,9 @@ void CpuExecution::Run(std::span<const void* const> inputs, std::span<void* cons
   if (step_us) step_us->assign(steps, 0);
   for (size_t i = 0; i < steps; ++i) {
     const Kernel& kernel = program_->kernel(i);
-    Launch(kernel, args_.Of(i), pool_, scratch_.data(), scratch_per_thread_);
+    KernelArgs args = args_.Of(i);
+    args.packed = program_->packed(i);
+    Launch(kernel, args, pool_, scratch_.data(), scratch_per_thread_);
     if (!step_us) continue;
     const auto now = Clock::now();
     (*step_us)[i] = std::chrono::duration<double, std::micro>(now - last).count();

@@ -22,14 +22,17 @@ class CpuProgram {
   const Program& program() const { return *program_; }
   const Kernel& kernel(size_t step) const { return *kernels_[step]; }
   size_t scratch_bytes() const { return scratch_bytes_; }
-  /// Of memory that kernels made of their packed constants.
-  int64_t prepared_bytes() const;
+  /// What a step's kernel reads as packed constants.
+  const std::byte* packed(size_t step) const;
+  /// Of memory for packed constants that were expanded.
+  int64_t expanded_bytes() const;
 
  private:
-  std::unique_ptr<Kernel> MakeKernel(const ProgramStep& step, const CpuDevice& device) const;
+  void MakeReady(size_t step, const CpuDevice& device);
 
   std::shared_ptr<const Program> program_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
+  std::vector<AlignedBuffer> expanded_;  ///< by step
   size_t scratch_bytes_ = 0;
 };
 
@@ -37,20 +40,18 @@ class CpuProgram {
 void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch,
             int64_t scratch_per_thread);
 
-/// Addresses of every step's operands for one binding of inputs and outputs.
+/// Addresses of every step's operands for one binding of inputs and outputs; packed constants are for others to add.
 class StepArgs {
  public:
   void Bind(const Program& program, std::byte* arena, std::span<const void* const> inputs,
             std::span<void* const> outputs);
   KernelArgs Of(size_t step) const {
-    return {inputs_.data() + steps_[step].first_input, outputs_.data() + steps_[step].first_output,
-            steps_[step].packed};
+    return {.inputs = inputs_.data() + steps_[step].first_input, .outputs = outputs_.data() + steps_[step].first_output};
   }
 
  private:
   struct Step {
     size_t first_input, first_output;
-    const std::byte* packed;
   };
   std::vector<Step> steps_;
   std::vector<const std::byte*> inputs_;

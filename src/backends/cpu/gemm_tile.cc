@@ -30,6 +30,7 @@ class GemmTileEmitter {
     elem_bytes_ = is_words_ ? 2 : static_cast<int>(SizeOf(tile.input_dtype));
     TENON_CHECK(!IsInteger(tile.dot) || tile.channel_bytes == elem_bytes_ || tile.channels == 1);
     TENON_CHECK(IsInteger(tile.dot) == (tile.start_offsets.size() == static_cast<size_t>(pixels_)));
+    TENON_CHECK(tile.weight_vector_bytes == 0 || tile.columns.size() == 1);
     per_step_ = ChannelsPerStep(tile.dot);
     steps_ = (tile.channels + per_step_ - 1) / per_step_;
     has_ragged_step_ = tile.channels % per_step_ != 0;
@@ -59,7 +60,7 @@ class GemmTileEmitter {
     const int first = pixels_ * vectors_ + vectors_;
     return code_.Vec(first + turn_++ % (code_.registers() - first));
   }
-  int64_t StepWeightBytes() const { return int64_t{1} * vectors_ * code_.vector_bytes(); }
+  int64_t StepWeightBytes() const { return int64_t{tile_.weight_vector_bytes ? 1 : vectors_} * code_.vector_bytes(); }
 
   void LoadBias() {
     for (int v = 0; v < vectors_; ++v) {
@@ -184,7 +185,8 @@ class GemmTileEmitter {
   enum class StepKind : uint8_t { kWhole, kRagged };  // ragged: not all channels of the step exist
 
   Xbyak::Address WeightAt(int u, int v) const {
-    return code_.ptr[kWeightCursor + Displacement(u * StepWeightBytes() + v * code_.vector_bytes())];
+    const int64_t vector_bytes = tile_.weight_vector_bytes ? tile_.weight_vector_bytes : code_.vector_bytes();
+    return code_.ptr[kWeightCursor + Displacement(u * StepWeightBytes() + v * vector_bytes)];
   }
 
   void Step(int u, StepKind kind) {

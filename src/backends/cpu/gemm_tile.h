@@ -45,7 +45,8 @@ struct PixelRange {
 /// does not depend on the tile it is computed in.
 ///
 /// Weights are read in order: [kernel row][kernel column][step][vector][lane][ChannelsPerStep], steps =
-/// ceil(channels / ChannelsPerStep), zero where channels or output channels are missing or were taken before.
+/// ceil(channels / ChannelsPerStep), zero where channels or output channels are missing or were taken before. Of one
+/// kernel position they may also lie [vector][step][lane][ChannelsPerStep].
 struct GemmTile {
   TileShape shape;
   Dot dot = Dot::kFloat32;
@@ -63,6 +64,7 @@ struct GemmTile {
   /// INT32 sums begin with vectors in memory: for every pixel the bytes from TileArgs::starts to its first one. Floats
   /// begin with the bias.
   std::vector<int64_t> start_offsets;
+  int64_t weight_vector_bytes = 0;  ///< from the weights of one vector to those of the next; 0: step by step
   TileEpilogue epilogue;
 };
 

@@ -26,14 +26,14 @@ WinogradConv::WinogradConv(const ConvProblem& problem, WinogradForm form, const 
       outputs_(WinogradOutputs(form)),
       points_(WinogradPoints(form)),
       isa_(BestIsa(features)),
-      dot_(WinogradDotOf(problem, features)),
       packing_(problem, features),
-      filters_(problem, form, features, SplitChannels(problem.oc, tactic.vectors, packing_.lanes)),
+      expansion_(problem, form, features),
+      blocks_(SplitChannels(problem.oc, tactic.vectors, packing_.lanes)),
       rows_(CeilDiv(problem.oh, outputs_)),
       columns_(CeilDiv(problem.ow, outputs_)),
       tiles_(int64_t{problem.n} * rows_ * columns_),
       item_tiles_count_(CeilDiv(tiles_, tactic.tiles)),
-      shares_(std::min<int>(tactic.shares, static_cast<int>(filters_.blocks().size()))) {
+      shares_(std::min<int>(tactic.shares, static_cast<int>(blocks_.size()))) {
   if (!FitsRegisters(isa_, tactic.pixels, tactic.vectors))
     ThrowInvalid({.what = "a tactic needs more registers than there are", .got = tactic.ToString()});
   item_tiles_ = CeilDiv(tiles_, item_tiles_count_);
@@ -44,9 +44,9 @@ WinogradConv::WinogradConv(const ConvProblem& problem, WinogradForm form, const 
 
 void WinogradConv::Layout() {
   int most_vectors = 0;
-  for (const ChannelBlock& block : filters_.blocks()) most_vectors = std::max(most_vectors, block.vectors);
+  for (const ChannelBlock& block : blocks_) most_vectors = std::max(most_vectors, block.vectors);
   const int step = WinogradStepChannels(form_, isa_);
-  const int64_t elem_bytes = 4 / ChannelsPerStep(dot_);
+  const int64_t elem_bytes = 4 / ChannelsPerStep(expansion_.dot);
   input_tile_bytes_ = int64_t{CeilDiv(problem_.ic, step)} * step * elem_bytes;
   input_point_bytes_ = SpreadOverCache(item_tiles_ * input_tile_bytes_);
   product_point_bytes_ = SpreadOverCache(int64_t{item_tiles_} * most_vectors * packing_.lanes * 4);
@@ -62,7 +62,7 @@ WinogradInputTile WinogradConv::InputTile(bool is_inside) const {
   return {.form = form_,
           .channels = problem_.ic,
           .input_dtype = problem_.input.dtype,
-          .dot = dot_,
+          .dot = expansion_.dot,
           .zero_point = is_int8 ? static_cast<int>(problem_.quantization.x.zero_point) : 0,
           .is_inside = is_inside,
           .row_bytes = problem_.input.h_stride,
@@ -73,13 +73,14 @@ WinogradInputTile WinogradConv::InputTile(bool is_inside) const {
 GemmTile WinogradConv::ProductTile(const ChannelBlock& block, const TileVariant& variant) const {
   const bool is_int8 = problem_.is_int8();
   GemmTile tile{.shape = {.pixels = variant.pixels, .vectors = block.vectors, .tail_lanes = packing_.lanes},
-                .dot = dot_,
-                .input_dtype = dot_ == Dot::kBFloat16 ? DType::kBFloat16 : DType::kFloat32,
+                .dot = expansion_.dot,
+                .input_dtype = expansion_.dot == Dot::kBFloat16 ? DType::kBFloat16 : DType::kFloat32,
                 .channels = is_int8 ? (problem_.ic + 1) / 2 * 2 : problem_.ic,
                 .columns = {{0, variant.pixels}},
                 .pixel_bytes = input_tile_bytes_,
-                .channel_bytes = 4 / ChannelsPerStep(dot_),
-                .start_offsets = std::vector<int64_t>(is_int8 ? variant.pixels : 0, 0)};
+                .channel_bytes = 4 / ChannelsPerStep(expansion_.dot),
+                .start_offsets = std::vector<int64_t>(is_int8 ? variant.pixels : 0, 0),
+                .weight_vector_bytes = expansion_.vector_bytes};
   tile.epilogue.targets = {{.pixel_bytes = int64_t{block.vectors} * packing_.lanes * 4}};  // 32 bits of either kind
   return tile;
 }
@@ -104,7 +105,6 @@ WinogradOutputTile WinogradConv::OutputTile(const ChannelBlock& block, int colum
 
 // Blocks of the same width share their code.
 void WinogradConv::Generate() {
-  const std::vector<ChannelBlock>& blocks = filters_.blocks();
   const int last_columns = (problem_.ow - 1) % outputs_ + 1;
   std::vector<std::vector<size_t>> multiply_at;
   std::vector<std::array<size_t, kMostWinogradOutputs>> output_at;
@@ -114,28 +114,28 @@ void WinogradConv::Generate() {
     output_at.clear();
     inside_at = EmitWinogradInput(code, InputTile(true));
     border_at = EmitWinogradInput(code, InputTile(false));
-    for (size_t b = 0; b < blocks.size(); ++b) {
-      const auto twin = std::find_if(blocks.begin(), blocks.begin() + b, [&](const ChannelBlock& other) {
-        return other.vectors == blocks[b].vectors && other.tail_lanes == blocks[b].tail_lanes;
+    for (size_t b = 0; b < blocks_.size(); ++b) {
+      const auto twin = std::find_if(blocks_.begin(), blocks_.begin() + b, [&](const ChannelBlock& other) {
+        return other.vectors == blocks_[b].vectors && other.tail_lanes == blocks_[b].tail_lanes;
       });
-      if (twin != blocks.begin() + b) {
-        multiply_at.push_back(multiply_at[twin - blocks.begin()]);
-        output_at.push_back(output_at[twin - blocks.begin()]);
+      if (twin != blocks_.begin() + b) {
+        multiply_at.push_back(multiply_at[twin - blocks_.begin()]);
+        output_at.push_back(output_at[twin - blocks_.begin()]);
         continue;
       }
       multiply_at.emplace_back();
       for (const TileVariant& variant : tiling_.variants)
-        multiply_at.back().push_back(EmitGemmTile(code, ProductTile(blocks[b], variant)));
+        multiply_at.back().push_back(EmitGemmTile(code, ProductTile(blocks_[b], variant)));
       output_at.emplace_back();
       for (const int columns : {outputs_, last_columns}) {
         if (columns == outputs_ && problem_.ow < outputs_) continue;
-        output_at.back()[columns - 1] = EmitWinogradOutput(code, OutputTile(blocks[b], columns));
+        output_at.back()[columns - 1] = EmitWinogradOutput(code, OutputTile(blocks_[b], columns));
       }
     }
   });
   input_inside_ = code_->At<WinogradInputFunction>(inside_at);
   input_border_ = code_->At<WinogradInputFunction>(border_at);
-  for (size_t b = 0; b < blocks.size(); ++b) {
+  for (size_t b = 0; b < blocks_.size(); ++b) {
     multiply_.emplace_back();
     for (const size_t offset : multiply_at[b]) multiply_.back().push_back(code_->At<TileFunction>(offset));
     output_.emplace_back();
@@ -176,13 +176,15 @@ void WinogradConv::TransformInput(const ConvArgs& args, const Place& place, std:
   input_border_(&tile);
 }
 
-void WinogradConv::Multiply(size_t block, const std::byte* inputs, std::byte* products) const {
-  const int64_t product_bytes = int64_t{filters_.blocks()[block].vectors} * packing_.lanes * 4;
+void WinogradConv::Multiply(const std::byte* filters, size_t block, const std::byte* inputs,
+                            std::byte* products) const {
+  filters += blocks_[block].first_vector * expansion_.vector_bytes;
+  const int64_t product_bytes = int64_t{blocks_[block].vectors} * packing_.lanes * 4;
   for (int point = 0; point < points_; ++point) {
     for (const TileRun& run : tiling_.runs) {
       TileArgs tile;
       tile.input = inputs + point * input_point_bytes_ + run.first_output * input_tile_bytes_;
-      tile.weights = filters_.At(block, point);
+      tile.weights = filters + WinogradFilterOf(form_, point) * expansion_.filter_bytes;
       tile.bias = zeros_.data();
       tile.starts = zeros_.data();
       tile.targets[0] = products + point * product_point_bytes_ + run.first_output * product_bytes;
@@ -195,10 +197,10 @@ void WinogradConv::Multiply(size_t block, const std::byte* inputs, std::byte* pr
 
 void WinogradConv::TransformOutput(const ConvArgs& args, size_t block, const Place& place,
                                    const std::byte* products) const {
-  const int64_t oc = int64_t{filters_.blocks()[block].first_vector} * packing_.lanes;
+  const int64_t oc = int64_t{blocks_[block].first_vector} * packing_.lanes;
   TileArgs tile;
   tile.input = products;
-  tile.bias = filters_.biases() + oc;
+  tile.bias = reinterpret_cast<const float*>(args.packed + expansion_.bias_offset) + oc;
   tile.kernel_rows = std::min(outputs_, problem_.oh - place.y);
   SetOutputs(problem_, args, place.image, oc, place.y, place.x, tile);
   output_[block][std::min(outputs_, problem_.ow - place.x) - 1](&tile);
@@ -213,10 +215,10 @@ void WinogradConv::Run(const ConvArgs& args, int64_t item, std::byte* scratch) c
   // Items differ by one tile at most: the smaller ones multiply their last tile twice.
   for (int i = 0; i < item_tiles_; ++i)
     TransformInput(args, PlaceOf(std::min(begin + i, end - 1)), scratch + i * input_tile_bytes_);
-  const int blocks = static_cast<int>(filters_.blocks().size());
+  const int blocks = static_cast<int>(blocks_.size());
   for (int b = EvenSplit(blocks, shares_, share); b < EvenSplit(blocks, shares_, share + 1); ++b) {
-    Multiply(static_cast<size_t>(b), scratch, products);
-    const int64_t tile_bytes = int64_t{filters_.blocks()[b].vectors} * packing_.lanes * 4;
+    Multiply(args.packed, static_cast<size_t>(b), scratch, products);
+    const int64_t tile_bytes = int64_t{blocks_[b].vectors} * packing_.lanes * 4;
     for (int64_t tile = begin; tile < end; ++tile)
       TransformOutput(args, static_cast<size_t>(b), PlaceOf(tile), products + (tile - begin) * tile_bytes);
   }

@@ -38,7 +38,8 @@ std::vector<WinogradTactic> WinogradCandidates(const ConvProblem& problem, Winog
 
 /// Where things lie in packed weights: the plain weights [ic][3][3][oc], output channels padded to whole vectors, in
 /// their own type; then the biases in FP32, for INT8 then the multipliers. The transformed weights, four times as many,
-/// are made at load: it takes milliseconds, and the engine stays small and holds what it was built from.
+/// are made at load (ExpandWinograd): it takes milliseconds, and the engine stays small and holds what it was built
+/// from.
 struct WinogradPacking {
   WinogradPacking(const ConvProblem& problem, const CpuFeatures& features);
 
@@ -56,50 +57,28 @@ std::vector<float> UnpackWinogradWeights(const ConvProblem& problem, const CpuFe
 std::vector<float> UnpackWinogradBias(const ConvProblem& problem, const CpuFeatures& features,
                                       std::span<const std::byte> packed);
 
-/// The weights of a Winograd convolution as its products take them.
-class WinogradFilters {
- public:
-  WinogradFilters(const ConvProblem& problem, WinogradForm form, const CpuFeatures& features,
-                  std::vector<ChannelBlock> blocks);
+/// Where things lie in expanded weights, which kernels read: transformed weights [filter][vector][step][lane][channel of
+/// the step], then the biases in FP32, for INT8 then, channels_bytes behind them, what sums are multiplied by. The same
+/// for all tactics.
+struct WinogradExpansion {
+  WinogradExpansion(const ConvProblem& problem, WinogradForm form, const CpuFeatures& features);
 
-  const std::vector<ChannelBlock>& blocks() const { return blocks_; }
-  /// Transforms packed weights (PackWinograd). In INT8 they are rounded to 16 bits and fewer, so that no sum of
-  /// products exceeds 32 bits, with a scale of its own for each output channel: the error is about that of 8-bit
-  /// weights at 300 input channels, and in proportion to them.
-  void Fill(const std::byte* packed);
-  /// [step][vector][lane][channel of the step] of a block at a point.
-  const std::byte* At(size_t block, int point) const {
-    return filters_.data() + offsets_[block] + WinogradFilterOf(form_, point) * FilterBytes(block);
-  }
-  int64_t allocated_bytes() const { return filters_.allocated_bytes() + epilogue_.allocated_bytes(); }
-  /// Biases in FP32, then for INT8, channels_bytes behind them, what sums are multiplied by.
-  const float* biases() const { return reinterpret_cast<const float*>(epilogue_.data()); }
-
- private:
-  /// Of one of a block's filters.
-  int64_t FilterBytes(size_t block) const;
-  int filters_of_block() const { return WinogradFilterRows(form_) * WinogradFilterRows(form_); }
-  /// Calls visit(block, ic, vector of the block, transformed [filter][lane]).
-  template <class Visit>
-  void ForEachVector(const std::byte* packed, const Visit& visit) const;
-  void LoadVector(const std::byte* packed, int ic, int vector, float* g) const;
-  /// By output channel: one step of the rounded weights.
-  std::vector<float> Steps(const std::byte* packed) const;
-
-  ConvProblem problem_;
-  WinogradForm form_;
-  WinogradPacking packing_;
-  Dot dot_;
-  std::vector<ChannelBlock> blocks_;
-  std::vector<int64_t> offsets_;  ///< by block
-  int64_t size_ = 0;
-  AlignedBuffer filters_, epilogue_;
+  Dot dot;
+  int steps = 0;
+  int64_t vector_bytes = 0;  ///< all steps of one vector; an odd number of lines
+  int64_t filter_bytes = 0;
+  int64_t bias_offset = 0, size = 0;
 };
+/// Transforms packed weights. In INT8 they are rounded to 16 bits and fewer, so that no sum of products exceeds 32 bits,
+/// with a scale of its own for each output channel: the error is about that of 8-bit weights at 300 input channels, and
+/// in proportion to them.
+AlignedBuffer ExpandWinograd(const ConvProblem& problem, WinogradForm form, const CpuFeatures& features,
+                             std::span<const std::byte> packed);
 
 /// A 3x3 convolution. A work item transforms some tiles into scratch memory
 /// that stays in the L2, and for each block of output channels multiplies them point by point on the register-tile
 /// generator and transforms the products back, with the epilogue. The result of an output depends on its tile alone:
-/// not on batch, threads or tactic. Immutable after Prepare; Run may then be called by many threads at once.
+/// not on batch, threads or tactic. Immutable; Run may be called by many threads at once.
 class WinogradConv {
  public:
   /// Throws Error(kInvalidInput) when the tactic does not fit the registers, kUnsupportedDevice as Displacement.
@@ -109,9 +88,7 @@ class WinogradConv {
   int64_t work_items() const { return int64_t{item_tiles_count_} * shares_; }
   size_t scratch_bytes() const { return static_cast<size_t>(scratch_bytes_); }
   size_t packed_bytes() const { return static_cast<size_t>(packing_.size); }
-  /// Transforms the weights. Before the first Run, which gets the same packed weights in its arguments.
-  void Prepare(const std::byte* packed) { filters_.Fill(packed); }
-  int64_t prepared_bytes() const { return filters_.allocated_bytes(); }
+  /// @param args with expanded weights as `packed`
   void Run(const ConvArgs& args, int64_t item, std::byte* scratch) const;
 
  private:
@@ -128,16 +105,16 @@ class WinogradConv {
   Place PlaceOf(int64_t tile) const;
   bool IsInside(const Place& place) const;
   void TransformInput(const ConvArgs& args, const Place& place, std::byte* to) const;
-  void Multiply(size_t block, const std::byte* inputs, std::byte* products) const;
+  void Multiply(const std::byte* filters, size_t block, const std::byte* inputs, std::byte* products) const;
   void TransformOutput(const ConvArgs& args, size_t block, const Place& place, const std::byte* products) const;
 
   ConvProblem problem_;
   WinogradForm form_;
   int outputs_, points_;
   Isa isa_;
-  Dot dot_;
   WinogradPacking packing_;
-  WinogradFilters filters_;
+  WinogradExpansion expansion_;
+  std::vector<ChannelBlock> blocks_;
   int rows_ = 1, columns_ = 1;  ///< tiles of an image
   int64_t tiles_ = 1;           ///< of the batch
   int item_tiles_ = 1, item_tiles_count_ = 1, shares_ = 1;

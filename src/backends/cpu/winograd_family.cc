@@ -19,8 +19,6 @@ class WinogradKernel final : public Kernel {
   int64_t work_items() const override { return conv_.work_items(); }
   size_t scratch_bytes() const override { return conv_.scratch_bytes(); }
   size_t packed_bytes() const override { return conv_.packed_bytes(); }
-  void Prepare(const std::byte* packed) override { conv_.Prepare(packed); }
-  int64_t prepared_bytes() const override { return conv_.prepared_bytes(); }
   void Run(const KernelArgs& args, int64_t item, std::byte* scratch) const override {
     ConvArgs conv{.input = args.inputs[kInputOperand],
                   .packed = args.packed,
@@ -89,6 +87,11 @@ Tensor WinogradConvFamily::Unpack(const StepProblem& step, const std::string&, c
                                   std::span<const std::byte> packed, size_t input) const {
   const auto unpack = input == kWeightsOperand ? UnpackWinogradWeights : UnpackWinogradBias;
   return FloatsAsOperand(step, input, unpack(Lowered(step), device.features, packed));
+}
+
+AlignedBuffer WinogradConvFamily::Expand(const StepProblem& step, const CpuDevice& device,
+                                         std::span<const std::byte> packed) const {
+  return ExpandWinograd(Lowered(step), form_, device.features, packed);
 }
 
 std::unique_ptr<Kernel> WinogradConvFamily::Create(const StepProblem& step, const std::string& tactic,

@@ -21,6 +21,8 @@ class WinogradConvFamily final : public CpuKernelFamily {
                               const CpuDevice& device) const override;
   Tensor Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
                 std::span<const std::byte> packed, size_t input) const override;
+  AlignedBuffer Expand(const StepProblem& step, const CpuDevice& device,
+                       std::span<const std::byte> packed) const override;
   std::unique_ptr<Kernel> Create(const StepProblem& step, const std::string& tactic,
                                  const CpuDevice& device) const override;
 

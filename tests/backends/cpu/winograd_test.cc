@@ -26,15 +26,16 @@ void CheckCandidates(Harness& harness, WinogradForm form, const CpuFeatures& fea
   const auto packed = PackWinograd(problem, features, harness.weights(), harness.bias(), weight_scales);
   EXPECT_EQ(UnpackWinogradWeights(problem, features, packed), harness.weights());
   EXPECT_EQ(UnpackWinogradBias(problem, features, packed), harness.bias());
+  const AlignedBuffer expanded = ExpandWinograd(problem, form, features, packed);
+  const std::vector<std::byte> read(expanded.data(), expanded.data() + expanded.size_bytes());
   std::vector<std::byte> first;
   int index = 0;
   for (const WinogradTactic& tactic : WinogradCandidates(problem, form, features, 2)) {
     SCOPED_TRACE(tactic.ToString());
     EXPECT_EQ(WinogradTactic::Parse(tactic.ToString()), tactic);
-    WinogradConv conv(problem, form, tactic, features);
+    const WinogradConv conv(problem, form, tactic, features);
     EXPECT_EQ(conv.packed_bytes(), packed.size());
-    const auto bytes = harness.RunAndCheck(packed, [&](const ConvArgs& args) {
-      conv.Prepare(args.packed);
+    const auto bytes = harness.RunAndCheck(read, [&](const ConvArgs& args) {
       const int64_t items = conv.work_items();
       GuardedBuffer scratch(static_cast<int64_t>(conv.scratch_bytes()), 0xff);
       for (int64_t i = 0; i < items; ++i) conv.Run(args, index % 2 == 0 ? i : items - 1 - i, scratch.data());
@@ -209,11 +210,11 @@ TEST(WinogradTest, TheSameBitsInEveryPlaceOfABatch) {
     for (auto* values : {&weights, &image})
       for (float& x : *values) x = uniform(random);
     const auto packed = PackWinograd(p, features, weights, {});
-    WinogradConv conv(p, form, tactic, features);
-    conv.Prepare(packed.data());
+    const WinogradConv conv(p, form, tactic, features);
+    const AlignedBuffer expanded = ExpandWinograd(p, form, features, packed);
     std::vector<std::byte> scratch(conv.scratch_bytes() + 64);
     const ConvArgs args{.input = reinterpret_cast<const std::byte*>(image.data()),
-                        .packed = packed.data(),
+                        .packed = expanded.data(),
                         .outputs = {reinterpret_cast<std::byte*>(result.data())}};
     for (int64_t i = 0; i < conv.work_items(); ++i) conv.Run(args, i, scratch.data());
     for (const int n : {1, 2})
