@@ -34,6 +34,7 @@ CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& 
     if (failure) std::rethrow_exception(failure);
   }
   for (const auto& kernel : kernels_) scratch_bytes_ = std::max(scratch_bytes_, kernel->scratch_bytes());
+  quantized_image_ = FindQuantizedImage(*program_);
 }
 
 void CpuProgram::MakeReady(size_t i, const CpuDevice& device) {
@@ -107,6 +108,11 @@ CpuExecution::CpuExecution(std::shared_ptr<const CpuProgram> program, int thread
   scratch_ = AlignedBuffer(scratch_per_thread_ * pool_.threads());
 }
 
+uint8_t* CpuExecution::quantized_image() const {
+  const std::optional<QuantizedImage>& image = program_->quantized_image();
+  return image ? reinterpret_cast<uint8_t*>(arena_.data() + image->offset_bytes) : nullptr;
+}
+
 void CpuExecution::Run(std::span<const void* const> inputs, std::span<void* const> outputs,
                        std::vector<double>* step_us) {
   using Clock = std::chrono::steady_clock;
@@ -115,7 +121,8 @@ void CpuExecution::Run(std::span<const void* const> inputs, std::span<void* cons
   args_.Bind(program_->program(), arena_.data(), inputs, outputs);
   const size_t steps = program_->program().steps.size();
   if (step_us) step_us->assign(steps, 0);
-  for (size_t i = 0; i < steps; ++i) {
+  const bool is_quantized = !inputs.empty() && inputs[0] && inputs[0] == quantized_image();
+  for (size_t i = is_quantized ? 1 : 0; i < steps; ++i) {
     const Kernel& kernel = program_->kernel(i);
     KernelArgs args = args_.Of(i);
     args.packed = program_->packed(i);

@@ -6,6 +6,7 @@
 #include "backends/cpu/aligned_buffer.h"
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/cpu_kernel.h"
+#include "backends/cpu/quantized_image.h"
 #include "base/thread_pool.h"
 #include "engine/program.h"
 
@@ -26,11 +27,13 @@ class CpuProgram {
   const std::byte* packed(size_t step) const;
   /// Of memory for packed constants that were expanded.
   int64_t expanded_bytes() const;
+  const std::optional<QuantizedImage>& quantized_image() const { return quantized_image_; }
 
  private:
   void MakeReady(size_t step, const CpuDevice& device);
 
   std::shared_ptr<const Program> program_;
+  std::optional<QuantizedImage> quantized_image_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   std::vector<AlignedBuffer> expanded_;  ///< by step
   size_t scratch_bytes_ = 0;
@@ -63,8 +66,13 @@ class CpuExecution {
  public:
   CpuExecution(std::shared_ptr<const CpuProgram> program, int threads);
 
-  /// Runs all steps. `step_us`, where given, gets the time of each step in microseconds.
+  /// Runs all steps; where the first input is quantized_image(), those behind the one that would quantise it.
+  /// `step_us`, where given, gets the time of each step in microseconds.
   void Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us = nullptr);
+  const CpuProgram& program() const { return *program_; }
+  /// Where the quantised image of the next run may be written, as program().quantized_image() says; null where that is
+  /// none. A run leaves other values there.
+  uint8_t* quantized_image() const;
   int threads() const { return pool_.threads(); }
   int64_t memory_bytes() const { return arena_.allocated_bytes() + scratch_.allocated_bytes(); }
 
