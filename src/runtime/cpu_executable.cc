@@ -59,7 +59,7 @@ class CpuExecutable final : public internal::Executable {
     metadata = plan.metadata;
     precision = program_->program().precision;
     device = "cpu";
-    weights_bytes = plan.weights_bytes;
+    weights_bytes = plan.weights_bytes + program_->expanded_bytes();
     step_count = program_->program().steps.size();
   }
   std::unique_ptr<internal::Execution> NewExecution(int threads) const override {
