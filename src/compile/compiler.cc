@@ -365,7 +365,8 @@ void AddProfile(Graph& graph, const Device& device, const CompileOptions& option
 PassContext PassContextFor(const Device& device, Precision precision) {
   return {.precision = precision,
           .half_type = device.half_type().value_or(DType::kBFloat16),
-          .converts_images = device.converts_images()};
+          .converts_images = device.converts_images(),
+          .joins_pools = device.runs_steps_side_by_side()};
 }
 
 CompileResult CompileFor(std::vector<std::unique_ptr<Graph>> graphs, const Device& device,
