@@ -288,6 +288,7 @@ Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine) {
   }
   const StepDescription description = DescribeStep(program, step);
   const StepProblem& problem = description.problem;
+  CheckFirstOutput(step, problem, *family);
   if (const std::string reason = family->Supports(problem, *maker); !reason.empty()) ThrowDamagedWeights(step, reason);
   if (step.inputs[input].memory != MemoryKind::kPacked || !family->PacksInput(problem, input) ||
       problem.inputs[input].shape != constant.shape) {
