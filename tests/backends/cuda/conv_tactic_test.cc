@@ -71,15 +71,15 @@ ConvProblem Stem(int n, int oc) {
   return stem;
 }
 
-/// On an H200 conv_image takes half to a third of the time of the best conv_gemm, which gathers element by element: the
-/// few candidates that are timed must be of that kind.
-TEST(CudaConvTactic, ImagesTakeTheirOwnKernel) {
+/// Of the few candidates that are timed as many are of the kernel for images as of the one that gathers.
+TEST(CudaConvTactic, ImagesTryTheirOwnKernelAndTheGeneralOne) {
   for (const int n : {1, 8, 32})
     for (const int oc : {16, 32, 48, 64, 80}) {
       const std::vector<ConvTactic> candidates = ConvCandidates(Stem(n, oc), kH200);
-      ASSERT_GT(candidates.size(), 10u);
-      for (size_t i = 0; i < 4; ++i)
-        EXPECT_EQ(candidates[i].kernel, ConvKernel::kImage) << n << ", " << oc << ": " << candidates[i].ToString();
+      ASSERT_GE(candidates.size(), 10u);
+      for (size_t i = 0; i < 10; ++i)
+        EXPECT_EQ(candidates[i].kernel, i % 2 == 0 ? ConvKernel::kImage : ConvKernel::kGemm)
+            << n << ", " << oc << ": " << candidates[i].ToString();
     }
 }
 
