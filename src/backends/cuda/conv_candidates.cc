@@ -25,11 +25,8 @@ double EstimateCost(const ConvProblem& p, const ConvTactic& t, const DeviceLimit
   const double parts = static_cast<double>(t.bm) / t.warps_m / 16 * t.bn / t.warps_n / 16;
   const double latency =
       waves * (900 + steps * (20 + 16 * parts) + (t.kernel == ConvKernel::kGemm ? 60 * k_bytes / t.bk : 0));
-  // Half a cycle an element, by the stems of yolov8n and yolov8s on an H200: what tiles that are copied don't pay.
-  const double elements = static_cast<double>(p.taps()) * p.group_ic();
-  const double gather = IsCopyable(p) ? 0 : per_multiprocessor * t.bm * elements * 0.5;
   const double finish = per_multiprocessor * t.bm * t.bn * (t.split_k > 1 ? 0.09 : 0.05) + (t.split_k > 1 ? 400 : 0);
-  return std::max({multiply, traffic, latency, gather}) + finish;
+  return std::max({multiply, traffic, latency}) + finish;
 }
 
 /// The same for conv_wgmma.cu, in cycles: a multiprocessor multiplies, reads and finishes at the same time; a tile goes
