@@ -1,9 +1,11 @@
 // Convolutions of a YOLOv8 at 640x640, layer by layer, against the peak of the multiply-add instruction on this
 // machine. conv_bench [f32|bf16|int8|avx2] [threads] [first|all] [n|s]: avx2 is FP32 without AVX-512; `all` times every
-// candidate of the cost model, not the first alone; n and s are the sizes of the network.
+// candidate of the cost model, not the first alone; n and s are the sizes of the network. 3x3 layers of stride 1 show the
+// Winograd convolutions beside it, * where the compiler takes one.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +17,7 @@
 
 #include "backends/cpu/conv_direct.h"
 #include "backends/cpu/depthwise_conv.h"
+#include "backends/cpu/winograd_choice.h"
 #include "ir/float16.h"
 #include "yolo_layers.h"
 
@@ -29,35 +32,36 @@ double Seconds(Clock::duration duration) { return std::chrono::duration<double>(
 class Team {
  public:
   explicit Team(int threads) : threads_(threads) {
-    for (int t = 1; t < threads; ++t) workers_.emplace_back([this] { Work(); });
+    for (int t = 1; t < threads; ++t) workers_.emplace_back([this, t] { Work(t); });
   }
   ~Team() {
     quit_ = true;
     ++generation_;
     for (auto& worker : workers_) worker.join();
   }
-  void Run(int64_t items, const std::function<void(int64_t)>& item) {
+  /// item(index, thread)
+  void Run(int64_t items, const std::function<void(int64_t, int)>& item) {
     item_ = &item;
     items_ = items;
     next_ = 0;
     done_ = 0;
     ++generation_;
-    Drain();
+    Drain(0);
     while (done_ != threads_ - 1) {
     }
   }
 
  private:
-  void Drain() {
-    for (int64_t i; (i = next_.fetch_add(1)) < items_;) (*item_)(i);
+  void Drain(int thread) {
+    for (int64_t i; (i = next_.fetch_add(1)) < items_;) (*item_)(i, thread);
   }
-  void Work() {
+  void Work(int thread) {
     for (int64_t seen = 0;;) {
       while (generation_ == seen) {
       }
       ++seen;
       if (quit_) return;
-      Drain();
+      Drain(thread);
       ++done_;
     }
   }
@@ -66,7 +70,7 @@ class Team {
   std::vector<std::thread> workers_;
   std::atomic<int64_t> generation_{0}, next_{0}, done_{0};
   std::atomic<bool> quit_{false};
-  const std::function<void(int64_t)>* item_ = nullptr;
+  const std::function<void(int64_t, int)>* item_ = nullptr;
   int64_t items_ = 0;
 };
 
@@ -94,7 +98,7 @@ double MeasurePeak(Team& team, int threads, Isa isa, Dot dot) {
   double best = 0;
   for (int i = 0; i < kTries; ++i) {
     const auto start = Clock::now();
-    team.Run(threads, [&](int64_t) { function(); });
+    team.Run(threads, [&](int64_t, int) { function(); });
     const double flops = 2.0 * LanesOf(isa) * ChannelsPerStep(dot) * accumulators * kRounds * threads;
     best = std::max(best, flops / Seconds(Clock::now() - start));
   }
@@ -165,30 +169,78 @@ void FillRandom(std::byte* data, size_t size, DType dtype) {
   }
 }
 
-/// Seconds of one run of the layer with `tactic`: the least of many.
-template <class Convolution, class Pack>
-double TimeTactic(const Pack& pack, Team& team, const ConvProblem& problem, const ConvTactic& tactic,
-                  const CpuFeatures& features) {
+/// Seconds of one run of the layer: the least of many. run(args) computes it with weights packed as `packed`.
+template <class Run>
+double TimeRuns(const ConvProblem& problem, const std::vector<std::byte>& packed, const Run& run) {
   constexpr double kSeconds = 0.06;
   const size_t in_size = problem.ic * problem.ih * problem.iw * SizeOf(problem.input.dtype);
   AlignedBytes input(in_size), output(problem.output.n_stride), residual(problem.output.n_stride);
   FillRandom(input.data, in_size, problem.input.dtype);
   FillRandom(residual.data, problem.output.n_stride, problem.output.dtype);
-  std::vector<float> weights(problem.WeightCount(), problem.is_int8() ? 1.0f : 0.01f), bias(problem.oc, 0.1f);
-  const std::vector<float> weight_scales(problem.is_int8() ? problem.oc : 0, 0.001f);
-  const auto packed = pack(problem, tactic, features, weights, bias, weight_scales, std::vector<float>());
   AlignedBytes aligned(packed.size());
   std::memcpy(aligned.data, packed.data(), packed.size());
-  const Convolution conv(problem, tactic, features);
   const ConvArgs args{.input = input.data, .packed = aligned.data, .residual = residual.data, .outputs = {output.data}};
   double best = 1e9;
   const auto begin = Clock::now();
   for (int i = 0; i < 5 || Seconds(Clock::now() - begin) < kSeconds; ++i) {
     const auto start = Clock::now();
-    team.Run(conv.work_items(), [&](int64_t item) { conv.Run(args, item); });
+    run(args);
     best = std::min(best, Seconds(Clock::now() - start));
   }
   return best;
+}
+
+template <class Convolution, class Pack>
+double TimeTactic(const Pack& pack, Team& team, const ConvProblem& problem, const ConvTactic& tactic,
+                  const CpuFeatures& features) {
+  const std::vector<float> weights(problem.WeightCount(), problem.is_int8() ? 1.0f : 0.01f), bias(problem.oc, 0.1f),
+      weight_scales(problem.is_int8() ? problem.oc : 0, 0.001f);
+  const auto packed = pack(problem, tactic, features, weights, bias, weight_scales, std::vector<float>());
+  const Convolution conv(problem, tactic, features);
+  return TimeRuns(problem, packed, [&](const ConvArgs& args) {
+    team.Run(conv.work_items(), [&](int64_t item, int) { conv.Run(args, item); });
+  });
+}
+
+/// The best of the first (or with `all`: of all) Winograd tactics, as text; empty where there are none.
+std::string TimeWinograd(Team& team, const ConvProblem& problem, int threads, const CpuFeatures& features, bool all) {
+  std::string text;
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal(0, 0.1f);
+  std::vector<float> weights(problem.WeightCount());
+  for (float& w : weights) w = normal(random);
+  if (problem.is_int8())
+    for (float& w : weights) w = std::clamp(std::nearbyint(300 * w), -127.0f, 127.0f);
+  const std::vector<float> weight_scales(problem.is_int8() ? problem.oc : 0, 0.001f);
+  for (const WinogradForm form : {WinogradForm::kF2, WinogradForm::kF4, WinogradForm::kF4Words, WinogradForm::kF4Stride2}) {
+    if (!WhyNotWinograd(problem, form, features).empty()) continue;
+    auto candidates = WinogradCandidates(problem, form, features, threads);
+    if (!all) candidates.resize(std::min<size_t>(candidates.size(), 10));
+    const auto packed = PackWinograd(problem, features, weights, {}, weight_scales);
+    const AlignedBuffer expanded = ExpandWinograd(problem, form, features, packed);
+    double best = 1e9, first = 0;
+    WinogradTactic winner;
+    for (const WinogradTactic& tactic : candidates) {
+      const WinogradConv conv(problem, form, tactic, features);
+      const size_t scratch_bytes = (conv.scratch_bytes() + 127) / 64 * 64;
+      AlignedBytes scratch(scratch_bytes * threads);
+      const double seconds = TimeRuns(problem, packed, [&](ConvArgs args) {
+        args.packed = expanded.data();
+        team.Run(conv.work_items(),
+                 [&](int64_t item, int thread) { conv.Run(args, item, scratch.data + thread * scratch_bytes); });
+      });
+      if (first == 0) first = seconds;
+      if (seconds >= best) continue;
+      best = seconds;
+      winner = tactic;
+    }
+    char line[160];
+    std::snprintf(line, sizeof line, "   F%d%s %8.1f us (first %8.1f) %-14s", WinogradOutputs(form),
+                  PrefersWinograd(problem, form, features, weights) ? "*" : " ", best * 1e6, first * 1e6,
+                  winner.ToString().c_str());
+    text += line;
+  }
+  return text;
 }
 
 /// Seconds to generate the code of one convolution.
@@ -238,8 +290,9 @@ void BenchDense(Team& team, const CpuFeatures& features, DType dtype, int thread
     std::printf("%-8s %3d -> %3d @%3d x%d %8.1f us %5.1f%%  %-15s", layer.name.c_str(), layer.ic, layer.oc, problem.oh,
                 layer.count, timing.first_seconds * 1e6, 100 * ideal_seconds / timing.first_seconds,
                 timing.first.ToString().c_str());
-    std::printf(" best %8.1f us %5.1f%%  %s\n", timing.best_seconds * 1e6, 100 * ideal_seconds / timing.best_seconds,
-                timing.best.ToString().c_str());
+    std::printf(" best %8.1f us %5.1f%%  %-15s%s\n", timing.best_seconds * 1e6,
+                100 * ideal_seconds / timing.best_seconds, timing.best.ToString().c_str(),
+                TimeWinograd(team, problem, threads, features, all).c_str());
     total += timing.first_seconds * layer.count;
     total_best += timing.best_seconds * layer.count;
     ideal += ideal_seconds * layer.count;

@@ -183,7 +183,7 @@ def main():
     parser.add_argument("models", nargs="+")
     parser.add_argument("--int8", action="store_true", help="INT8 beside the peers' INT8")
     parser.add_argument("--fraction", type=float, default=1, help="with --int8: of the calibration images")
-    add_int8_flags(parser)
+    add_flags(parser)
     args = parser.parse_args()
     for model in args.models:
         with tempfile.TemporaryDirectory() as temporary:

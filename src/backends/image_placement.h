@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace tenon {
@@ -19,5 +20,25 @@ struct ImageFormat {
   std::array<std::array<float, 256>, 3> values = {};  ///< by channel of the tensor and byte
   uint8_t border = 0;                                 ///< every byte of the canvas beside the image
 };
+
+/// The canvas of a tensor of one image, as planes of floats.
+struct FloatCanvas {
+  int height = 0, width = 0;
+  float* planes = nullptr;  ///< one behind another, rows packed
+};
+
+/// The same with one byte an element, the three of a pixel beside each other.
+struct ByteCanvas {
+  int height = 0, width = 0;
+  uint8_t* pixels = nullptr;
+  int64_t row_pitch = 0;                                ///< in bytes
+  std::array<std::array<uint8_t, 256>, 3> values = {};  ///< by channel of the tensor and byte
+};
+
+/// Puts an image that has its size on the canvas already, and the border around it. @param scaled its pixels
+void PlaceScaled(const uint8_t* scaled, const ImagePlacement& placement, const ImageFormat& format,
+                 const FloatCanvas& canvas);
+void PlaceScaled(const uint8_t* scaled, const ImagePlacement& placement, const ImageFormat& format,
+                 const ByteCanvas& canvas);
 
 }  // namespace tenon

@@ -67,6 +67,15 @@ class KernelFamily {
   }
   /// Computes on the host what the reference defines, slowly: the user is told of such steps.
   virtual bool is_reference() const { return false; }
+  /// Rounds otherwise than the other families (Winograd): it doesn't compete with them by time, which would make the
+  /// result depend on a clock, but takes a step over, or not.
+  virtual bool has_own_rounding() const { return false; }
+  /// Of such a family: whether it computes the step, which it supports, in place of the others. Pure, and the same for
+  /// every batch size and number of threads.
+  virtual bool TakesOver(const StepProblem&, const Device&) const { return false; }
+  /// Multiply-adds that it takes at the peak rate of the step's type, by those that the op counts: less than 1 where an
+  /// algorithm saves some.
+  virtual double work_share() const { return 1; }
   /// Whether any output may be absent, the first one too: others write that unasked.
   virtual bool skips_outputs() const { return is_reference(); }
 };
@@ -91,12 +100,16 @@ class KernelFamilyFor : public KernelFamily {
     return {};
   }
   virtual int64_t ScratchBytes(const StepProblem&, const std::string&, const D&) const { return 0; }
+  virtual bool TakesOver(const StepProblem&, const D&) const { return false; }
 
   std::string Supports(const StepProblem& problem, const Device& device) const final {
     return Supports(problem, static_cast<const D&>(device));
   }
   std::vector<std::string> Candidates(const StepProblem& problem, const Device& device) const final {
     return Candidates(problem, static_cast<const D&>(device));
+  }
+  bool TakesOver(const StepProblem& problem, const Device& device) const final {
+    return TakesOver(problem, static_cast<const D&>(device));
   }
   std::vector<std::byte> Pack(const StepProblem& problem, const std::string& tactic, const Device& device) const final {
     return Pack(problem, tactic, static_cast<const D&>(device));

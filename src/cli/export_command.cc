@@ -74,8 +74,7 @@ CompileResult AddDevice(const ModelOptions& options, const GlobalOptions& global
     return result;
   }
   TimingCache cache = TimingCache::Load(TimingCachePath(options.timing_cache, *device));
-  AddPlan(*result.engine, *device,
-                {.effort = options.effort, .verbose = global.verbose, .progress = global.progress()}, cache);
+  AddPlan(*result.engine, *device, TuneOptionsFor(*result.engine, options, global), cache);
   SaveTimingCache(cache, options.timing_cache, *device);
   return result;
 }

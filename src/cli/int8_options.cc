@@ -58,7 +58,7 @@ Int8BuildOptions ToBuildOptions(const ModelOptions& model, const GlobalOptions& 
   build.weight_rounding = ParseWeightRounding(options.weight_rounding);
   build.equalise = options.equalise;
   build.compile.source_digest = HashFile(model.model);
-  build.compile.tune = {.effort = model.effort, .verbose = global.verbose, .progress = global.progress()};
+  build.compile.tune = TuneOptionsOf(model, global);
   build.images = LoadCalibrationData(options);
   Spread(build.images, static_cast<size_t>(options.max_images));
   build.val = LoadValData(options, build.images);

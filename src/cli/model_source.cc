@@ -9,6 +9,7 @@
 #include "cli/model_import.h"
 #include "engine/engine_file.h"
 #include "onnx/importer.h"
+#include "quantize/int8_build.h"
 #include "runtime/load.h"
 
 namespace tenon::cli {
@@ -89,7 +90,7 @@ std::shared_ptr<EngineModel> BuildPlanHere(std::shared_ptr<EngineModel> model, c
     }
   }
   TimingCache timing = TimingCache::Load(TimingCachePath(options.timing_cache, device));
-  AddPlan(*model, device, {.effort = options.effort, .progress = global.progress()}, timing);
+  AddPlan(*model, device, TuneOptionsFor(*model, options, global), timing);
   SaveTimingCache(timing, options.timing_cache, device);
   KeepBuiltPlan(*model, cached);
   return model;
@@ -123,7 +124,21 @@ void AddModelFlags(CLI::App& command, ModelOptions& options) {
   command.add_option("--effort", options.effort, "0: no timing, 3: try every tactic")
       ->check(CLI::Range(0, 3))
       ->capture_default_str();
+  command.add_flag("--exact", options.exact, "no Winograd convolutions: sums in the reference's order, and slower");
   command.add_flag("--build", options.build, "build a plan for this machine when the engine has none");
+}
+
+TuneOptions TuneOptionsOf(const ModelOptions& options, const GlobalOptions& global) {
+  return {.effort = options.effort,
+          .own_rounding = options.exact ? OwnRounding::kNone : OwnRounding::kFloats,
+          .verbose = global.verbose,
+          .progress = global.progress()};
+}
+
+TuneOptions TuneOptionsFor(const EngineModel& engine, const ModelOptions& options, const GlobalOptions& global) {
+  TuneOptions tune = TuneOptionsOf(options, global);
+  if (engine.reports.contains(kInt8Report)) AllowRoundedIntegers(tune);
+  return tune;
 }
 
 ImageSize ParseImageSize(const std::string& text) {
@@ -190,7 +205,7 @@ CompileResult CompileOnnx(const ModelOptions& options, const GlobalOptions& glob
   }
   CompileOptions full = compile;
   full.precision = options.half ? Precision::kHalf : Precision::kFp32;
-  full.tune = {.effort = options.effort, .verbose = global.verbose, .progress = global.progress()};
+  full.tune = TuneOptionsOf(options, global);
   auto graphs = ImportBatches(options);
   full.source_digest = HashFile(options.model);
   const auto chosen = ChosenDevice(global);

@@ -20,8 +20,12 @@ struct ModelOptions {
   std::string batch;  ///< "8", or for export "1,8,32"
   std::string timing_cache;
   int effort = 2;
+  bool exact = false;
 };
 void AddModelFlags(CLI::App& command, ModelOptions& options);
+TuneOptions TuneOptionsOf(const ModelOptions& options, const GlobalOptions& global);
+/// The same for a further plan of an engine.
+TuneOptions TuneOptionsFor(const EngineModel& engine, const ModelOptions& options, const GlobalOptions& global);
 
 /// A model ready to run, and what is known of it.
 struct LoadedModel {

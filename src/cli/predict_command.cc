@@ -9,7 +9,7 @@
 #include "cli/command.h"
 #include "cli/head_options.h"
 #include "cli/model_source.h"
-#include "verify/detector.h"
+#include "verify/detection_pipeline.h"
 #include "vision/draw.h"
 #include "vision/image_files.h"
 #include "vision/label_file.h"
@@ -112,31 +112,6 @@ void CheckNothingIsReplaced(const PredictOptions& options, const std::vector<std
   }
 }
 
-/// Up to `count` images, unreadable ones among them; none at the end.
-std::vector<LoadedImage> NextImages(ImageLoader& loader, int64_t count) {
-  std::vector<LoadedImage> images;
-  while (static_cast<int64_t>(images.size()) < count) {
-    CheckInterrupt();
-    auto image = loader.Next();
-    if (!image) break;
-    images.push_back(*std::move(image));
-  }
-  return images;
-}
-
-/// Detections of the readable ones, in image pixels.
-std::vector<std::vector<Detection>> DetectReadable(Detector& detector, const std::vector<LoadedImage>& images,
-                                                   const DetectOptions& options) {
-  std::vector<const LoadedImage*> readable;
-  for (const LoadedImage& image : images) {
-    if (image.error.empty()) readable.push_back(&image);
-  }
-  if (readable.empty()) return {};
-  std::vector<std::vector<Detection>> found = detector.Run(readable, options);
-  for (size_t i = 0; i < found.size(); ++i) BoxesToImage(found[i], readable[i]->plan);
-  return found;
-}
-
 CommandResult Predict(const PredictOptions& options, const GlobalOptions& global) {
   const ImageFiles files = FindImages(options.images);
   for (const auto& path : files.unsupported) Log().warn("{}: an image format that Tenon doesn't read", path);
@@ -152,38 +127,29 @@ CommandResult Predict(const PredictOptions& options, const GlobalOptions& global
   detect.conf = options.head.conf;
   detect.nms = options.head.Nms();
   Outputs outputs(options);
-  ImageLoader loader(files.paths, {.preprocess = detector.preprocess(),
-                                   .rule = LetterboxRule::kPredict,
-                                   .keep = KeepImage::kYes,
-                                   .letterboxing = detector.letterboxing(),
-                                   .threads = detector.loader_threads()});
-
+  DetectionPipeline pipeline(detector, files.paths,
+                             {.rule = LetterboxRule::kPredict, .keep = KeepImage::kYes, .detect = detect});
   CommandResult result;
   result.json["images"] = nlohmann::ordered_json::array();
   size_t unreadable = 0;
-  while (true) {
-    std::vector<LoadedImage> images = NextImages(loader, detector.batch());
-    if (images.empty()) break;
-    const double before_ms = detector.inference_ms;
-    std::vector<std::vector<Detection>> found = DetectReadable(detector, images, detect);
-    const double each_ms = (detector.inference_ms - before_ms) / static_cast<double>(std::max<size_t>(1, found.size()));
-    size_t next = 0;
-    for (LoadedImage& image : images) {
-      if (!image.error.empty()) {
-        Log().error("{}", image.error);
-        result.json["images"].push_back({{"image", image.path}, {"error", image.error}});
-        ++unreadable;
-        continue;
-      }
-      const std::vector<Detection>& detections = found[next++];
-      const std::string line = fmt::format("image {}/{} {}: {}x{} {}, {:.1f} ms", image.index + 1, files.paths.size(),
-                                           image.path, image.plan.image_height, image.plan.image_width,
-                                           Summary(detections, detector.head().names), each_ms);
-      if (!global.json && !global.quiet) fmt::print("{}\n", OneLine(line));
-      const std::string saved = outputs.Save(image, detections, detector.head().names);
-      result.json["images"].push_back(
-          {{"image", image.path}, {"saved", saved}, {"detections", ToJson(detections, detector.head().names)}});
+  while (auto detected = pipeline.Next()) {
+    CheckInterrupt();
+    LoadedImage& image = detected->image;
+    if (!image.error.empty()) {
+      Log().error("{}", image.error);
+      result.json["images"].push_back({{"image", image.path}, {"error", image.error}});
+      ++unreadable;
+      continue;
     }
+    std::vector<Detection>& detections = detected->detections;
+    BoxesToImage(detections, image.plan);
+    const std::string line = fmt::format("image {}/{} {}: {}x{} {}, {:.1f} ms", image.index + 1, files.paths.size(),
+                                         image.path, image.plan.image_height, image.plan.image_width,
+                                         Summary(detections, detector.head().names), detected->times.inference_ms);
+    if (!global.json && !global.quiet) fmt::print("{}\n", OneLine(line));
+    const std::string saved = outputs.Save(image, detections, detector.head().names);
+    result.json["images"].push_back(
+        {{"image", image.path}, {"saved", saved}, {"detections", ToJson(detections, detector.head().names)}});
   }
   if (!options.no_save && unreadable < files.paths.size())
     result.text = fmt::format("results in {}\n", options.save_dir);

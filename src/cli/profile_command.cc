@@ -93,7 +93,8 @@ Profile MakeProfile(const ProfileOptions& options, const GlobalOptions& global) 
   profile.times = Measure(context, options, global);
   profile.load = load.Finish();
   profile.steps =
-      JudgeSteps(*profile.program, profile.times.step_us, profile.peaks, static_cast<double>(device.cache_bytes()));
+      JudgeSteps(*profile.program, device.families(), profile.times.step_us, profile.peaks,
+                 static_cast<double>(device.cache_bytes()));
   profile.ops = SumByOp(profile.steps);
   AdviceContext advice{.peaks = profile.peaks, .engine_precision = profile.program->precision, .warnings = {}};
   if (const auto found = model.file->reports.find("warnings"); found != model.file->reports.end())
@@ -113,6 +114,7 @@ Json StepJson(const StepReport& report, double median_us) {
           {"median_ms", median_us / 1e3},
           {"share", report.share},
           {"gflop", step.flops / 1e9},
+          {"work_share", report.work_share},
           {"gflops_per_s", report.flops_per_s / 1e9},
           {"of_compute_peak", report.of_compute_peak},
           {"mbytes", step.bytes / 1e6},

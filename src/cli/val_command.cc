@@ -24,10 +24,12 @@ std::string SpeedLine(const SpeedMs& speed) {
   const std::string parts =
       is_gpu ? fmt::format(" (letterbox with its copies {:.2f}, engine {:.2f})", speed.letterbox, speed.engine)
              : std::string();
-  const std::string threads = speed.loader_threads > 1 ? fmt::format(" on {} threads", speed.loader_threads) : "";
+  const std::string threads = is_gpu ? fmt::format(" on {} threads", speed.loader_threads) : "";
+  const std::string streams =
+      speed.streams > 1 ? fmt::format(", {} {} at a time", speed.streams, is_gpu ? "batches" : "images") : "";
   return fmt::format(
-      "speed per image: {:.1f} ms preprocess{}, {:.1f} ms inference{}, {:.1f} ms postprocess; {:.1f} images/s\n",
-      speed.preprocess, threads, speed.inference, parts, speed.postprocess, speed.images_per_s);
+      "speed per image: {:.1f} ms preprocess{}, {:.1f} ms inference{}, {:.1f} ms postprocess{}; {:.1f} images/s\n",
+      speed.preprocess, threads, speed.inference, parts, speed.postprocess, streams, speed.images_per_s);
 }
 
 std::string Table(const ValReport& report) {

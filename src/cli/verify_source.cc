@@ -65,6 +65,7 @@ Engine VerifySource::Compile(bool half, int effort) const {
   options.half = half;
   options.int8 = false;
   options.effort = effort;
+  options.exact = options.exact || !half;  // what the engine is held against
   return MakeEngine(CompileOnnx(options, global_, {}).engine, *ChosenDevice(global_));
 }
 

@@ -41,11 +41,25 @@ Digest ProblemKey(const std::string& description, const Device& device) {
   return HashString(text);
 }
 
-/// The candidates of all families that can compute the step; the reference only where nobody else can.
+/// The family that computes the step in place of the others, if one does; null: those that round alike compete.
+const KernelFamily* FindTakeover(const ProgramStep& step, const StepProblem& problem, const Device& device,
+                                 OwnRounding allowed) {
+  const bool is_integer = step.compute == DType::kInt8;
+  if (allowed == OwnRounding::kNone || (is_integer && allowed != OwnRounding::kAll)) return nullptr;
+  for (const KernelFamily* family : device.families()) {
+    if (!family->has_own_rounding() || !family->Supports(problem, device).empty()) continue;
+    if (family->TakesOver(problem, device)) return family;
+  }
+  return nullptr;
+}
+
+/// The candidates of `takeover`, else of all families that can compute the step and round alike; the reference only
+/// where nobody else can.
 std::vector<TacticCandidate> FindCandidates(const ProgramStep& step, const StepProblem& problem, const Device& device,
-                                            const TuneOptions& options) {
+                                            const KernelFamily* takeover, const TuneOptions& options) {
   std::vector<TacticCandidate> candidates;
   for (const KernelFamily* family : device.families()) {
+    if (takeover ? family != takeover : family->has_own_rounding()) continue;
     if (family->is_reference() && !candidates.empty()) continue;
     const std::string reason = family->Supports(problem, device);
     if (!reason.empty()) {
@@ -99,11 +113,13 @@ Tasks CollectTasks(const Program& program, const std::vector<StepProblem>& probl
   std::map<Digest, size_t> by_key;
   for (size_t i = 0; i < problems.size(); ++i) {
     std::string description = DescribeProblem(program.steps[i], problems[i]);
+    const KernelFamily* takeover = FindTakeover(program.steps[i], problems[i], device, options.own_rounding);
+    if (takeover) description += fmt::format(" by {}", takeover->name());
     const Digest key = ProblemKey(description, device);
     const auto [found, added] = by_key.emplace(key, all.tasks.size());
     if (added) {
       TuneTask task{.description = std::move(description),
-                    .candidates = FindCandidates(program.steps[i], problems[i], device, options)};
+                    .candidates = FindCandidates(program.steps[i], problems[i], device, takeover, options)};
       task.times_us.resize(task.candidates.size());
       if (!TakeFromCache(task, cache.Find(key))) {
         const size_t limit = kEfforts[options.effort].candidates;

@@ -36,6 +36,7 @@ nlohmann::json ToJson(const ValReport& report) {
                            {"letterbox", report.speed_ms.letterbox},
                            {"engine", report.speed_ms.engine}}},
                          {"loader_threads", report.speed_ms.loader_threads},
+                         {"streams", report.speed_ms.streams},
                          {"images_per_s", report.speed_ms.images_per_s},
                          {"unreadable_images", report.unreadable_images},
                          {"label_problems", report.label_problems}};

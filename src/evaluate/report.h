@@ -13,7 +13,8 @@ struct SpeedMs {
   double preprocess = 0, inference = 0, postprocess = 0;  ///< mean per image
   /// Parts of `inference` on a GPU, which letterboxes images itself: `preprocess` is then the decoding alone.
   double letterbox = 0, engine = 0;
-  int loader_threads = 1;   ///< that share the preprocessing
+  int loader_threads = 1;   ///< that decode at the same time
+  int streams = 1;          ///< batches that are at work at the same time, each with its share of the threads
   double images_per_s = 0;  ///< of the whole, from files to boxes
 };
 

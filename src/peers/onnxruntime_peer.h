@@ -22,7 +22,7 @@ struct OnnxRuntimeOptions {
 };
 
 /// An ONNX model in ONNX Runtime (CPU), in a process of its own, as an engine: what is measured of engines can be
-/// measured of it. Not for two threads at once.
+/// measured of it. Not for two threads at once, but for the runs of the engine's contexts.
 class OnnxRuntimePeer {
  public:
   /// Loads the model and runs it once on zeros. Throws Error(kInvalidInput) with ONNX Runtime's own words when it

@@ -66,11 +66,14 @@ Cheaper CheaperType(const StepReport& report, const AdviceContext& context) {
   const double flops = report.step->flops;
   const MachinePeaks& peaks = context.peaks;
   if (report.step->compute == DType::kFloat32 && peaks.half_ops > peaks.fp32_ops)
-    return {"half", flops / peaks.half_ops * 1e6};
+    return {"half", report.work_share * flops / peaks.half_ops * 1e6};
   // Depthwise convolutions are no dot products of INT8; run-time matrices aren't quantised.
   const bool is_half = report.step->compute == DType::kBFloat16 || report.step->compute == DType::kFloat16;
-  if (is_half && report.step->op == "Conv" && !ConvShapeOf(*report.step).depthwise() && peaks.int8_ops > peaks.half_ops)
-    return {"int8", flops / peaks.int8_ops * 1e6};
+  // What saves multiply-adds in half saves half as many in INT8, whose transforms are words.
+  const double int8_us = std::min(1.0, 2 * report.work_share) * flops / std::max(peaks.int8_ops, 1.0) * 1e6;
+  if (is_half && report.step->op == "Conv" && !ConvShapeOf(*report.step).depthwise() &&
+      peaks.int8_ops > peaks.half_ops && int8_us < report.limit_us)
+    return {"int8", int8_us};
   return {};
 }
 

@@ -17,15 +17,16 @@ Bound BoundOf(const StepReport& report, double compute_us, double memory_us, con
   return compute_us >= memory_us ? Bound::kCompute : Bound::kMemory;
 }
 
-StepReport Judge(const ProgramStep& step, double us, double total_us, const MachinePeaks& peaks, double l2_bytes) {
-  StepReport report{.step = &step, .us = us, .share = total_us > 0 ? us / total_us : 0};
+StepReport Judge(const ProgramStep& step, double work_share, double us, double total_us, const MachinePeaks& peaks,
+                 double l2_bytes) {
+  StepReport report{.step = &step, .us = us, .share = total_us > 0 ? us / total_us : 0, .work_share = work_share};
   const double seconds = std::max(us, 1e-3) / 1e6;
   report.flops_per_s = step.flops / seconds;
   report.bytes_per_s = step.bytes / seconds;
   const double peak = PeakOf(step.compute, peaks);
-  if (peak > 0) report.of_compute_peak = report.flops_per_s / peak;
+  if (peak > 0) report.of_compute_peak = work_share * report.flops_per_s / peak;
   if (peaks.memory_bytes > 0) report.of_memory_peak = report.bytes_per_s / peaks.memory_bytes;
-  const double compute_us = peak > 0 ? step.flops / peak * 1e6 : 0;
+  const double compute_us = peak > 0 ? work_share * step.flops / peak * 1e6 : 0;
   // What fits the L2 caches may still lie there since the step before.
   const double bandwidth = step.bytes <= l2_bytes * peaks.threads ? peaks.cache_bytes : peaks.memory_bytes;
   const double memory_us = bandwidth > 0 ? step.bytes / bandwidth * 1e6 : 0;
@@ -70,14 +71,16 @@ std::string_view PrecisionOf(DType compute) {
   return compute == DType::kBFloat16 || compute == DType::kFloat16 ? "half" : "fp32";
 }
 
-std::vector<StepReport> JudgeSteps(const Program& program, std::span<const double> step_us, const MachinePeaks& peaks,
-                                   double l2_bytes) {
+std::vector<StepReport> JudgeSteps(const Program& program, std::span<const KernelFamily* const> families,
+                                   std::span<const double> step_us, const MachinePeaks& peaks, double l2_bytes) {
   TENON_CHECK(step_us.size() == program.steps.size(), "{} times of {} steps", step_us.size(), program.steps.size());
   double total_us = 0;
   for (const double us : step_us) total_us += us;
   std::vector<StepReport> reports;
   for (size_t i = 0; i < step_us.size(); ++i) {
-    reports.push_back(Judge(program.steps[i], step_us[i], total_us, peaks, l2_bytes));
+    const KernelFamily* family = FindFamily(families, program.steps[i].family);
+    const double work_share = family ? family->work_share() : 1;
+    reports.push_back(Judge(program.steps[i], work_share, step_us[i], total_us, peaks, l2_bytes));
     reports.back().index = i;
   }
   std::stable_sort(reports.begin(), reports.end(), [](const auto& a, const auto& b) { return a.us > b.us; });

@@ -23,7 +23,8 @@ struct StepReport {
   const ProgramStep* step = nullptr;
   double us = 0, share = 0;  ///< share of all steps
   double flops_per_s = 0, bytes_per_s = 0;
-  double of_compute_peak = 0;  ///< of the peak of the step's own compute type; 0 where that is not known
+  double work_share = 1;       ///< multiply-adds that its kernel takes, by those of the op (KernelFamily::work_share)
+  double of_compute_peak = 0;  ///< of those, of the peak of the step's own compute type; 0 where that is not known
   double of_memory_peak = 0;   ///< of a copy in memory; above 1 the caches served it
   double limit_us = 0;         ///< the least that the peaks allow (a roofline)
   Bound bound = Bound::kCompute;
@@ -42,8 +43,9 @@ double PeakOf(DType compute, const MachinePeaks& peaks);
 std::string_view PrecisionOf(DType compute);
 
 /// Every step, what dominates first. @param step_us parallel to program.steps
-std::vector<StepReport> JudgeSteps(const Program& program, std::span<const double> step_us, const MachinePeaks& peaks,
-                                   double l2_bytes);
+/// @param families that the program's steps are of
+std::vector<StepReport> JudgeSteps(const Program& program, std::span<const KernelFamily* const> families,
+                                   std::span<const double> step_us, const MachinePeaks& peaks, double l2_bytes);
 /// Summary by op kind, what dominates first.
 std::vector<OpReport> SumByOp(std::span<const StepReport> steps);
 

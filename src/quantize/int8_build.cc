@@ -76,7 +76,7 @@ class Int8Builder {
         cache_(cache),
         head_(HeadOf(*fused_, options.head)),
         images_(ImagesOf(options.images, DefaultPreprocess(head_), options.images.samples.size())),
-        judge_(*fused_, options.images, head_, device, RestPrecision(), options.progress),
+        judge_(*fused_, options.images, head_, device, RestPrecision(), options.compile.tune.own_rounding, options.progress),
         findings_(options.findings ? options.findings : std::make_shared<Int8Findings>()),
         images_key_(HashString(fmt::format("{}", fmt::join(images_.paths, "\n"))).ToString() + " ") {}
 
@@ -245,6 +245,7 @@ class Int8Builder {
     CompileOptions compile = options_.compile;
     compile.precision = RestPrecision();
     compile.tune = tune;
+    AllowRoundedIntegers(compile.tune);
     return CompileFor(std::move(quantized), *device_, compile, cache_);
   }
 

@@ -53,12 +53,13 @@ bool Verdict::Rejects(double map_drop, double noise) const {
 }
 
 Judge::Judge(const Graph& fused, const Dataset& data, const Head& head, const Device& device, Precision precision,
-             Progress::Mode mode)
+             OwnRounding own_rounding, Progress::Mode mode)
     : fused_(fused),
       data_(data),
       head_(head),
       device_(device.Share()),
       precision_(precision),
+      own_rounding_(own_rounding),
       mode_(mode),
       can_judge_(HasLabels(data) && static_cast<int>(data.names.size()) == head.num_classes),
       float_(data.samples.size()) {}
@@ -91,7 +92,8 @@ void Judge::RunHalf(std::unique_ptr<Graph> graph, Precision precision, size_t ha
   if (images.samples.empty()) return;
   TimingCache cache;
   CompileOptions options{.precision = precision};
-  options.tune.effort = 0;  // the accuracy of a kernel doesn't depend on its tactic
+  options.tune = {.effort = 0, .own_rounding = own_rounding_};  // accuracy doesn't depend on tactics
+  AllowRoundedIntegers(options.tune);
   Detector detector(MakeEngine(CompileFor(std::move(graph), *device_, options, cache).engine, *device_),
                     std::string(HeadFlag(head_.kind)), device_->host_threads());
   AccuracyOptions accuracy{.title = half == 0 ? "judge, first half" : "judge, second half", .progress = mode_};

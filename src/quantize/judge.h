@@ -8,6 +8,7 @@
 
 #include "backends/device.h"
 #include "base/progress.h"
+#include "compile/tuner.h"
 #include "evaluate/bootstrap.h"
 #include "ir/graph.h"
 #include "passes/pass.h"
@@ -39,8 +40,9 @@ class Judge {
   using Scored = std::vector<std::optional<ScoredImage>>;
   /// @param data the calibration images, in their order; must outlive the judge
   /// @param precision of what isn't in INT8
+  /// @param own_rounding as the model will be compiled, integers' sake aside
   Judge(const Graph& fused, const Dataset& data, const Head& head, const Device& device, Precision precision,
-        Progress::Mode mode);
+        OwnRounding own_rounding, Progress::Mode mode);
 
   /// There are labels, of as many classes as the model has.
   bool CanJudge() const { return can_judge_; }
@@ -63,6 +65,7 @@ class Judge {
   const Head head_;
   const std::shared_ptr<const Device> device_;
   const Precision precision_;
+  const OwnRounding own_rounding_;
   const Progress::Mode mode_;
   bool can_judge_;
   Scored float_;

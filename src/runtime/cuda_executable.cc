@@ -55,6 +55,7 @@ class CudaImageInput final : public internal::ImageInput {
   CudaImageInput(const std::shared_ptr<const cuda::GpuContext>& gpu, std::span<const std::byte> code,
                  const Shape& shape, const ImageFormat& format)
       : placer_(gpu, gpu, code, shape, format) {}
+  bool scales() const override { return true; }
   void Prepare(int64_t place, const uint8_t* pixels, const ImagePlacement& placement) override {
     placer_.With([&](ImagePlacer& placer) { placer.Prepare(place, pixels, placement); });
   }
@@ -75,9 +76,11 @@ class CudaImageInput final : public internal::ImageInput {
 
 class CudaContextExecution final : public internal::Execution {
  public:
-  CudaContextExecution(std::shared_ptr<const CudaProgram> program, const std::vector<int64_t>& input_bytes,
-                       const std::vector<int64_t>& output_bytes)
-      : execution_(program->shared_gpu(), program, input_bytes, output_bytes) {}
+  CudaContextExecution(std::shared_ptr<const CudaProgram> program, const std::vector<TensorInfo>& inputs,
+                       const std::vector<TensorInfo>& outputs)
+      : program_(std::move(program)),
+        inputs_(inputs),
+        execution_(program_->shared_gpu(), program_, Sizes(inputs), Sizes(outputs)) {}
   void Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us) override {
     execution_.With([&](CudaExecution& execution) { execution.Run(inputs, outputs, step_us); });
   }
@@ -93,8 +96,25 @@ class CudaContextExecution final : public internal::Execution {
   int64_t copied_bytes() const override { return execution_.value().copied_bytes(); }
   int threads() const override { return 1; }
   std::optional<double> device_us() const override { return execution_.value().last_graph_us(); }
+  /// Null for plans of before there was such a kernel.
+  std::unique_ptr<internal::ImageInput> NewImageInput(const ImageFormat& format) override {
+    const Digest source = cuda::SourceDigest(LetterboxSource());
+    const std::vector<ProgramCode>& code = program_->program().code;
+    const auto found =
+        std::find_if(code.begin(), code.end(), [&](const auto& kernel) { return kernel.source == source; });
+    if (found == code.end()) return nullptr;
+    return std::make_unique<CudaImageInput>(program_->shared_gpu(), found->code.bytes(), inputs_.at(0).shape, format);
+  }
 
  private:
+  static std::vector<int64_t> Sizes(const std::vector<TensorInfo>& tensors) {
+    std::vector<int64_t> sizes;
+    for (const TensorInfo& tensor : tensors) sizes.push_back(internal::SizeBytes(tensor));
+    return sizes;
+  }
+
+  std::shared_ptr<const CudaProgram> program_;
+  std::vector<TensorInfo> inputs_;
   OnGpu<CudaExecution> execution_;
 };
 
@@ -111,28 +131,13 @@ class CudaExecutable final : public internal::Executable {
     step_count = program_->program().steps.size();
   }
   std::unique_ptr<internal::Execution> NewExecution(int) const override {
-    return std::make_unique<CudaContextExecution>(program_, Sizes(inputs), Sizes(outputs));
-  }
-  /// Null for plans of before there was such a kernel.
-  std::unique_ptr<internal::ImageInput> NewImageInput(const ImageFormat& format) const override {
-    const Digest source = cuda::SourceDigest(LetterboxSource());
-    const std::vector<ProgramCode>& code = program_->program().code;
-    const auto found =
-        std::find_if(code.begin(), code.end(), [&](const auto& kernel) { return kernel.source == source; });
-    if (found == code.end()) return nullptr;
-    return std::make_unique<CudaImageInput>(program_->shared_gpu(), found->code.bytes(), inputs.at(0).shape, format);
+    return std::make_unique<CudaContextExecution>(program_, inputs, outputs);
   }
   std::unique_ptr<internal::HostMemory> NewHostMemory(size_t bytes) const override {
     return std::make_unique<PinnedMemory>(program_->shared_gpu(), bytes);
   }
 
  private:
-  static std::vector<int64_t> Sizes(const std::vector<TensorInfo>& tensors) {
-    std::vector<int64_t> sizes;
-    for (const TensorInfo& tensor : tensors) sizes.push_back(internal::SizeBytes(tensor));
-    return sizes;
-  }
-
   std::shared_ptr<const CudaProgram> program_;
 };
 

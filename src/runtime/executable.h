@@ -11,6 +11,25 @@
 
 namespace tenon::internal {
 
+/// The first input of an execution, N x 3 x H x W in FP32, whose places are filled with images: by the device where it
+/// can, in the form that its first step is quickest with. Not for two threads at once, but for Prepare.
+class ImageInput {
+ public:
+  virtual ~ImageInput() = default;
+  /// Whether Prepare scales images; else it takes pixels that have their size on the canvas.
+  virtual bool scales() const = 0;
+  /// Takes an image for a place; the pixels may be changed when the call returns. For many threads at once, of
+  /// different places. What was prepared serves one run.
+  virtual void Prepare(int64_t place, const uint8_t* pixels, const ImagePlacement& placement) = 0;
+  /// Puts what was prepared into the tensor. It lies in `stream()`.
+  virtual void Send() {}
+  /// To be bound as the input of this execution: a place, not always the elements.
+  virtual const void* data() const = 0;
+  virtual void* stream() const { return nullptr; }
+  /// Of the last Send on a device of its own, copies included; it must be done.
+  virtual double Microseconds() const { return 0; }
+};
+
 /// One stream of runs on a device; what a tenon_context holds.
 class Execution {
  public:
@@ -18,8 +37,8 @@ class Execution {
   /// `step_us`: where given, gets each step's time in microseconds.
   virtual void Run(std::span<const void* const> inputs, std::span<void* const> outputs,
                    std::vector<double>* step_us) = 0;
-  /// Puts a run into `stream`, a stream of the device's own kind, and returns; Synchronize waits for it. Where the device
-  /// has no streams: throws Error(kInvalidInput) unless it is null, and then runs at once.
+  /// Puts a run into `stream`, a stream of the device's own kind, and returns; Synchronize waits for it. Where the
+  /// device has no streams: throws Error(kInvalidInput) unless it is null, and then runs at once.
   virtual void RunAsync(std::span<const void* const> inputs, std::span<void* const> outputs, void* stream);
   /// Waits for all runs, and throws what failed in those that were put into streams.
   virtual void Synchronize() {}
@@ -29,6 +48,8 @@ class Execution {
   virtual std::optional<double> device_us() const { return std::nullopt; }
   virtual int64_t memory_bytes() const = 0;
   virtual int threads() const = 0;
+  /// Null where the device has no better way than a tensor of floats. It must not outlive the execution.
+  virtual std::unique_ptr<ImageInput> NewImageInput(const ImageFormat&) { return nullptr; }
 };
 
 /// Memory of the host that the device copies from and to at its best; 64-byte aligned.
@@ -38,31 +59,12 @@ class HostMemory {
   virtual void* data() const = 0;
 };
 
-/// An N x 3 x H x W float input in a device's memory, whose places are filled with images there. Not for two threads at
-/// once, but for Prepare.
-class ImageInput {
- public:
-  virtual ~ImageInput() = default;
-  /// Takes an image for a place; the pixels may be changed when the call returns. For many threads at once, of
-  /// different places.
-  virtual void Prepare(int64_t place, const uint8_t* pixels, const ImagePlacement& placement) = 0;
-  /// Puts what was prepared into the tensor. It lies in `stream()`.
-  virtual void Send() = 0;
-  /// To be bound as the input.
-  virtual const void* data() const = 0;
-  virtual void* stream() const = 0;
-  /// Of the last Send, copies included; it must be done.
-  virtual double Microseconds() const = 0;
-};
-
 /// A model made ready for one device and batch size; a tenon_engine holds one of each size. Immutable.
 class Executable {
  public:
   virtual ~Executable() = default;
   /// `threads`: at least 1. The execution keeps what it needs of the executable.
   virtual std::unique_ptr<Execution> NewExecution(int threads) const = 0;
-  /// For the first input, which must be N x 3 x H x W in FP32; null where the device has no such way.
-  virtual std::unique_ptr<ImageInput> NewImageInput(const ImageFormat&) const { return nullptr; }
   /// Outlives the executable if need be. Ordinary memory where the device shares the host's.
   virtual std::unique_ptr<HostMemory> NewHostMemory(size_t bytes) const;
 
@@ -81,6 +83,9 @@ class Executable {
 
 /// What a context runs.
 const Executable& ExecutableOf(const tenon_context& context);
+
+/// Of a context whose first input is N x 3 x H x W in FP32; must not outlive it.
+std::unique_ptr<ImageInput> NewImageInput(tenon_context& context, const ImageFormat& format);
 
 /// Bytes of a buffer for the tensor.
 int64_t SizeBytes(const TensorInfo& tensor);

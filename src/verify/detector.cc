@@ -62,16 +62,33 @@ ImagePlacement PlacementOf(const LetterboxPlan& plan) {
           .left = plan.left};
 }
 
+RunTimes& RunTimes::operator+=(const RunTimes& other) {
+  preprocess_ms += other.preprocess_ms;
+  inference_ms += other.inference_ms;
+  postprocess_ms += other.postprocess_ms;
+  letterbox_ms += other.letterbox_ms;
+  engine_ms += other.engine_ms;
+  return *this;
+}
+
+RunTimes RunTimes::operator/(double by) const {
+  return {.preprocess_ms = preprocess_ms / by,
+          .inference_ms = inference_ms / by,
+          .postprocess_ms = postprocess_ms / by,
+          .letterbox_ms = letterbox_ms / by,
+          .engine_ms = engine_ms / by};
+}
+
 Detector::Detector(const Engine& engine, const std::string& head_flag, int threads, int batch)
-    : engine_(engine), context_(engine_.CreateContext({.threads = threads, .batch = batch})) {
+    : engine_(engine),
+      threads_(threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))),
+      context_(engine_.CreateContext({.threads = threads_, .batch = batch})) {
   const TensorInfo& input = ImageInput(context_);
   batch_ = input.shape[0];
   const auto forced = head_flag.empty() ? std::nullopt : std::optional(ParseHeadFlag(head_flag));
   head_ = RecogniseHead(engine_.metadata(), OutputShapes(context_), static_cast<int>(input.shape[2]),
                         static_cast<int>(input.shape[3]), forced);
   preprocess_ = DefaultPreprocess(head_);
-  image_elems_ = Elems(input.shape) / std::max<int64_t>(batch_, 1);
-  input_.resize(static_cast<size_t>(Elems(input.shape)));
   for (const TensorInfo& output : context_.outputs()) {
     if (output.dtype != DType::kFloat32)
       ThrowInvalid({.what = "the model is no detector that Tenon knows",
@@ -79,13 +96,12 @@ Detector::Detector(const Engine& engine, const std::string& head_flag, int threa
                     .expected = "float32 outputs"});
     outputs_.push_back(engine_.AllocateHost(static_cast<size_t>(Elems(output.shape)) * sizeof(float)));
   }
-  placer_ = internal::ExecutableOf(*context_.handle()).NewImageInput(FormatOf(preprocess_));
-  if (placer_) pool_ = std::make_unique<ThreadPool>(loader_threads());
+  images_ = internal::NewImageInput(*context_.handle(), FormatOf(preprocess_));
+  if (is_on_own_device()) pool_ = std::make_unique<ThreadPool>(threads_);
 }
 
-int Detector::loader_threads() const {
-  if (letterboxing() == Letterboxing::kHere) return 1;  // runs take the cores
-  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+std::unique_ptr<Detector> Detector::Twin(int threads) const {
+  return std::make_unique<Detector>(engine_, std::string(HeadFlag(head_.kind)), threads, static_cast<int>(batch_));
 }
 
 void Detector::ForEach(size_t count, const std::function<void(size_t)>& work) {
@@ -107,51 +123,43 @@ void Detector::ForEach(size_t count, const std::function<void(size_t)>& work) {
   }
 }
 
-void Detector::RunOnTensors(std::span<const LoadedImage* const> images, std::span<void* const> outputs) {
-  for (size_t i = 0; i < images.size(); ++i) {
-    TENON_CHECK(static_cast<int64_t>(images[i]->tensor.size()) == image_elems_, "{} elements",
-                images[i]->tensor.size());
-    std::copy(images[i]->tensor.begin(), images[i]->tensor.end(),
-              input_.begin() + static_cast<ptrdiff_t>(i) * image_elems_);
+void Detector::Prepare(int64_t place, const LoadedImage& image) {
+  TENON_CHECK(!image.image.bgr.empty(), "{} was not loaded as pixels", image.path);
+  if (images_->scales()) {
+    images_->Prepare(place, image.image.bgr.data(), PlacementOf(image.plan));
+    return;
   }
-  const void* input = batch_ == 1 ? images[0]->tensor.data() : input_.data();
-  context_.Run(std::span(&input, 1), outputs);
+  const Image& scaled = scaler_.Scale(image.image, image.plan);
+  images_->Prepare(place, scaled.bgr.data(), PlacementOf(image.plan));
 }
 
-void Detector::RunOnPixels(std::span<const LoadedImage* const> images, std::span<void* const> outputs) {
-  ForEach(images.size(), [&](size_t i) {
-    placer_->Prepare(static_cast<int64_t>(i), images[i]->image.bgr.data(), PlacementOf(images[i]->plan));
-  });
-  placer_->Send();
-  const void* input = placer_->data();
-  context_.RunAsync(std::span(&input, 1), outputs, placer_->stream());
-  context_.Synchronize();
-  letterbox_ms += placer_->Microseconds() / 1e3;
-}
-
-std::vector<std::vector<Detection>> Detector::Run(std::span<const LoadedImage* const> images,
-                                                  const DetectOptions& options) {
+DetectedBatch Detector::Run(std::span<const LoadedImage* const> images, const DetectOptions& options) {
   TENON_CHECK(!images.empty() && static_cast<int64_t>(images.size()) <= batch_, "{} images", images.size());
   std::vector<void*> output_pointers;
   for (const HostMemory& output : outputs_) output_pointers.push_back(output.data());
-  const bool has_tensors =
-      std::all_of(images.begin(), images.end(), [](const LoadedImage* image) { return !image->tensor.empty(); });
+  DetectedBatch batch;
   const auto start = Clock::now();
-  if (has_tensors)
-    RunOnTensors(images, output_pointers);
-  else
-    RunOnPixels(images, output_pointers);
-  inference_ms += MillisecondsSince(start);
-  engine_ms += context_.device_us() / 1e3;
+  ForEach(images.size(), [&](size_t i) { Prepare(static_cast<int64_t>(i), *images[i]); });
+  batch.times.preprocess_ms = MillisecondsSince(start);
+
+  const auto run_start = Clock::now();
+  images_->Send();
+  const void* input = images_->data();
+  context_.RunAsync(std::span(&input, 1), output_pointers, images_->stream());
+  context_.Synchronize();
+  batch.times.inference_ms = MillisecondsSince(run_start);
+  batch.times.letterbox_ms = images_->Microseconds() / 1e3;
+  batch.times.engine_ms = context_.device_us() / 1e3;
 
   const auto decode_start = Clock::now();
   std::vector<TensorView> views;
   for (size_t i = 0; i < outputs_.size(); ++i)
     views.push_back({static_cast<const float*>(outputs_[i].data()), context_.outputs()[i].shape});
-  std::vector<std::vector<Detection>> detections(images.size());
-  ForEach(images.size(), [&](size_t i) { detections[i] = Detect(head_, views, static_cast<int64_t>(i), options); });
-  postprocess_ms += MillisecondsSince(decode_start);
-  return detections;
+  batch.detections.resize(images.size());
+  ForEach(images.size(),
+          [&](size_t i) { batch.detections[i] = Detect(head_, views, static_cast<int64_t>(i), options); });
+  batch.times.postprocess_ms = MillisecondsSince(decode_start);
+  return batch;
 }
 
 }  // namespace tenon

@@ -13,23 +13,30 @@ class EndToEnd {
   EndToEnd(Detector& detector, std::span<const std::string> images)
       : detector_(detector),
         images_(images),
-        options_{.preprocess = detector.preprocess(), .rule = LetterboxRule::kPredict} {}
+        options_{.preprocess = detector.preprocess(), .rule = LetterboxRule::kPredict, .as = LoadAs::kPixels} {}
 
   void Run() {
     std::vector<LoadedImage> batch;
-    for (int64_t i = 0; i < detector_.batch(); ++i) batch.push_back(Load());
+    for (int64_t i = 0; i < detector_.batch(); ++i) batch.push_back(Load(options_));
     std::vector<const LoadedImage*> pointers;
     for (const LoadedImage& image : batch) pointers.push_back(&image);
     detector_.Run(pointers, DetectOptions::Predict());
   }
 
-  LoadedImage Load() {
-    LoadedImage image = LoadForModel(images_[next_++ % images_.size()], options_);
+  /// The next image as the model's input.
+  LoadedImage LoadTensor() {
+    LoaderOptions options = options_;
+    options.as = LoadAs::kTensor;
+    return Load(options);
+  }
+
+ private:
+  LoadedImage Load(const LoaderOptions& options) {
+    LoadedImage image = LoadForModel(images_[next_++ % images_.size()], options);
     if (!image.error.empty()) ThrowInvalid("{}", image.error);
     return image;
   }
 
- private:
   Detector& detector_;
   std::span<const std::string> images_;
   LoaderOptions options_;
@@ -70,9 +77,9 @@ Tensor BatchOf(const LoadedImage& image, const TensorInfo& input) {
 Check CheckLatency(Detector& detector, std::span<const std::string> images, const LatencyCheckOptions& options) {
   TENON_CHECK(!images.empty());
   EndToEnd end_to_end(detector, images);
-  EngineOnly engine_only(detector.engine(), BatchOf(end_to_end.Load(), detector.engine().inputs()[0]), options.threads);
-  const std::vector<Runnable> runnables = {engine_only.ToRunnable("engine"),
-                                           {"end to end", [&] { end_to_end.Run(); }}};
+  EngineOnly engine_only(detector.engine(), BatchOf(end_to_end.LoadTensor(), detector.engine().inputs()[0]),
+                         options.threads);
+  const std::vector<Runnable> runnables = {engine_only.ToRunnable("engine"), {"end to end", [&] { end_to_end.Run(); }}};
   const LatencyMeasurement measured = MeasureLatency(runnables, options.latency);
   const LatencyStats &engine = measured.rows[0].stats, &whole = measured.rows[1].stats;
   Check check{.name = "p95_latency", .value = engine.p95, .threshold = options.p95_ms};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -50,19 +51,56 @@ class Collector {
   std::vector<Detection> detections_;
 };
 
-/// Channels come first here, so the scores are first swept row by row (contiguous memory) for boxes worth a look.
+struct ScoreAbove {
+  uint32_t box;
+  int class_id;
+};
+
+/// Sorted by box; those of one box stay in their order.
+std::vector<ScoreAbove> SortByBox(const std::vector<ScoreAbove>& scores, size_t boxes) {
+  std::vector<uint32_t> places(boxes + 1);
+  for (const ScoreAbove& score : scores) ++places[score.box + 1];
+  std::partial_sum(places.begin(), places.end(), places.begin());
+  std::vector<ScoreAbove> sorted(scores.size());
+  for (const ScoreAbove& score : scores) sorted[places[score.box]++] = score;
+  return sorted;
+}
+
+/// Scores above the threshold, by box, then class. Channels come first here: they are swept row by row (contiguous
+/// memory), a block at once, since hardly any is above.
+std::vector<ScoreAbove> ScoresAbove(float conf, const float* scores, int num_classes, size_t boxes) {
+  constexpr size_t kBlock = 64;
+  std::vector<ScoreAbove> above;
+  for (int c = 0; c < num_classes; ++c, scores += boxes) {
+    const auto look = [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) {
+        if (scores[i] > conf) above.push_back({static_cast<uint32_t>(i), c});
+      }
+    };
+    size_t begin = 0;
+    for (; begin + kBlock <= boxes; begin += kBlock) {
+      int any = 0;
+      for (size_t i = 0; i < kBlock; ++i) any |= static_cast<int>(scores[begin + i] > conf);
+      if (any) look(begin, begin + kBlock);
+    }
+    look(begin, boxes);
+  }
+  return SortByBox(above, boxes);
+}
+
 void DecodeV8(const Head& head, const float* data, Collector& out) {
   const auto boxes = static_cast<size_t>(head.boxes);
-  std::vector<float> best(boxes, -INFINITY);
-  for (int c = 0; c < head.num_classes; ++c) {
-    const float* row = data + static_cast<size_t>(4 + c) * boxes;
-    for (size_t i = 0; i < boxes; ++i) best[i] = row[i] > best[i] ? row[i] : best[i];
-  }
   const auto at = [&](size_t channel, size_t box) { return data[channel * boxes + box]; };
-  for (size_t i = 0; i < boxes; ++i) {
-    if (!(best[i] > out.conf())) continue;
-    const Box box = FromCentre(at(0, i), at(1, i), at(2, i), at(3, i));
-    out.AddClasses(box, head.num_classes, [&](int c) { return at(static_cast<size_t>(4 + c), i); });
+  const auto box_of = [&](size_t i) { return FromCentre(at(0, i), at(1, i), at(2, i), at(3, i)); };
+  const auto score_of = [&](size_t i, int c) { return at(static_cast<size_t>(4 + c), i); };
+  const std::vector<ScoreAbove> above = ScoresAbove(out.conf(), data + 4 * boxes, head.num_classes, boxes);
+  for (size_t next = 0; next < above.size(); ++next) {
+    const auto [i, class_id] = above[next];
+    if (out.labels() == LabelMode::kMulti) {
+      out.Add(box_of(i), score_of(i, class_id), class_id);
+    } else if (next == 0 || above[next - 1].box != i) {
+      out.AddClasses(box_of(i), head.num_classes, [&, box = i](int c) { return score_of(box, c); });
+    }
   }
 }
 

@@ -18,6 +18,19 @@ cv::Mat View(const Image& image) {
   return cv::Mat(image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.bgr.data()));
 }
 
+/// `image` itself where it has that size, else it scaled into `to`.
+const Image& Resize(const Image& image, int height, int width, Image& to) {
+  if (image.height == height && image.width == width) return image;
+  // Images are the parallel unit here; OpenCV's own threads would fight the inference's.
+  static std::once_flag once;
+  std::call_once(once, [] { cv::setNumThreads(1); });
+  to.height = height;
+  to.width = width;
+  to.bgr.resize(static_cast<size_t>(height) * static_cast<size_t>(width) * 3);
+  cv::resize(View(image), View(to), cv::Size(width, height), 0, 0, cv::INTER_LINEAR);
+  return to;
+}
+
 /// val's own first step: long side to the longer side of the canvas, the short one rounded up.
 void PlanFirstResize(LetterboxPlan& plan) {
   const int target = std::max(plan.canvas_height, plan.canvas_width);
@@ -81,27 +94,18 @@ LetterboxPlan PlanLetterbox(int image_height, int image_width, const Preprocess&
   return plan;
 }
 
-Image Letterbox(const Image& image, const LetterboxPlan& plan, const Preprocess& preprocess) {
+const Image& ImageScaler::Scale(const Image& image, const LetterboxPlan& plan) {
   TENON_CHECK(image.height == plan.image_height && image.width == plan.image_width);
-  // Images are the parallel unit here (ImageLoader's threads); OpenCV's own threads would fight the inference's.
-  static std::once_flag once;
-  std::call_once(once, [] { cv::setNumThreads(1); });
-  cv::Mat source = View(image);
-  if (plan.first_height != image.height || plan.first_width != image.width) {
-    cv::Mat first;
-    cv::resize(source, first, cv::Size(plan.first_width, plan.first_height), 0, 0, cv::INTER_LINEAR);
-    source = first;
-  }
-  Image canvas;
-  canvas.height = plan.canvas_height;
-  canvas.width = plan.canvas_width;
-  canvas.bgr.assign(static_cast<size_t>(canvas.height) * canvas.width * 3, preprocess.pad_value);
-  cv::Mat target = View(canvas)(cv::Rect(plan.left, plan.top, plan.scaled_width, plan.scaled_height));
-  if (source.size() == target.size()) {
-    source.copyTo(target);
-  } else {
-    cv::resize(source, target, target.size(), 0, 0, cv::INTER_LINEAR);
-  }
+  const Image& first = Resize(image, plan.first_height, plan.first_width, first_);
+  return Resize(first, plan.scaled_height, plan.scaled_width, scaled_);
+}
+
+Image Letterbox(const Image& image, const LetterboxPlan& plan, const Preprocess& preprocess) {
+  ImageScaler scaler;
+  const Image& scaled = scaler.Scale(image, plan);
+  Image canvas(plan.canvas_height, plan.canvas_width);
+  std::fill(canvas.bgr.begin(), canvas.bgr.end(), preprocess.pad_value);
+  View(scaled).copyTo(View(canvas)(cv::Rect(plan.left, plan.top, plan.scaled_width, plan.scaled_height)));
   return canvas;
 }
 

@@ -45,7 +45,19 @@ struct LetterboxPlan {
 /// Throws Error(kInvalidInput) when the canvas or the image has no area.
 LetterboxPlan PlanLetterbox(int image_height, int image_width, const Preprocess& preprocess, LetterboxRule rule);
 
-/// The canvas, canvas_height x canvas_width, pixels equal to Ultralytics' (OpenCV INTER_LINEAR).
+/// Scales images to their size on the canvas, pixels equal to Ultralytics' (OpenCV INTER_LINEAR). Keeps its memory from
+/// image to image; not for two threads at once.
+class ImageScaler {
+ public:
+  /// @param image must have the size that the plan was made for
+  /// @return scaled_height x scaled_width; the image itself where it has that size. Valid until the next call.
+  const Image& Scale(const Image& image, const LetterboxPlan& plan);
+
+ private:
+  Image first_, scaled_;
+};
+
+/// The canvas, canvas_height x canvas_width: the scaled image on its border.
 /// @param image must have the size that the plan was made for
 Image Letterbox(const Image& image, const LetterboxPlan& plan, const Preprocess& preprocess);
 

@@ -16,13 +16,13 @@ LoadedImage LoadForModel(const std::string& path, const LoaderOptions& options) 
   try {
     Image image = LoadImage(path);
     loaded.plan = PlanLetterbox(image.height, image.width, options.preprocess, options.rule);
-    if (options.letterboxing == Letterboxing::kHere) {
+    if (options.as == LoadAs::kTensor) {
       const Image canvas = Letterbox(image, loaded.plan, options.preprocess);
       loaded.tensor.resize(canvas.bgr.size());
       CanvasToTensor(canvas, options.preprocess, loaded.tensor);
-    }
-    if (options.keep == KeepImage::kYes || options.letterboxing == Letterboxing::kOnDevice)
+    } else {
       loaded.image = std::move(image);
+    }
   } catch (const std::exception& error) {  // out of memory for one huge image must not end the run either
     loaded = {.path = path, .error = error.what()};
   }

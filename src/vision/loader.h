@@ -18,21 +18,18 @@ struct LoadedImage {
   std::string path;
   std::string error;  ///< why the image can't be used, naming the file
   LetterboxPlan plan;
-  std::vector<float>
-      tensor;   ///< 3 x canvas height x width, as CanvasToTensor gives it; empty with Letterboxing::kOnDevice
-  Image image;  ///< the original pixels, with KeepImage::kYes or Letterboxing::kOnDevice
-  double preprocess_ms = 0;   ///< decoding, letterbox and conversion
+  std::vector<float> tensor;  ///< 3 x canvas height x width, as CanvasToTensor gives it, with LoadAs::kTensor
+  Image image;                ///< the original pixels, with LoadAs::kPixels
+  double preprocess_ms = 0;   ///< decoding; letterbox and conversion too with LoadAs::kTensor
 };
 
-enum class KeepImage { kNo, kYes };
-/// Who scales images and makes tensors of them: the loader's threads, or a device, which gets the pixels.
-enum class Letterboxing { kHere, kOnDevice };
+/// What becomes of an image: elements of the model's input, or the decoded pixels for who makes these of them.
+enum class LoadAs { kTensor, kPixels };
 
 struct LoaderOptions {
   Preprocess preprocess;
   LetterboxRule rule = LetterboxRule::kVal;
-  KeepImage keep = KeepImage::kNo;
-  Letterboxing letterboxing = Letterboxing::kHere;
+  LoadAs as = LoadAs::kTensor;
   int threads = 1;
   int depth = 8;  ///< images ready or in work at most: what memory use is bounded by
 };

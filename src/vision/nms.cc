@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <unordered_map>
 
 namespace tenon {
@@ -21,18 +22,36 @@ struct KeptBoxes {
     area.push_back(box_area);
   }
 
-  /// torchvision compares a float32 IoU with a float64 threshold.
-  bool Suppress(const Box& box, float box_area, double threshold) const {
-    for (size_t i = 0; i < x1.size(); ++i) {
-      const float w = std::max(0.0f, std::min(x2[i], box.x2) - std::max(x1[i], box.x1));
-      const float h = std::max(0.0f, std::min(y2[i], box.y2) - std::max(y1[i], box.y1));
-      const float inter = w * h;
-      if (inter <= 0) continue;
-      if (static_cast<double>(inter / (area[i] + box_area - inter)) > threshold) return true;
+  /// Whether one of them overlaps the box by more than the threshold: eight at a time, so that none waits for a branch.
+  bool Suppress(const Box& box, float box_area, float threshold) const {
+    constexpr size_t kBlock = 8;
+    size_t i = 0;
+    for (; i + kBlock <= x1.size(); i += kBlock) {
+      int overlaps = 0;
+      for (size_t j = i; j < i + kBlock; ++j) overlaps |= Overlaps(j, box, box_area, threshold);
+      if (overlaps) return true;
+    }
+    for (; i < x1.size(); ++i) {
+      if (Overlaps(i, box, box_area, threshold)) return true;
     }
     return false;
   }
+
+ private:
+  int Overlaps(size_t i, const Box& box, float box_area, float threshold) const {
+    const float w = std::max(0.0f, std::min(x2[i], box.x2) - std::max(x1[i], box.x1));
+    const float h = std::max(0.0f, std::min(y2[i], box.y2) - std::max(y1[i], box.y1));
+    const float inter = w * h;
+    return static_cast<int>(inter > 0) & static_cast<int>(inter / (area[i] + box_area - inter) > threshold);
+  }
 };
+
+/// torchvision compares a float32 IoU with a float64 threshold: the same as with the largest float32 that isn't above
+/// it.
+float FloatNotAbove(double threshold) {
+  const auto nearest = static_cast<float>(threshold);
+  return nearest > threshold ? std::nextafter(nearest, -INFINITY) : nearest;
+}
 
 /// Indices of the candidates, best score first, ties in the order given.
 std::vector<uint32_t> SortByScore(std::span<const Detection> candidates) {
@@ -65,6 +84,7 @@ std::vector<Detection> Nms(std::span<const Detection> candidates, const NmsOptio
   if (order.size() > static_cast<size_t>(options.max_candidates)) order.resize(options.max_candidates);
   const bool aware = options.classes == ClassMode::kAware;
   const bool by_class = aware && ClassesStayApart(candidates);
+  const float threshold = FloatNotAbove(options.iou);
   std::unordered_map<int, KeptBoxes> kept;
   std::vector<Detection> survivors;
   for (uint32_t index : order) {
@@ -75,7 +95,7 @@ std::vector<Detection> Nms(std::span<const Detection> candidates, const NmsOptio
                   candidate.box.y2 + offset};
     const float area = (box.x2 - box.x1) * (box.y2 - box.y1);
     KeptBoxes& rivals = kept[by_class ? candidate.class_id : 0];
-    if (rivals.Suppress(box, area, options.iou)) continue;
+    if (rivals.Suppress(box, area, threshold)) continue;
     rivals.Add(box, area);
     survivors.push_back(candidate);
   }

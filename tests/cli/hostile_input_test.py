@@ -359,8 +359,8 @@ class FewThreads(CliTest):
             self.assertIn("can't start a thread", done.stderr.splitlines()[-1])
             self.assertIn("16 threads", done.stderr.splitlines()[-1])
 
-    def test_image_loader(self):
-        """Fewer loader threads give the same figures; none at all is said."""
+    def test_images_at_a_time(self):
+        """Fewer images at a time give the same figures; no thread at all is said."""
         arguments = ("val", self.engine, "--data", self.data, "--threads", "1", "--json", "--quiet")
         expected = json.loads(run(*arguments).stdout)
         one = self.limited(*arguments, stack=4 << 30, space=6 << 30)
@@ -368,7 +368,7 @@ class FewThreads(CliTest):
         self.assertEqual(json.loads(one.stdout)["metrics"], expected["metrics"])
         none = self.limited(*arguments, stack=16 << 30, space=6 << 30)
         self.assertEqual(none.returncode, 2, none.stderr)
-        self.assertIn("can't start a thread to load images", none.stderr.splitlines()[-1])
+        self.assertIn("can't start a thread to run images", none.stderr.splitlines()[-1])
 
 
 if __name__ == "__main__":

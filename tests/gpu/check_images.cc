@@ -32,8 +32,8 @@ class Lab {
       : device_(CudaDevice::Open(0)),
         engine_(MakeEngine(CompileNet(device_, 2), device_)),
         context_(engine_.CreateContext()),
-        input_(internal::ExecutableOf(*context_.handle()).NewImageInput(FormatOf(preprocess_))) {
-    TENON_CHECK(input_ != nullptr, "the plan has no letterbox kernel");
+        input_(internal::NewImageInput(*context_.handle(), FormatOf(preprocess_))) {
+    TENON_CHECK(input_->scales(), "the plan has no letterbox kernel");
   }
 
   /// Two images at once, as a batch has them.

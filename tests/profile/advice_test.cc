@@ -104,7 +104,7 @@ TEST(AdviceTest, ShortStepsAndTheReference) {
 TEST(AdviceTest, TheDominatingOnesUpToTheShare) {
   Program program;
   for (int i = 0; i < 10; ++i) program.steps.push_back(PlainConv(1e6));
-  const auto reports = JudgeSteps(program, std::vector<double>{40, 5, 5, 5, 5, 5, 5, 10, 10, 10}, TestPeaks(), kTestL2);
+  const auto reports = JudgeSteps(program, {}, std::vector<double>{40, 5, 5, 5, 5, 5, 5, 10, 10, 10}, TestPeaks(), kTestL2);
   const AdviceContext context{.peaks = TestPeaks(), .engine_precision = "fp32", .warnings = {}};
   const auto advice = AdviseOnDominating(reports, context, 0.55);
   ASSERT_EQ(advice.size(), 3u);

@@ -14,7 +14,7 @@ class ChromeTraceTest : public testing::Test {
  protected:
   ChromeTraceTest() {
     program_.steps = {TestStep("first \"quoted\"", "Conv", 1e6, 1e3), TestStep("", "Pool", 1e3, 1e3)};
-    reports_ = JudgeSteps(program_, std::vector<double>{10, 20}, TestPeaks(), kTestL2);  // the second comes first
+    reports_ = JudgeSteps(program_, {}, std::vector<double>{10, 20}, TestPeaks(), kTestL2);  // the second comes first
   }
   Program program_;
   std::vector<StepReport> reports_;

@@ -40,7 +40,7 @@ inline constexpr double kTestL2 = 1 << 20;
 inline StepReport ReportOf(const ProgramStep& step, double us) {
   static Program program;  // the report points into it
   program.steps = {step};
-  return JudgeSteps(program, std::vector{us}, TestPeaks(), kTestL2)[0];
+  return JudgeSteps(program, {}, std::vector{us}, TestPeaks(), kTestL2)[0];
 }
 
 }  // namespace tenon

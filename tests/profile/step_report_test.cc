@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "backends/cpu/cpu_device.h"
 #include "backends/cpu/peaks.h"
 #include "base/error.h"
 #include "profile_testing.h"
@@ -12,7 +13,7 @@ TEST(StepReportTest, RatesAndSharesOfThePeaks) {
   program.steps = {TestStep("small", "Pool", 1e6, 20e6), TestStep("large", "Conv", 200e6, 1e6),
                    TestStep("half", "Conv", 100e6, 1e6, DType::kBFloat16)};
   const std::vector<double> us = {1250, 2000, 500};
-  const auto reports = JudgeSteps(program, us, TestPeaks(), kTestL2);
+  const auto reports = JudgeSteps(program, {}, us, TestPeaks(), kTestL2);
   ASSERT_EQ(reports.size(), 3u);
   // What dominates comes first.
   EXPECT_EQ(reports[0].index, 1u);
@@ -30,6 +31,20 @@ TEST(StepReportTest, RatesAndSharesOfThePeaks) {
   EXPECT_EQ(reports[1].bound, Bound::kMemory);
   // Half is held against the peak of half.
   EXPECT_NEAR(reports[2].of_compute_peak, 0.5, 1e-9);
+}
+
+TEST(StepReportTest, AnAlgorithmThatSavesMultiplyAddsIsHeldAgainstThoseItTakes) {
+  Program program;
+  program.steps = {TestStep("direct", "Conv", 144e6, 1e6), TestStep("winograd", "Conv", 144e6, 1e6)};
+  program.steps[1].family = "conv_winograd_f4";  // 36 products for 144
+  const CpuDevice device;
+  const auto reports = JudgeSteps(program, device.families(), std::vector<double>{900, 360}, TestPeaks(), kTestL2);
+  EXPECT_NEAR(reports[0].of_compute_peak, 0.8, 1e-9);
+  EXPECT_NEAR(reports[0].limit_us, 720, 1e-6);
+  EXPECT_NEAR(reports[1].work_share, 0.25, 1e-12);
+  EXPECT_NEAR(reports[1].of_compute_peak, 0.5, 1e-9);
+  EXPECT_NEAR(reports[1].limit_us, 180, 1e-6);
+  EXPECT_NEAR(reports[1].flops_per_s, 400e9, 1) << "rates stay those of the convolution that was asked for";
 }
 
 TEST(StepReportTest, WhatFitsTheCachesIsHeldAgainstThem) {
@@ -54,7 +69,7 @@ TEST(StepReportTest, AStepThatTookNoTimeIsNoDivisionByZero) {
 TEST(StepReportTest, OpsAreSummed) {
   Program program;
   program.steps = {TestStep("a", "Conv", 10, 1), TestStep("b", "Pool", 1, 2), TestStep("c", "Conv", 20, 3)};
-  const auto ops = SumByOp(JudgeSteps(program, std::vector<double>{10, 50, 20}, TestPeaks(), kTestL2));
+  const auto ops = SumByOp(JudgeSteps(program, {}, std::vector<double>{10, 50, 20}, TestPeaks(), kTestL2));
   ASSERT_EQ(ops.size(), 2u);
   EXPECT_EQ(ops[0].op, "Pool");
   EXPECT_EQ(ops[1].op, "Conv");
@@ -65,7 +80,7 @@ TEST(StepReportTest, OpsAreSummed) {
 }
 
 TEST(StepReportTest, TimesMustFitTheProgram) {
-  EXPECT_THROW(JudgeSteps(Program{}, std::vector<double>{1}, TestPeaks(), kTestL2), Error);
+  EXPECT_THROW(JudgeSteps(Program{}, {}, std::vector<double>{1}, TestPeaks(), kTestL2), Error);
 }
 
 TEST(PeaksTest, MeasuredPeaksAreSane) {

@@ -33,6 +33,7 @@ struct Variant {
   CpuDevice device = CpuDevice::Detect();
   uint32_t tactics = 0;  ///< 0: the first ones
   bool file = false;     ///< also through an engine file
+  bool winograd = false;  ///< convolutions with a rounding of their own are allowed
 
   explicit Variant(const Graph& graph) {
     uint32_t number = static_cast<uint32_t>(std::stoul(graph.metadata.at("variant")));
@@ -43,6 +44,7 @@ struct Variant {
     number /= 3;
     tactics = number % 8;
     file = number / 8 % 2 == 0;
+    winograd = number / 16 % 2 == 1;
   }
 };
 
@@ -158,9 +160,14 @@ class Checks {
     for (int64_t i = 0; IsFloat(tensor.dtype()) && i < tensor.elems(); ++i) {
       const double value = tensor.AsDouble(i);
       unjudgeable_ |= std::isinf(value) || (quantizes_ && std::isnan(value));
+      has_nan_ |= std::isnan(value);
       if (std::isfinite(value)) largest_ = std::max(largest_, std::abs(value));
     }
   }
+
+  /// NaN and infinity spread over a whole tile of a transform.
+  bool AllowsWinograd() const { return variant_.winograd && !unjudgeable_ && !has_nan_; }
+  TuneOptions Tune() const { return {.effort = 0, .own_rounding = AllowsWinograd() ? OwnRounding::kFloats : OwnRounding::kNone}; }
 
   std::string Compare(const std::vector<Tensor>& got, const std::vector<Tensor>& want) {
     if (unjudgeable_ || SameBytes(got, want)) return {};
@@ -173,6 +180,12 @@ class Checks {
     if (CompareOutputs(got, want, tolerances).empty()) return {};
     const auto thorough = DeriveTolerances(graph_, inputs_, expected_, level, Effort::kThorough);
     return CompareOutputs(got, want, thorough);
+  }
+
+  /// Four roundings of 2^-24 for each term, and twice that for what the matrices make of them.
+  std::string CompareTransformed() {
+    std::vector<Tolerance> tolerances;
+    return CompareWith({.transforms = 0x1p-21}, outputs_, fused_outputs_, tolerances);
   }
 
   std::string RoundTrip(const Graph& graph, const std::vector<Tensor>& want) {
@@ -211,14 +224,14 @@ class Checks {
     stage_ = "compile";
     TimingCache cache;
     try {
-      compiled_ = CompileFor(graph_.Clone(), variant_.device, {.tune = {.effort = 0}}, cache);
+      compiled_ = CompileFor(graph_.Clone(), variant_.device, {.tune = Tune()}, cache);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kInvalidInput && !HasStaticShapes(*fused_)) return {};
       throw;
     }
     stage_ = "run";
     outputs_ = RunEngine(MakeEngine(compiled_.engine, variant_.device), inputs_, 1);
-    const std::string difference = Compare(outputs_, fused_outputs_);
+    const std::string difference = AllowsWinograd() ? CompareTransformed() : Compare(outputs_, fused_outputs_);
     if (!difference.empty()) return fmt::format("cpu: {}\nsteps:{}\nfused:\n{}", difference, Steps(), Print(*fused_));
     for (const int threads : {2, 3}) {
       if (!SameBytes(RunEngine(MakeEngine(compiled_.engine, variant_.device), inputs_, threads), outputs_))
@@ -255,7 +268,7 @@ class Checks {
     TimingCache cache;
     CpuDevice other = variant_.device;
     other.brand = "another CPU";
-    AddPlan(*read, other, {.effort = 0}, cache);
+    AddPlan(*read, other, Tune(), cache);
     if (!SameBytes(RunEngine(MakeEngine(read, other), inputs_, 1), outputs_))
       return "engine file: the plan built from the portable part gives other bytes";
     return {};
@@ -266,10 +279,11 @@ class Checks {
     stage_ = "half";
     TimingCache cache;
     const auto half =
-        CompileFor(graph_.Clone(), variant_.device, {.precision = Precision::kHalf, .tune = {.effort = 0}}, cache);
+        CompileFor(graph_.Clone(), variant_.device, {.precision = Precision::kHalf, .tune = Tune()}, cache);
     const auto outputs = RunEngine(MakeEngine(half.engine, variant_.device), inputs_, 2);
     // BF16 rounds operands and results of products by 2^-9 of their size, and what lies between may be stored in it.
-    const NoiseLevel level{.float32 = 0x1p-8, .products = 0x1p-8, .stored = true};
+    NoiseLevel level{.float32 = 0x1p-8, .products = 0x1p-8, .stored = true};
+    if (AllowsWinograd()) level.transforms = 0x1p-8;
     std::vector<Tolerance> tolerances;
     const std::string difference = CompareWith(level, outputs, expected_, tolerances);
     return difference.empty() ? "" : "half: " + difference;
@@ -329,7 +343,7 @@ class Checks {
   const std::vector<Tensor> inputs_;
   const Variant variant_;
   std::string stage_;
-  bool quantizes_ = false, unjudgeable_ = false;
+  bool quantizes_ = false, unjudgeable_ = false, has_nan_ = false;
   double largest_ = 0;  ///< of the reference's finite values
   std::vector<Tensor> expected_, fused_outputs_, outputs_;
   std::vector<Tolerance> tolerances_;

@@ -171,6 +171,8 @@ class NoisyEvaluation {
       const double terms = TermsOf(node.op(), operands, results[i]);
       double absolute = terms > 1 ? level_.float32 * std::sqrt(terms) / 4 * LargestOf(results[i]) : kTiny;
       const double roundoff = RoundoffOf(results[i].dtype(), level_);
+      if (dynamic_cast<const Conv*>(&node.op()))
+        absolute += level_.transforms * std::sqrt(terms) * LargestOf(operands[0]) * LargestOf(operands[1]);
       if (Activates(node.op())) absolute = std::max(absolute, roundoff);
       if (Cancels(node.op())) absolute = std::max(absolute, roundoff / 4 * std::min(4.0, 1 + LargestOf(operands[0])));
       values_[node.output(i)] = exact && !level_.stored ? results[i] : Moved(results[i], 0, absolute);

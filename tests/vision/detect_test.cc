@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
+#include <random>
 
 #include "base/error.h"
 
@@ -63,6 +65,49 @@ TEST(DetectTest, V8) {
   ASSERT_EQ(predict.size(), 2u);
   ExpectBox(predict[0], {16, 25, 24, 35}, 0.9f, 1);
   ExpectBox(predict[1], {46, 25, 54, 35}, 0.3f, 2);
+}
+
+/// The definition, box by box: the sweep by rows finds the same candidates in the same order.
+std::vector<Detection> PlainCandidates(const Model& model, const DetectOptions& options) {
+  std::vector<Detection> candidates;
+  const auto value = [&](int64_t box, int64_t channel) {
+    return model.data[static_cast<size_t>(channel * model.head.boxes + box)];
+  };
+  for (int64_t i = 0; i < model.head.boxes; ++i) {
+    const float x = value(i, 0), y = value(i, 1), w = value(i, 2) / 2, h = value(i, 3) / 2;
+    int best = 0;
+    for (int c = 1; c < model.head.num_classes; ++c) {
+      if (value(i, 4 + c) > value(i, 4 + best)) best = c;
+    }
+    for (int c = 0; c < model.head.num_classes; ++c) {
+      const float score = value(i, 4 + c);
+      const bool wanted = options.labels == LabelMode::kMulti || c == best;
+      if (wanted && score > static_cast<float>(options.conf) && std::isfinite(score))
+        candidates.push_back({{x - w, y - h, x + w, y + h}, score, c});
+    }
+  }
+  return candidates;
+}
+
+TEST(DetectTest, V8SweepsManyBoxes) {
+  std::mt19937 random(3);
+  std::uniform_real_distribution<float> uniform(0, 1);
+  for (const int64_t boxes : {1, 63, 64, 65, 200, 8400}) {
+    Model model(HeadKind::kV8, 7, boxes, 4 + 7 + 1);
+    for (float& value : model.data) value = std::pow(uniform(random), 12.0f);
+    for (int64_t i = 0; i < boxes; i += 50) model.At(i, 4 + i % 7) = i % 100 == 0 ? NAN : INFINITY;
+    const TensorView view = model.View();
+    for (const LabelMode labels : {LabelMode::kMulti, LabelMode::kBest}) {
+      for (const double conf : {0.0, 0.25, 0.99}) {
+        const DetectOptions options{.conf = conf, .labels = labels};
+        const auto got = DecodeCandidates(model.head, std::span(&view, 1), 0, options);
+        const auto expected = PlainCandidates(model, options);
+        ASSERT_EQ(got.size(), expected.size()) << boxes << " " << conf;
+        for (size_t i = 0; i < got.size(); ++i)
+          ASSERT_EQ(std::memcmp(&got[i], &expected[i], sizeof(Detection)), 0) << i << " of " << boxes;
+      }
+    }
+  }
 }
 
 TEST(DetectTest, V8InABatch) {

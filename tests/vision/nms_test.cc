@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <tuple>
 
 namespace tenon {
 namespace {
@@ -68,6 +69,21 @@ TEST(NmsTest, EqualsTheDefinition) {
         }
       }
     }
+  }
+}
+
+/// The IoU is a float32 and the threshold a float64: 0.6f is above 0.6, and 0.7f isn't above 0.7.
+TEST(NmsTest, ComparesAsTorchvisionDoes) {
+  for (const auto& [width, iou, survivors] : {std::tuple(6.0f, 0.6, 1u), {7.0f, 0.7, 2u}}) {
+    std::vector<Detection> boxes = {{{0, 0, 10, 1}, 0.9f, 0}, {{0, 0, width, 1}, 0.8f, 0}};
+    EXPECT_EQ(Nms(boxes, {.iou = iou}).size(), survivors) << iou;
+    // The same behind more than a block of others.
+    for (int i = 0; i < 20; ++i) {
+      const auto x = static_cast<float>(100 + 20 * i);
+      boxes.insert(boxes.begin(), {{x, 0, x + 10, 1}, 0.95f, 0});
+    }
+    EXPECT_EQ(Nms(boxes, {.iou = iou}).size(), survivors + 20) << iou;
+    ExpectSame(Nms(boxes, {.iou = iou}), PlainNms(boxes, {.iou = iou}));
   }
 }
 

@@ -64,6 +64,8 @@ void StoreWeight(Dot dot, float value, std::byte* to) {
     case Dot::kInt8:
       return StoreAs<int8_t>(value, to);
     case Dot::kInt16:
+    case Dot::kWords:
+    case Dot::kWordSums:
       return StoreAs<int16_t>(value, to);
   }
 }
@@ -77,6 +79,8 @@ float LoadWeight(Dot dot, const std::byte* from) {
     case Dot::kInt8:
       return LoadAs<int8_t>(from);
     case Dot::kInt16:
+    case Dot::kWords:
+    case Dot::kWordSums:
       break;
   }
   return LoadAs<int16_t>(from);

@@ -1,4 +1,5 @@
 #pragma once
+#include "backends/cpu/aligned_buffer.h"
 #include "backends/cpu/cpu_device.h"
 #include "backends/kernel.h"
 
@@ -8,7 +9,7 @@ namespace tenon {
 struct KernelArgs {
   const std::byte* const* inputs = nullptr;
   std::byte* const* outputs = nullptr;
-  const std::byte* packed = nullptr;  ///< what KernelFamily::Pack made; 64-byte aligned
+  const std::byte* packed = nullptr;  ///< what KernelFamily::Pack made, or Expand of that; 64-byte aligned
 };
 
 /// A ready kernel. Immutable; Run may be called from many threads at once.
@@ -32,6 +33,9 @@ class CpuKernelFamily : public KernelFamilyFor<CpuDevice> {
   /// Throws Error when `tactic` is no text of this family's (a damaged plan).
   virtual std::unique_ptr<Kernel> Create(const StepProblem& problem, const std::string& tactic,
                                          const CpuDevice& device) const = 0;
+  /// What the kernels of a step read in place of its packed constants, whatever their tactic: made when a program is
+  /// loaded. Empty: the packed constants as they are. `packed` has at least PackedBytes.
+  virtual AlignedBuffer Expand(const StepProblem&, const CpuDevice&, std::span<const std::byte>) const { return {}; }
   using KernelFamilyFor::PackedBytes;
   size_t PackedBytes(const StepProblem& problem, const std::string& tactic, const CpuDevice& device) const override {
     return Create(problem, tactic, device)->packed_bytes();

@@ -1,52 +1,62 @@
 #include "backends/cpu/cpu_program.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
 #include <exception>
 
 #include "backends/cpu/tactic_list.h"
 #include "backends/step.h"
-#include "base/memory.h"
 
 namespace tenon {
 namespace {
 
-constexpr int64_t kHugePage = 2 << 20;
+constexpr int kMostLoaders = 8;  // threads
 
 }  // namespace
 
-AlignedBuffer::AlignedBuffer(int64_t size_bytes) : size_bytes_(size_bytes) {
-  if (size_bytes == 0) return;
-  CheckMemory("activations", size_bytes);
-  const bool huge = size_bytes >= kHugePage;
-  const size_t alignment = huge ? kHugePage : 64;
-  const size_t rounded = (static_cast<size_t>(size_bytes) + alignment - 1) / alignment * alignment;
-  void* memory = std::aligned_alloc(alignment, rounded);
-  if (!memory) ThrowInvalid("out of memory: {} bytes for activations", size_bytes);
-  if (huge) madvise(memory, rounded, MADV_HUGEPAGE);
-  std::memset(memory, 0, rounded);  // pages are there before the first run is timed
-  data_.reset(static_cast<std::byte*>(memory));
-  allocated_bytes_ = static_cast<int64_t>(rounded);
-}
-
-void AlignedBuffer::Free::operator()(std::byte* data) const { std::free(data); }
-
+// Kernels don't know one another: generating their code is shared out, and so is the transform of their weights.
 CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device) : program_(std::move(program)) {
   // First: what other kernels mean by a step, this version can't tell.
   CheckForeignFamilies(*program_, device.families());
-  for (const ProgramStep& step : program_->steps) {
-    const StepDescription description = DescribeStep(*program_, step);
-    const CpuKernelFamily& family = *FindCpuKernelFamily(step.family);
-    CheckStep(step, description.problem, family, device);
-    kernels_.push_back(family.Create(description.problem, step.tactic, device));
-    CheckPackedBytes(*program_, step, kernels_.back()->packed_bytes());
-    scratch_bytes_ = std::max(scratch_bytes_, kernels_.back()->scratch_bytes());
+  kernels_.resize(program_->steps.size());
+  expanded_.resize(kernels_.size());
+  std::vector<std::exception_ptr> failures(kernels_.size());
+  ThreadPool pool(std::clamp(device.threads, 1, kMostLoaders));
+  pool.Run(static_cast<int64_t>(kernels_.size()), [&](int64_t i, int) {
+    try {
+      MakeReady(static_cast<size_t>(i), device);
+    } catch (...) {
+      failures[i] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
   }
+  for (const auto& kernel : kernels_) scratch_bytes_ = std::max(scratch_bytes_, kernel->scratch_bytes());
+  quantized_image_ = FindQuantizedImage(*program_);
+}
+
+void CpuProgram::MakeReady(size_t i, const CpuDevice& device) {
+  const ProgramStep& step = program_->steps[i];
+  const StepDescription description = DescribeStep(*program_, step);
+  const CpuKernelFamily& family = *FindCpuKernelFamily(step.family);
+  CheckStep(step, description.problem, family, device);
+  kernels_[i] = family.Create(description.problem, step.tactic, device);
+  CheckPackedBytes(*program_, step, kernels_[i]->packed_bytes());
+  if (step.packed >= 0) expanded_[i] = family.Expand(description.problem, device, program_->packed[step.packed].bytes());
+}
+
+const std::byte* CpuProgram::packed(size_t step) const {
+  const int32_t packed = program_->steps[step].packed;
+  if (expanded_[step].data()) return expanded_[step].data();
+  return packed < 0 ? nullptr : program_->packed[packed].data.get();
+}
+
+int64_t CpuProgram::expanded_bytes() const {
+  int64_t bytes = 0;
+  for (const AlignedBuffer& buffer : expanded_) bytes += buffer.allocated_bytes();
+  return bytes;
 }
 
 void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch,
@@ -86,8 +96,7 @@ void StepArgs::Bind(const Program& program, std::byte* arena, std::span<const vo
     return nullptr;
   };
   for (const ProgramStep& step : program.steps) {
-    steps_.push_back(
-        {inputs_.size(), outputs_.size(), step.packed < 0 ? nullptr : program.packed[step.packed].data.get()});
+    steps_.push_back({inputs_.size(), outputs_.size()});
     for (const auto& operand : step.inputs) inputs_.push_back(address(operand));
     for (const auto& operand : step.outputs) outputs_.push_back(address(operand));
   }
@@ -99,6 +108,11 @@ CpuExecution::CpuExecution(std::shared_ptr<const CpuProgram> program, int thread
   scratch_ = AlignedBuffer(scratch_per_thread_ * pool_.threads());
 }
 
+uint8_t* CpuExecution::quantized_image() const {
+  const std::optional<QuantizedImage>& image = program_->quantized_image();
+  return image ? reinterpret_cast<uint8_t*>(arena_.data() + image->offset_bytes) : nullptr;
+}
+
 void CpuExecution::Run(std::span<const void* const> inputs, std::span<void* const> outputs,
                        std::vector<double>* step_us) {
   using Clock = std::chrono::steady_clock;
@@ -107,9 +121,12 @@ void CpuExecution::Run(std::span<const void* const> inputs, std::span<void* cons
   args_.Bind(program_->program(), arena_.data(), inputs, outputs);
   const size_t steps = program_->program().steps.size();
   if (step_us) step_us->assign(steps, 0);
-  for (size_t i = 0; i < steps; ++i) {
+  const bool is_quantized = !inputs.empty() && inputs[0] && inputs[0] == quantized_image();
+  for (size_t i = is_quantized ? 1 : 0; i < steps; ++i) {
     const Kernel& kernel = program_->kernel(i);
-    Launch(kernel, args_.Of(i), pool_, scratch_.data(), scratch_per_thread_);
+    KernelArgs args = args_.Of(i);
+    args.packed = program_->packed(i);
+    Launch(kernel, args, pool_, scratch_.data(), scratch_per_thread_);
     if (!step_us) continue;
     const auto now = Clock::now();
     (*step_us)[i] = std::chrono::duration<double, std::micro>(now - last).count();

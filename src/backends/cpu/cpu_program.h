@@ -3,29 +3,14 @@
 #include <span>
 #include <vector>
 
+#include "backends/cpu/aligned_buffer.h"
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/cpu_kernel.h"
+#include "backends/cpu/quantized_image.h"
 #include "base/thread_pool.h"
 #include "engine/program.h"
 
 namespace tenon {
-
-/// 64-byte aligned bytes; huge pages where the system gives them.
-class AlignedBuffer {
- public:
-  AlignedBuffer() = default;
-  explicit AlignedBuffer(int64_t size_bytes);
-  std::byte* data() const { return data_.get(); }
-  int64_t size_bytes() const { return size_bytes_; }
-  int64_t allocated_bytes() const { return allocated_bytes_; }  ///< size_bytes, rounded up to whole pages
-
- private:
-  struct Free {
-    void operator()(std::byte* data) const;
-  };
-  std::unique_ptr<std::byte, Free> data_;
-  int64_t size_bytes_ = 0, allocated_bytes_ = 0;
-};
 
 /// A program made ready to run on this CPU: kernels generated, weights in place. Immutable: contexts share it.
 class CpuProgram {
@@ -38,10 +23,19 @@ class CpuProgram {
   const Program& program() const { return *program_; }
   const Kernel& kernel(size_t step) const { return *kernels_[step]; }
   size_t scratch_bytes() const { return scratch_bytes_; }
+  /// What a step's kernel reads as packed constants.
+  const std::byte* packed(size_t step) const;
+  /// Of memory for packed constants that were expanded.
+  int64_t expanded_bytes() const;
+  const std::optional<QuantizedImage>& quantized_image() const { return quantized_image_; }
 
  private:
+  void MakeReady(size_t step, const CpuDevice& device);
+
   std::shared_ptr<const Program> program_;
+  std::optional<QuantizedImage> quantized_image_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
+  std::vector<AlignedBuffer> expanded_;  ///< by step
   size_t scratch_bytes_ = 0;
 };
 
@@ -49,20 +43,18 @@ class CpuProgram {
 void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch,
             int64_t scratch_per_thread);
 
-/// Addresses of every step's operands for one binding of inputs and outputs.
+/// Addresses of every step's operands for one binding of inputs and outputs; packed constants are for others to add.
 class StepArgs {
  public:
   void Bind(const Program& program, std::byte* arena, std::span<const void* const> inputs,
             std::span<void* const> outputs);
   KernelArgs Of(size_t step) const {
-    return {inputs_.data() + steps_[step].first_input, outputs_.data() + steps_[step].first_output,
-            steps_[step].packed};
+    return {.inputs = inputs_.data() + steps_[step].first_input, .outputs = outputs_.data() + steps_[step].first_output};
   }
 
  private:
   struct Step {
     size_t first_input, first_output;
-    const std::byte* packed;
   };
   std::vector<Step> steps_;
   std::vector<const std::byte*> inputs_;
@@ -74,8 +66,13 @@ class CpuExecution {
  public:
   CpuExecution(std::shared_ptr<const CpuProgram> program, int threads);
 
-  /// Runs all steps. `step_us`, where given, gets the time of each step in microseconds.
+  /// Runs all steps; where the first input is quantized_image(), those behind the one that would quantise it.
+  /// `step_us`, where given, gets the time of each step in microseconds.
   void Run(std::span<const void* const> inputs, std::span<void* const> outputs, std::vector<double>* step_us = nullptr);
+  const CpuProgram& program() const { return *program_; }
+  /// Where the quantised image of the next run may be written, as program().quantized_image() says; null where that is
+  /// none. A run leaves other values there.
+  uint8_t* quantized_image() const;
   int threads() const { return pool_.threads(); }
   int64_t memory_bytes() const { return arena_.allocated_bytes() + scratch_.allocated_bytes(); }
 

@@ -34,8 +34,8 @@ class Trial {
   void Add(size_t step, const TacticCandidate& candidate) {
     Ready ready;
     const CpuKernelFamily& family = *FindCpuKernelFamily(candidate.family->name());
-    ready.packed = Blob::Copy(family.Pack(problems_[step], candidate.tactic, device_));
     ready.kernel = family.Create(problems_[step], candidate.tactic, device_);
+    ready.packed = Packed(step, family, candidate.tactic);
     scratch_per_thread_ =
         std::max(scratch_per_thread_, (static_cast<int64_t>(ready.kernel->scratch_bytes()) + 127) / 64 * 64);
     ready_[step].push_back(std::move(ready));
@@ -49,7 +49,7 @@ class Trial {
     for (size_t i = 0; i < problems_.size(); ++i) {
       const Ready& ready = ready_[i][pick(i)];
       KernelArgs args = args_.Of(i);
-      args.packed = ready.packed.data.get();
+      args.packed = ready.packed.get();
       std::vector<const std::byte*> inputs(args.inputs, args.inputs + problems_[i].inputs.size());
       for (size_t k = 0; k < inputs.size(); ++k) {
         // Constants have no place in the program before packing is decided.
@@ -76,8 +76,18 @@ class Trial {
  private:
   struct Ready {
     std::unique_ptr<Kernel> kernel;
-    Blob packed;
+    std::shared_ptr<const std::byte> packed;  ///< as the kernel reads it; null where nothing is packed
   };
+
+  /// What all candidates of a family read is made once a step: it may be four times the weights.
+  std::shared_ptr<const std::byte> Packed(size_t step, const CpuKernelFamily& family, const std::string& tactic) {
+    const auto known = expanded_.find({step, &family});
+    if (known != expanded_.end()) return known->second;
+    const std::vector<std::byte> packed = family.Pack(problems_[step], tactic, device_);
+    auto expanded = std::make_shared<AlignedBuffer>(family.Expand(problems_[step], device_, packed));
+    if (!expanded->data()) return Blob::Copy(packed).data;
+    return expanded_[{step, &family}] = std::shared_ptr<const std::byte>(expanded, expanded->data());
+  }
 
   /// Small positive floats: zeros would run faster than real data, denormals far slower.
   void FillWithNoise() {
@@ -95,6 +105,7 @@ class Trial {
   ThreadPool pool_;
   StepArgs args_;
   std::map<size_t, std::vector<Ready>> ready_;
+  std::map<std::pair<size_t, const CpuKernelFamily*>, std::shared_ptr<const std::byte>> expanded_;
 };
 
 /// Sizes of the caller's buffers as far as the program's operands reach.

@@ -22,12 +22,15 @@ class GemmTileEmitter {
   GemmTileEmitter(JitCode& code, const GemmTile& tile)
       : code_(code), tile_(tile), pixels_(tile.shape.pixels), vectors_(tile.shape.vectors) {
     TENON_CHECK(FitsRegisters(code.isa(), pixels_, vectors_));
-    TENON_CHECK((tile.input_dtype == DType::kUInt8) == IsInteger(tile.dot));
-    TENON_CHECK(tile.input_dtype != DType::kFloat32 || tile.dot == Dot::kFloat32);
+    is_words_ = TakesWords(tile.dot);
+    TENON_CHECK(is_words_ ? tile.channels % 2 == 0 : (tile.input_dtype == DType::kUInt8) == IsInteger(tile.dot));
+    TENON_CHECK(tile.dot != Dot::kWords || code.is_avx512());
+    TENON_CHECK(is_words_ || tile.input_dtype != DType::kFloat32 || tile.dot == Dot::kFloat32);
     TENON_CHECK(tile.input_dtype != DType::kBFloat16 || code.is_avx512());
-    TENON_CHECK(!IsInteger(tile.dot) || tile.channel_bytes == 1 || tile.channels == 1);
+    elem_bytes_ = is_words_ ? 2 : static_cast<int>(SizeOf(tile.input_dtype));
+    TENON_CHECK(!IsInteger(tile.dot) || tile.channel_bytes == elem_bytes_ || tile.channels == 1);
     TENON_CHECK(IsInteger(tile.dot) == (tile.start_offsets.size() == static_cast<size_t>(pixels_)));
-    elem_bytes_ = static_cast<int>(SizeOf(tile.input_dtype));
+    TENON_CHECK(tile.weight_vector_bytes == 0 || tile.columns.size() == 1);
     per_step_ = ChannelsPerStep(tile.dot);
     steps_ = (tile.channels + per_step_ - 1) / per_step_;
     has_ragged_step_ = tile.channels % per_step_ != 0;
@@ -57,7 +60,7 @@ class GemmTileEmitter {
     const int first = pixels_ * vectors_ + vectors_;
     return code_.Vec(first + turn_++ % (code_.registers() - first));
   }
-  int64_t StepWeightBytes() const { return int64_t{1} * vectors_ * code_.vector_bytes(); }
+  int64_t StepWeightBytes() const { return int64_t{tile_.weight_vector_bytes ? 1 : vectors_} * code_.vector_bytes(); }
 
   void LoadBias() {
     for (int v = 0; v < vectors_; ++v) {
@@ -182,7 +185,8 @@ class GemmTileEmitter {
   enum class StepKind : uint8_t { kWhole, kRagged };  // ragged: not all channels of the step exist
 
   Xbyak::Address WeightAt(int u, int v) const {
-    return code_.ptr[kWeightCursor + Displacement(u * StepWeightBytes() + v * code_.vector_bytes())];
+    const int64_t vector_bytes = tile_.weight_vector_bytes ? tile_.weight_vector_bytes : code_.vector_bytes();
+    return code_.ptr[kWeightCursor + Displacement(u * StepWeightBytes() + v * vector_bytes)];
   }
 
   void Step(int u, StepKind kind) {
@@ -233,20 +237,24 @@ class GemmTileEmitter {
         return code_.vdpbf16ps(acc, weight, input);
       case Dot::kInt8:
       case Dot::kInt16:
+      case Dot::kWords:
+      case Dot::kWordSums:
         break;
     }
     TENON_CHECK(false, "integers");
   }
 
   void IntegerStep(int u, StepKind kind) {
-    const bool is_int8 = tile_.dot == Dot::kInt8;
-    for (int v = 0; is_int8 && v < vectors_; ++v) code_.vmovups(Weight(v), WeightAt(u, v));
+    const bool has_dot = tile_.dot == Dot::kInt8 || tile_.dot == Dot::kWords;
+    for (int v = 0; has_dot && v < vectors_; ++v) code_.vmovups(Weight(v), WeightAt(u, v));
     for (int p = active_.begin; p < active_.end; ++p) {
       const Xmm input = NextBroadcast();
       BroadcastBytes(input, u, p, kind);
       for (int v = 0; v < vectors_; ++v) {
-        if (is_int8) {
+        if (tile_.dot == Dot::kInt8) {
           code_.vpdpbusd(Acc(p, v), input, Weight(v));
+        } else if (tile_.dot == Dot::kWords) {
+          code_.vpdpwssd(Acc(p, v), input, Weight(v));
         } else {  // the weights' registers hold the products
           code_.vpmaddwd(Weight(v), input, WeightAt(u, v));
           code_.vpaddd(Acc(p, v), Acc(p, v), Weight(v));
@@ -258,6 +266,8 @@ class GemmTileEmitter {
   /// The bytes of one step in every lane, as 16-bit words for kInt16. A lone byte may stand for further ones, whose
   /// weights are zero.
   void BroadcastBytes(const Xmm& to, int u, int p, StepKind kind) {
+    if (is_words_)
+      return code_.vpbroadcastd(to, code_.dword[kInputCursor + Displacement(p * tile_.pixel_bytes + int64_t{u} * 4)]);
     const int ragged = tile_.channels % per_step_;
     const int bytes = kind == StepKind::kWhole || tile_.channels >= per_step_ ? per_step_ : ragged;
     const int back = kind == StepKind::kRagged && bytes == per_step_ ? per_step_ - ragged : 0;
@@ -293,7 +303,7 @@ class GemmTileEmitter {
   const GemmTile& tile_;
   int pixels_, vectors_;
   int elem_bytes_ = 4, per_step_ = 1, steps_ = 0;
-  bool has_ragged_step_ = false;
+  bool has_ragged_step_ = false, is_words_ = false;
   static constexpr int kAnyPixel = -2;
   PixelRange active_;
   int last_input_ = kAnyPixel;

@@ -11,12 +11,16 @@
 #include "backends/cpu/region_family.h"
 #include "backends/cpu/resize_family.h"
 #include "backends/cpu/row_families.h"
+#include "backends/cpu/winograd_family.h"
 
 namespace tenon {
 
 std::span<const CpuKernelFamily* const> CpuKernelFamilies() {
   static const DepthwiseConvFamily conv_depthwise;
   static const DirectConvFamily conv_direct;
+  static const WinogradConvFamily conv_winograd_f2(cpu::WinogradForm::kF2), conv_winograd_f4(cpu::WinogradForm::kF4),
+      conv_winograd_f4_words(cpu::WinogradForm::kF4Words),
+      conv_winograd_f4_stride2(cpu::WinogradForm::kF4Stride2);
   static const TransposedConvFamily conv_transposed;
   static const MatMulFamily matmul;
   static const AttentionFamily attention;
@@ -30,7 +34,8 @@ std::span<const CpuKernelFamily* const> CpuKernelFamilies() {
   static const GatherFamily gather;
   static const ReferenceFamily reference;
   static const CpuKernelFamily* const families[] = {
-      &conv_depthwise, &conv_direct, &conv_transposed,
+      &conv_depthwise, &conv_direct, &conv_winograd_f2, &conv_winograd_f4,
+      &conv_winograd_f4_words, &conv_winograd_f4_stride2, &conv_transposed,
       &matmul,         &attention,  //
       &quantize_image, &region,      &pool,
       &resize,         &reduce,  //

@@ -1,4 +1,5 @@
 #include "backends/cpu/conv_family.h"
+#include "backends/cpu/winograd_family.h"
 
 #include "base/error.h"
 #include "family_harness.h"
@@ -66,6 +67,24 @@ void Check(const CpuKernelFamily& family, const FamilyCase& c, Features features
   // Sums of less than 100 products below 1: 100^2 units of 2^-24 at most, activations not steeper than 1.2.
   // Bytes: a step where rounding was close to a tie.
   harness.CheckAllCandidates(family, DeviceWith(features), stored == Stored::kFloats ? 1e-3 : 1);
+}
+
+TEST(ConvFamilyTest, WinogradEqualsReference) {
+  Conv same;
+  same.pads = {1, 1, 1, 1};
+  same.epilogue.post = Activation::kRelu;
+  Conv halves = same;
+  halves.strides = {2, 2};
+  halves.epilogue.activation = Activation::kSilu;
+  const FamilyCase of_stride1{{2, 8, 6, 7}, {8, 8, 3, 3}, same, true}, of_stride2{{2, 5, 9, 11}, {18, 5, 3, 3}, halves};
+  for (const Features features : {Features::kAvx2, Features::kAll}) {
+    for (const Stored stored : {Stored::kFloats, Stored::kBytes}) {
+      for (const WinogradForm form : {WinogradForm::kF2, WinogradForm::kF4})
+        Check(WinogradConvFamily(form), of_stride1, features, DType::kFloat32, Layout::kChannelsLast, stored);
+      Check(WinogradConvFamily(WinogradForm::kF4Stride2), of_stride2, features, DType::kFloat32, Layout::kChannelsLast,
+            stored);
+    }
+  }
 }
 
 TEST(ConvFamilyTest, DirectEqualsReference) {

@@ -104,7 +104,9 @@ class StepHarness {
     }
     std::memset(output_.buffer->data(), 0xa5, output_.buffer->size());
     std::byte* output = output_.buffer->data();
-    const KernelArgs args{.inputs = inputs.data(), .outputs = &output, .packed = aligned};
+    const AlignedBuffer expanded = family.Expand(step_, device, packed);
+    const KernelArgs args{
+        .inputs = inputs.data(), .outputs = &output, .packed = expanded.data() ? expanded.data() : aligned};
     for (int64_t i = kernel->work_items(); i-- > 0;) kernel->Run(args, i, scratch.data());
     CheckOutput(tolerance);
     return {output, output + output_.buffer->size()};

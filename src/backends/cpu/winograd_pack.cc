@@ -1,0 +1,114 @@
+#include <cstring>
+
+#include "backends/cpu/winograd_conv.h"
+#include "base/error.h"
+#include "ir/float16.h"
+
+namespace tenon::cpu {
+namespace {
+
+constexpr int kTaps = kWinogradKernel * kWinogradKernel;
+
+/// Calls visit(index in OIHW, byte offset in the packed weights) for every weight.
+template <class Visit>
+void ForEachWeight(const ConvProblem& problem, const WinogradPacking& packing, const Visit& visit) {
+  const int64_t row = int64_t{packing.vectors} * packing.lanes;
+  for (int64_t o = 0; o < problem.oc; ++o) {
+    for (int64_t c = 0; c < problem.ic; ++c) {
+      for (int64_t k = 0; k < kTaps; ++k)
+        visit((o * problem.ic + c) * kTaps + k, ((c * kTaps + k) * row + o) * SizeOf(packing.dtype));
+    }
+  }
+}
+
+template <class T>
+void Store(float value, std::byte* to) {
+  const T stored(value);
+  std::memcpy(to, &stored, sizeof stored);
+}
+
+template <class T>
+float Load(const std::byte* from) {
+  T stored;
+  std::memcpy(&stored, from, sizeof stored);
+  return static_cast<float>(stored);
+}
+
+void StoreAs(DType dtype, float value, std::byte* to) {
+  dtype == DType::kFloat32    ? Store<float>(value, to)
+  : dtype == DType::kBFloat16 ? Store<BFloat16>(value, to)
+                              : Store<int8_t>(value, to);
+}
+
+float LoadAs(DType dtype, const std::byte* from) {
+  return dtype == DType::kFloat32    ? Load<float>(from)
+         : dtype == DType::kBFloat16 ? Load<BFloat16>(from)
+                                     : Load<int8_t>(from);
+}
+
+void CheckPacked(const WinogradPacking& packing, std::span<const std::byte> packed) {
+  if (static_cast<int64_t>(packed.size()) == packing.size) return;
+  ThrowInvalid({.what = "packed weights of a Winograd convolution",
+                .got = fmt::format("{} bytes", packed.size()),
+                .expected = fmt::format("{}", packing.size)});
+}
+
+}  // namespace
+
+WinogradPacking::WinogradPacking(const ConvProblem& problem, const CpuFeatures& features)
+    : dtype(problem.is_int8() ? DType::kInt8
+                              : DotOf(problem, features) == Dot::kBFloat16 ? DType::kBFloat16 : DType::kFloat32),
+      lanes(LanesOf(BestIsa(features))),
+      vectors((problem.oc + lanes - 1) / lanes),
+      channels_bytes(int64_t{vectors} * lanes * 4) {
+  ElemCount({problem.ic, kMostWinogradPoints, vectors, lanes, 4});  // throws where it would overflow
+  const int64_t line = 63;  // biases begin at a line of the cache
+  bias_offset = (int64_t{problem.ic} * kTaps * vectors * lanes * SizeOf(dtype) + line) & ~line;
+  size = bias_offset + channels_bytes;
+  if (!problem.is_int8()) return;
+  multiplier_offset = size;
+  size += channels_bytes;
+}
+
+std::vector<std::byte> PackWinograd(const ConvProblem& problem, const CpuFeatures& features,
+                                    std::span<const float> weights, std::span<const float> bias,
+                                    std::span<const float> weight_scales) {
+  const WinogradPacking packing(problem, features);
+  TENON_CHECK(static_cast<int64_t>(weights.size()) == problem.WeightCount());
+  TENON_CHECK(bias.empty() || static_cast<int>(bias.size()) == problem.oc);
+  TENON_CHECK(static_cast<int>(weight_scales.size()) == (problem.is_int8() ? problem.oc : 0));
+  std::vector<std::byte> packed(static_cast<size_t>(packing.size));
+  ForEachWeight(problem, packing,
+                [&](int64_t index, int64_t offset) { StoreAs(packing.dtype, weights[index], &packed[offset]); });
+  const float scale = SumScale(problem);
+  for (int o = 0; o < problem.oc; ++o) {
+    if (!bias.empty()) StoreAs(DType::kFloat32, bias[o] * scale, &packed[packing.bias_offset + o * 4]);
+    if (problem.is_int8())
+      StoreAs(DType::kFloat32, problem.quantization.x.scale * weight_scales[o] * scale,
+              &packed[packing.multiplier_offset + o * 4]);
+  }
+  return packed;
+}
+
+std::vector<float> UnpackWinogradWeights(const ConvProblem& problem, const CpuFeatures& features,
+                                         std::span<const std::byte> packed) {
+  const WinogradPacking packing(problem, features);
+  CheckPacked(packing, packed);
+  std::vector<float> weights(static_cast<size_t>(problem.WeightCount()));
+  ForEachWeight(problem, packing,
+                [&](int64_t index, int64_t offset) { weights[index] = LoadAs(packing.dtype, &packed[offset]); });
+  return weights;
+}
+
+std::vector<float> UnpackWinogradBias(const ConvProblem& problem, const CpuFeatures& features,
+                                      std::span<const std::byte> packed) {
+  const WinogradPacking packing(problem, features);
+  CheckPacked(packing, packed);
+  std::vector<float> bias(problem.oc);
+  const float scale = SumScale(problem);
+  for (int o = 0; o < problem.oc; ++o)
+    bias[o] = LoadAs(DType::kFloat32, &packed[packing.bias_offset + o * 4]) / scale;
+  return bias;
+}
+
+}  // namespace tenon::cpu
