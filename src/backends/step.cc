@@ -10,11 +10,12 @@ namespace tenon {
 namespace {
 
 KernelOperand ToKernelOperand(const ProgramOperand& operand, const Program& program) {
+  const bool present = operand.memory != MemoryKind::kAbsent;  // else whatever shape a file may give it
   const bool plain_constant = operand.memory == MemoryKind::kConstant;
-  return {.present = operand.memory != MemoryKind::kAbsent,
+  return {.present = present,
           .dtype = operand.dtype,
-          .shape = operand.shape,
-          .strides_bytes = operand.strides_bytes,
+          .shape = present ? operand.shape : Shape(),
+          .strides_bytes = present ? operand.strides_bytes : std::vector<int64_t>(),
           .alignment_bytes = AlignmentAt(operand.offset_bytes),
           .constant = plain_constant ? program.constants[operand.index] : Tensor(),
           .is_constant = plain_constant || operand.memory == MemoryKind::kPacked};
@@ -43,7 +44,6 @@ void CheckOperands(const ProgramStep& step, const StepProblem& problem) {
 }
 
 }  // namespace
-
 
 StepDescription DescribeStep(const Program& program, const ProgramStep& step) {
   StepDescription description{.op = MakeOp(step.op)};
@@ -78,17 +78,20 @@ void CheckForeignFamilies(const Program& program, std::span<const KernelFamily* 
                 .hint = "Build it again with tenon export, or with --build from the engine itself."});
 }
 
-void CheckStep(const ProgramStep& step, const StepProblem& problem, const KernelFamily& family,
-               const Device& device) {
+void CheckFirstOutput(const ProgramStep& step, const StepProblem& problem, const KernelFamily& family) {
+  if (problem.outputs[0].present || family.skips_outputs()) return;
+  ThrowInvalid({.what = "the engine's plan is damaged",
+                .where = "step " + step.name,
+                .got = fmt::format("no first output for {}, which writes it unasked", family.name())});
+}
+
+void CheckStep(const ProgramStep& step, const StepProblem& problem, const KernelFamily& family, const Device& device) {
+  CheckFirstOutput(step, problem, family);
   if (const std::string reason = family.Supports(problem, device); !reason.empty()) {
-    ThrowUnsupported({.what = "the engine's plan doesn't run on this " + std::string(device.kind() == "cpu" ? "CPU" : "GPU"),
-                      .where = "step " + step.name,
-                      .got = reason});
-  }
-  if (!problem.outputs[0].present && !family.skips_outputs()) {
-    ThrowInvalid({.what = "the engine's plan is damaged",
-                  .where = "step " + step.name,
-                  .got = fmt::format("no first output for {}, which writes it unasked", family.name())});
+    ThrowUnsupported(
+        {.what = "the engine's plan doesn't run on this " + std::string(device.kind() == "cpu" ? "CPU" : "GPU"),
+         .where = "step " + step.name,
+         .got = reason});
   }
   // An operand inside the packed constants has no address: only a family that packs it can do without.
   for (size_t i = 0; i < step.inputs.size(); ++i) {

@@ -22,10 +22,12 @@ std::string ForeignFamilies(const Program& program, std::span<const KernelFamily
 /// Throws Error(kInvalidInput) that names them when there are some.
 void CheckForeignFamilies(const Program& program, std::span<const KernelFamily* const> families);
 
+/// Throws Error(kInvalidInput) when the step has no first output and the family needs one: to be asked before the
+/// family is whether it takes the step.
+void CheckFirstOutput(const ProgramStep& step, const StepProblem& problem, const KernelFamily& family);
 /// What a loader checks of a step before its kernel is made. Throws Error(kUnsupportedDevice) when the family can't
 /// compute it on the device, Error(kInvalidInput) when it doesn't pack what the plan has packed.
-void CheckStep(const ProgramStep& step, const StepProblem& problem, const KernelFamily& family,
-               const Device& device);
+void CheckStep(const ProgramStep& step, const StepProblem& problem, const KernelFamily& family, const Device& device);
 /// Throws Error(kInvalidInput) when the step has fewer packed bytes than its kernel reads.
 void CheckPackedBytes(const Program& program, const ProgramStep& step, size_t wanted);
 

@@ -288,6 +288,7 @@ Tensor ElementsOf(const PortableConstant& constant, const EngineModel& engine) {
   }
   const StepDescription description = DescribeStep(program, step);
   const StepProblem& problem = description.problem;
+  CheckFirstOutput(step, problem, *family);
   if (const std::string reason = family->Supports(problem, *maker); !reason.empty()) ThrowDamagedWeights(step, reason);
   if (step.inputs[input].memory != MemoryKind::kPacked || !family->PacksInput(problem, input) ||
       problem.inputs[input].shape != constant.shape) {
@@ -365,7 +366,8 @@ void AddProfile(Graph& graph, const Device& device, const CompileOptions& option
 PassContext PassContextFor(const Device& device, Precision precision) {
   return {.precision = precision,
           .half_type = device.half_type().value_or(DType::kBFloat16),
-          .converts_images = device.converts_images()};
+          .converts_images = device.converts_images(),
+          .joins_pools = device.runs_steps_side_by_side()};
 }
 
 CompileResult CompileFor(std::vector<std::unique_ptr<Graph>> graphs, const Device& device,

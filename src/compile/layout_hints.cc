@@ -12,8 +12,8 @@ constexpr LayoutHint kPreferChannelsLast = {.axis = 1};
 
 int LastAxis(const Value& value) { return static_cast<int>(value.shape().size()) - 1; }
 
-/// Kernels take few channels of FP32 one element at a time, so any channel stride is right: a planar image is read as it
-/// is. Half and INT8 are read in pairs and more.
+/// Kernels take few channels of FP32 one element at a time, so any channel stride is right: a planar image is read as
+/// it is. Half and INT8 are read in pairs and more.
 LayoutHint ConvInputHint(const Value& input) {
   return {.axis = 1, .required = input.dtype() != DType::kFloat32 || input.shape()[1] > 8};
 }
@@ -47,7 +47,8 @@ LayoutHint OutputHint(const Node& node, size_t index) {
   if ((node.As<Conv>() || node.As<ConvTranspose>()) && rank == 4) return kChannelsLast;
   if (node.As<MatMul>() || node.As<Attention>())
     return rank < 2 ? LayoutHint{} : LayoutHint{.axis = rank - 1, .required = true};
-  if ((node.As<Pool>() || node.op().name() == "Resize") && rank == 4 && index == 0) return kPreferChannelsLast;
+  const bool is_indices = node.As<Pool>() && index == 1;
+  if ((node.As<Pool>() || node.op().name() == "Resize") && rank == 4 && !is_indices) return kPreferChannelsLast;
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 
+#include "ir/limits.h"
 #include "ir/text.h"
 
 namespace tenon {
@@ -152,6 +153,7 @@ Tensor RandomTensor(const TensorType& type, uint64_t seed) {
 
 Tensor ReadConstant(Cursor& in, const TensorType& type, const std::vector<Tensor>& externals) {
   if (!type.shape) in.Fail("a constant with a shape");
+  CheckTensorSize("a constant", type.dtype, *type.shape);
   if (in.Accept("external(")) {
     const auto index = in.Num<uint64_t>();
     in.Expect(")");
@@ -163,20 +165,24 @@ Tensor ReadConstant(Cursor& in, const TensorType& type, const std::vector<Tensor
     in.Expect(")");
     return RandomTensor(type, seed);
   }
-  Tensor tensor(type.dtype, *type.shape);
+  Tensor tensor;
   DispatchDType(type.dtype, [&]<class T>() {
-    T* out = tensor.data<T>();
     if (in.Accept("splat(")) {
-      std::fill_n(out, tensor.elems(), ReadElement<T>(in));
+      tensor = Tensor(type.dtype, *type.shape);
+      std::fill_n(tensor.data<T>(), tensor.elems(), ReadElement<T>(in));
       in.Expect(")");
       return;
     }
-    int64_t count = 0;
+    // Memory for what the text has, not for what it claims.
+    std::vector<T> values;
+    const int64_t count = ElemCount(*type.shape);
     in.List("[", "]", [&] {
-      if (count == tensor.elems()) in.Fail(fmt::format("{} values", tensor.elems()));
-      out[count++] = ReadElement<T>(in);
+      if (std::ssize(values) == count) in.Fail(fmt::format("{} values", count));
+      values.push_back(ReadElement<T>(in));
     });
-    if (count != tensor.elems()) in.Fail(fmt::format("{} values", tensor.elems()));
+    if (std::ssize(values) != count) in.Fail(fmt::format("{} values", count));
+    tensor = Tensor(type.dtype, *type.shape);
+    std::copy(values.begin(), values.end(), tensor.data<T>());
   });
   return tensor;
 }

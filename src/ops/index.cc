@@ -52,6 +52,9 @@ std::vector<int64_t> ResolvePerm(const std::vector<int64_t>& perm, size_t rank) 
     return reversed;
   }
   if (perm.size() != rank) ThrowInvalid("Transpose: {} entries in perm for rank {}", perm.size(), rank);
+  for (const int64_t axis : perm) {  // no counting from the end here: passes and views take perm as it is
+    if (axis < 0) ThrowInvalid("Transpose: perm has {}, expected 0 to {}", axis, rank - 1);
+  }
   return NormalizeAxes(Transpose::kName, perm, static_cast<int64_t>(rank));
 }
 

@@ -115,7 +115,27 @@ void PoolPlane(const Pool& pool, const PoolSizes& s, const double* plane, int64_
   }
 }
 
+/// A chain's stages see windows of one size, on tensors of one size.
+void CheckStages(const Pool& pool, const std::optional<Shape>& in, const std::optional<Shape>& out) {
+  constexpr int64_t kMost = 16;
+  if (pool.stages == 1) return;
+  if (pool.stages < 1 || pool.stages > kMost) ThrowInvalid("Pool: {} stages, expected 1 to {}", pool.stages, kMost);
+  const auto are_ones = [](const std::vector<int64_t>& values) {
+    return std::all_of(values.begin(), values.end(), [](int64_t value) { return value == 1; });
+  };
+  if (pool.kind != PoolKind::kMax || !are_ones(pool.strides) || !are_ones(pool.dilations) || in != out)
+    ThrowInvalid("Pool: {} stages, expected 1 of a pool that is no maximum or changes the size", pool.stages);
+}
+
 }  // namespace
+
+Pool StageFromInput(const Pool& pool, int64_t stage) {
+  Pool wide = pool;
+  wide.stages = 1;
+  for (int64_t& size : wide.kernel) size += stage * (size - 1);
+  for (int64_t& pad : wide.pads) pad *= stage + 1;
+  return wide;
+}
 
 void Pool::VisitAttrs(AttrVisitor& visitor) {
   visitor.Enum("kind", kind, kPoolNames);
@@ -127,6 +147,7 @@ void Pool::VisitAttrs(AttrVisitor& visitor) {
   visitor.Bool("count_include_pad", count_include_pad);
   visitor.Bool("column_major_indices", column_major_indices);
   visitor.Int("p", p);
+  visitor.Int("stages", stages);
 }
 
 std::vector<TensorType> Pool::Infer(std::span<const InferInput> inputs) const {
@@ -150,6 +171,8 @@ std::vector<TensorType> Pool::Infer(std::span<const InferInput> inputs) const {
     outputs[0].shape = out;
   }
   if (kind == PoolKind::kMax) outputs.push_back({DType::kInt64, outputs[0].shape});
+  CheckStages(*this, inputs[0].type->shape, outputs[0].shape);
+  for (int64_t stage = 1; stage < stages; ++stage) outputs.push_back(outputs[0]);
   return outputs;
 }
 
@@ -167,12 +190,18 @@ std::vector<Tensor> Pool::Evaluate(std::span<const Tensor> inputs) const {
   }
   std::vector<Tensor> outputs = {y.CastTo(inputs[0].dtype())};
   if (!indices.is_null()) outputs.push_back(indices);
+  Pool next = *this;
+  next.stages = 1;
+  for (int64_t stage = 1; stage < stages; ++stage)
+    outputs.push_back(next.Evaluate(std::array{stage == 1 ? outputs[0] : outputs.back()})[0]);
   return outputs;
 }
 
 Cost Pool::EstimateCost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {
   Cost cost = Op::EstimateCost(inputs, outputs.first(std::min<size_t>(outputs.size(), 1)));
   for (const int64_t taps : kernel) cost.flops *= static_cast<double>(taps);
+  if (stages > 1) cost.bytes += static_cast<double>(stages - 1) * Op::EstimateCost({}, outputs.first(1)).bytes;
+  cost.flops *= static_cast<double>(stages);
   return cost;
 }
 

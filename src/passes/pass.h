@@ -28,7 +28,10 @@ struct PassContext {
   DType half_type = DType::kBFloat16;  ///< what `half` is on the device
   /// A convolution of an FP32 image computes in half: the device rounds while it reads. Else it stays in FP32.
   bool converts_images = false;
-  PassReport* report = nullptr;        ///< may be null; not owned
+  /// Each step waits for the one before for longer than a small pool takes (a GPU): maxima that feed one another become
+  /// one step.
+  bool joins_pools = false;
+  PassReport* report = nullptr;  ///< may be null; not owned
 };
 
 /// One rewrite of the graph. `run` returns whether it changed anything; it leaves a graph that verifies.

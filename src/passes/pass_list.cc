@@ -9,6 +9,7 @@
 #include "passes/fold_pads.h"
 #include "passes/fuse_attention.h"
 #include "passes/fuse_epilogue.h"
+#include "passes/fuse_pools.h"
 #include "passes/fuse_quantized.h"
 #include "passes/fuse_regions.h"
 #include "passes/fuse_upsample.h"
@@ -103,8 +104,9 @@ std::vector<PassGroup> MakePassList() {
        {{"assign_precision", AssignPrecision},
         {"fuse_regions", FuseRegions},
         {"dead_code", RemoveDeadCode},
-        // The others know one output per Conv.
-        {"fuse_upsample", FuseUpsample}}},
+        // The others know one output per Conv and Pool.
+        {"fuse_upsample", FuseUpsample},
+        {"fuse_pools", FusePools}}},
   };
   groups.insert(groups.end(), rest.begin(), rest.end());
   return groups;

@@ -25,12 +25,14 @@ constexpr const char* kNet = R"(graph "net" {
   const %b0: f32[16] = random(2)
   const %w1: f32[32,16,3,3] = random(3)
   const %wd: f32[32,1,3,3] = random(4)
-  const %w2: f32[8,32,1,1] = random(5)
+  const %w2: f32[8,64,1,1] = random(5)
   %a = Conv(%images, %w0, %b0) {strides=[2,2], dilations=[1,1], pads=[1,1,1,1], activation=silu}
   %b = Conv(%a, %w1) {strides=[1,1], dilations=[1,1], pads=[1,1,1,1], activation=silu}
   %d = Conv(%b, %wd) {strides=[1,1], dilations=[1,1], pads=[1,1,1,1], groups=32}
   %p, _ = Pool(%d) {kind=max, kernel=[5,5], strides=[1,1], pads=[2,2,2,2]}
-  %c = Conv(%p, %w2) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0]}
+  %q, _ = Pool(%p) {kind=max, kernel=[5,5], strides=[1,1], pads=[2,2,2,2]}
+  %pq = Concat(%p, %q) {axis=1}
+  %c = Conv(%pq, %w2) {strides=[1,1], dilations=[1,1], pads=[0,0,0,0]}
   %y = Unary(%c) {kind=sigmoid}
   output %y "output0"
 })";

@@ -64,6 +64,11 @@ inline float __uint_as_float(uint32 v) { return __builtin_bit_cast(float, v); }
 inline int __float_as_int(float v) { return __builtin_bit_cast(int, v); }
 inline uint32 __float_as_uint(float v) { return __builtin_bit_cast(uint32, v); }
 inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
+inline uint32 __vmaxu4(uint32 a, uint32 b) {
+  uint32 greater = 0;
+  for (int shift = 0; shift < 32; shift += 8) greater |= std::max(a >> shift & 255, b >> shift & 255) << shift;
+  return greater;
+}
 inline uint32 __float2uint_rn(float v) { return isnan(v) || v < 0 ? 0u : v >= 4294967296.f ? ~0u : uint32(rint(v)); }
 inline int __popc(uint32 v) { return __builtin_popcount(v); }
 inline int __ffs(uint32 v) { return __builtin_ffs(int(v)); }

@@ -65,7 +65,7 @@ TEST(TransposeTest, EveryWidth) {
 }
 
 TEST(TransposeTest, RefusesBadPerm) {
-  for (const auto& perm : std::vector<std::vector<int64_t>>{{0}, {0, 0}, {0, 2}, {0, 1, 2}}) {
+  for (const auto& perm : std::vector<std::vector<int64_t>>{{0}, {0, 0}, {0, 2}, {0, 1, 2}, {-2, 1}}) {
     Transpose op;
     op.perm = perm;
     EXPECT_THROW(Eval(op, {Iota({2, 3})}), Error);

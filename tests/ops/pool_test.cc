@@ -57,6 +57,39 @@ TEST(PoolTest, DilationAndLp) {
   ExpectTensor(Eval(MakePool(PoolKind::kLp, {2}), {Floats({1, 1, 2}, {-3, 4})}), Floats({1, 1, 1}, {5}));
 }
 
+TEST(PoolTest, StagesArePoolsOfPools) {
+  Pool pool = MakePool(PoolKind::kMax, {3, 2});
+  pool.pads = {1, 0, 1, 1};
+  Tensor x(DType::kFloat32, {2, 3, 6, 7});
+  for (int64_t i = 0; i < x.elems(); ++i) x.data<float>()[i] = static_cast<float>(i * 7919 % 101);
+  x.data<float>()[20] = std::numeric_limits<float>::quiet_NaN();
+  std::vector<Tensor> want = {x};
+  for (int stage = 0; stage < 3; ++stage) want.push_back(Eval(pool, {want.back()}));
+  Pool chain = pool;
+  chain.stages = 3;
+  const std::vector<Tensor> got = chain.Evaluate(std::array{x});
+  ASSERT_EQ(got.size(), 4u);
+  for (int64_t stage = 0; stage < 3; ++stage) {
+    ExpectTensor(got[StageOutput(stage)], want[static_cast<size_t>(stage) + 1]);
+    ExpectTensor(Eval(StageFromInput(pool, stage), {x}), want[static_cast<size_t>(stage) + 1]);
+  }
+}
+
+TEST(PoolTest, RefusesStagesOfOtherSizes) {
+  Pool pool = MakePool(PoolKind::kMax, {3, 3});
+  pool.stages = 2;
+  ExpectRefused(pool, {kGrid});  // 3x3 becomes 1x1
+  pool.pads = {1, 1, 1, 1};
+  EXPECT_NO_THROW(Eval(pool, {kGrid}));
+  for (const int64_t stages : {int64_t{0}, int64_t{17}, int64_t{1} << 60}) {
+    pool.stages = stages;
+    ExpectRefused(pool, {kGrid});
+  }
+  pool.stages = 2;
+  pool.kind = PoolKind::kAverage;
+  ExpectRefused(pool, {kGrid});
+}
+
 TEST(PoolTest, RefusesWhatDoesNotFit) {
   ExpectRefused(MakePool(PoolKind::kMax, {}), {kGrid});
   ExpectRefused(MakePool(PoolKind::kMax, {2}), {kGrid});

@@ -82,6 +82,28 @@ TEST(HostileEngineTest, MisalignedVectorsAreRead) {
   }
 }
 
+/// Found by fuzzing: a product without its output, which still had a shape and no strides.
+TEST(HostileEngineTest, StepsWithoutTheirOutputAreRefused) {
+  TimingCache cache;
+  const CpuDevice device = CpuDevice::Detect();
+  const auto compiled = CompileFor(Parse(R"(graph "net" {
+    input %x: f32[1,4,64]
+    const %w: f32[64,64] = random(1)
+    %y = MatMul(%x, %w)
+    output %y "y"
+  })",
+                                         &MakeOp),
+                                   device, {.tune = {.effort = 0}}, cache);
+  auto program = std::make_shared<Program>(*compiled.engine->plans[0]);
+  ASSERT_EQ(program->steps[0].family, "matmul");
+  program->steps[0].outputs[0].memory = MemoryKind::kAbsent;
+  program->steps[0].outputs[0].strides_bytes.clear();
+  compiled.engine->plans[0] = program;
+  EXPECT_THROW(testing_support::RunGuarded(*compiled.engine), Error);
+  TimingCache another;  // a plan built from it unpacks that step's constants
+  EXPECT_THROW(AddPlan(*compiled.engine, device, {.effort = 0}, another), Error);
+}
+
 TEST(HostileEngineTest, MendedDigestsAreRight) {
   const testing_support::ScratchFolder folder;
   FileBytes engine = testing_support::BuildEngine(testing_support::SeedModels().front(), folder);

@@ -58,6 +58,15 @@ TEST(LimitsTest, GraphsRefuseLargeTensors) {
   EXPECT_NE(Refusal([&] { graph.Add(std::move(add), {rows, columns}); }).find("too large"), std::string::npos);
 }
 
+/// Found by fuzzing: a text of 100 bytes that says to have 16 GiB.
+TEST(LimitsTest, TextsRefuseConstantsThatTheyDoNotHave) {
+  const auto parse = [](const std::string& constant) { return Parse("graph \"g\" {\n" + constant + "\n}", &MakeOp); };
+  EXPECT_NE(Refusal([&] { parse("const %c: i64[2147483648] = [1, 16, 8]"); }).find("too large"), std::string::npos);
+  Refusal([&] { parse("const %c: i64[2147483648] = splat(1)"); });
+  Refusal([&] { parse("const %c: i64[2147483648] = random(1)"); });
+  Refusal([&] { parse("const %c: i64[268435456] = [1, 16, 8]"); });  // small enough, but not there
+}
+
 TEST(LimitsTest, FoldingHasABudget) {
   // 40 results of 64 MiB: the first 16 are folded, the rest stays for run time.
   Graph graph;

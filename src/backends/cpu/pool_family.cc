@@ -58,13 +58,15 @@ bool SeesNothing(const Pool& op, const StepProblem& problem) {
 
 class PoolKernel final : public Kernel {
  public:
-  PoolKernel(const Pool& op, const StepProblem& problem, const CpuDevice& device)
+  /// `op` gives output `output` of the step from its input.
+  PoolKernel(const Pool& op, size_t output, const StepProblem& problem, const CpuDevice& device)
       : is_max_(op.kind == PoolKind::kMax),
         counts_padding_(op.count_include_pad),
+        output_(output),
         in_(MakePixelView(problem.inputs[0])),
-        out_(MakePixelView(problem.outputs[0])),
+        out_(MakePixelView(problem.outputs[output])),
         combine_(BestIsa(device.features), is_max_ ? Combine::kMax : Combine::kSum, problem.inputs[0].dtype,
-                 problem.outputs[0].dtype) {
+                 problem.outputs[output].dtype) {
     const auto axes = Window::Make(Pool::kName, op.kernel, op.strides, op.dilations, op.pads).As3D();
     for (size_t d = 0; d < 3; ++d) {
       taps_[d] = MakeTaps(axes[d], in_.size[d], out_.size[d]);
@@ -87,7 +89,7 @@ class PoolKernel final : public Kernel {
     for (int64_t i = begin; i < end; ++i) {
       const PixelIndex pixel = LocatePixel(out_, i);
       const std::byte* image = args.inputs[0] + pixel.image * in_.image_stride;
-      CombineCall call{.rows = rows, .out = args.outputs[0] + PixelOffset(out_, pixel), .elems = out_.channels};
+      CombineCall call{.rows = rows, .out = args.outputs[output_] + PixelOffset(out_, pixel), .elems = out_.channels};
       call.row_count = FindRows(pixel, image, rows);
       call.scale = is_max_ ? 1.0f : Scale(pixel, call.row_count);
       combine_(call);
@@ -119,10 +121,35 @@ class PoolKernel final : public Kernel {
   }
 
   bool is_max_, counts_padding_;
+  size_t output_;
   PixelView in_, out_;
   RowCombiner combine_;
   std::array<AxisTaps, 3> taps_;
   int64_t most_taps_ = 1, pixels_ = 0, pixels_per_item_ = 1;
+};
+
+/// Stages side by side: each from the input, by wider windows, as nothing waits for another item. Slower than stages
+/// one by one, which is what graphs for CPUs have: for those that were fused for another device.
+class StagedPoolKernel final : public Kernel {
+ public:
+  StagedPoolKernel(const Pool& op, const StepProblem& problem, const CpuDevice& device) {
+    for (int64_t stage = 0; stage < op.stages; ++stage)
+      stages_.emplace_back(StageFromInput(op, stage), StageOutput(stage), problem, device);
+  }
+  int64_t work_items() const override {
+    int64_t items = 0;
+    for (const PoolKernel& stage : stages_) items += stage.work_items();
+    return items;
+  }
+  size_t scratch_bytes() const override { return stages_.back().scratch_bytes(); }
+  void Run(const KernelArgs& args, int64_t item, std::byte* scratch) const override {
+    auto stage = stages_.begin();
+    for (; item >= stage->work_items(); ++stage) item -= stage->work_items();
+    stage->Run(args, item, scratch);
+  }
+
+ private:
+  std::vector<PoolKernel> stages_;
 };
 
 }  // namespace
@@ -132,13 +159,16 @@ std::string PoolFamily::Supports(const StepProblem& problem, const CpuDevice& de
   if (!op) return fmt::format("{} is no Pool", problem.op->name());
   if (op->kind == PoolKind::kLp) return "Lp pooling";
   if (problem.outputs.size() > 1 && problem.outputs[1].present) return "indices of the maxima are asked for";
-  for (const KernelOperand* operand : {&problem.inputs[0], &problem.outputs[0]}) {
-    if (std::string reason = PixelObstacle(AsFloats(*op, *operand), device); !reason.empty()) return reason;
+  if (std::string reason = PixelObstacle(AsFloats(*op, problem.inputs[0]), device); !reason.empty()) return reason;
+  for (int64_t stage = 0; stage < op->stages; ++stage) {
+    const KernelOperand& output = problem.outputs.at(StageOutput(stage));
+    if (!output.present) return "a stage that nobody reads";
+    if (std::string reason = PixelObstacle(AsFloats(*op, output), device); !reason.empty()) return reason;
   }
   if (problem.inputs[0].dtype == DType::kUInt8 && SeesNothing(*op, problem)) return "a window of padding alone";
   constexpr int64_t kMostTaps = 4096;
   int64_t taps = 1;
-  for (const int64_t kernel : op->kernel) {
+  for (const int64_t kernel : StageFromInput(*op, op->stages - 1).kernel) {
     taps *= std::min(kernel, kMostTaps + 1);
     if (taps > kMostTaps) return "a window of too many taps";
   }
@@ -152,7 +182,9 @@ std::unique_ptr<Kernel> PoolFamily::Create(const StepProblem& problem, const std
   const std::string reason = tactic.empty() ? Supports(problem, device) : tactic;
   if (!reason.empty())
     ThrowInvalid({.what = "damaged plan", .where = "pool", .got = reason, .expected = "a step that the family takes"});
-  return std::make_unique<PoolKernel>(dynamic_cast<const Pool&>(*problem.op), problem, device);
+  const auto& op = dynamic_cast<const Pool&>(*problem.op);
+  if (op.stages > 1) return std::make_unique<StagedPoolKernel>(op, problem, device);
+  return std::make_unique<PoolKernel>(op, 0, problem, device);
 }
 
 }  // namespace tenon

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "backends/cuda/image_strides.h"
+#include "backends/cuda/pool_stages.h"
 #include "backends/cuda/type_names.h"
 #include "backends/operands.h"
 #include "base/error.h"
@@ -10,22 +14,10 @@
 namespace tenon::cuda {
 namespace {
 
-/// Byte strides of an N x C (x H) x W operand.
-struct ImageStrides {
-  int64_t image, row, pixel, channel;
-  explicit ImageStrides(const KernelOperand& operand)
-      : image(operand.strides_bytes[0]),
-        row(operand.shape.size() == 4 ? operand.strides_bytes[2] : 0),
-        pixel(operand.strides_bytes.back()),
-        channel(operand.strides_bytes[1]) {}
-};
-
 /// Whether eight channels of every pixel are one aligned vector.
 bool HasVectors(const KernelOperand& operand) {
-  const int64_t size = SizeOf(operand.dtype), vector = std::min<int64_t>(16, 8 * size);
-  const ImageStrides s(operand);
-  return operand.shape[1] % 8 == 0 && s.channel == size && operand.alignment_bytes >= vector && s.image % vector == 0 &&
-         s.row % vector == 0 && s.pixel % vector == 0;
+  const int64_t size = SizeOf(operand.dtype);
+  return operand.shape[1] % 8 == 0 && AreVectors(operand, std::min<int64_t>(16, 8 * size));
 }
 
 int64_t PadEnd(const Pool& pool, size_t axis_from_last) {
@@ -49,7 +41,9 @@ std::string PoolFamily::Supports(const StepProblem& step, const CudaDevice&) con
   if (!step.outputs[0].present || (step.outputs.size() > 1 && step.outputs[1].present)) return "indices of maxima";
   if (TypeName(step.inputs[0].dtype).empty()) return "an element type without a kernel";
   WindowGeometry geometry;
-  return LowerPoolWindow(step, geometry);
+  std::string why_not = LowerPoolWindow(step, geometry);
+  if (why_not.empty() && pool->stages > 1) why_not = StagesObstacle(step, geometry, pool->stages);
+  return why_not;
 }
 
 std::vector<KernelLaunch> PoolFamily::Lower(const StepProblem& step, const std::string& tactic,
@@ -59,6 +53,7 @@ std::vector<KernelLaunch> PoolFamily::Lower(const StepProblem& step, const std::
   const std::string why_not = LowerPoolWindow(step, g);
   TENON_CHECK(why_not.empty(), "{}", why_not);
   const auto& pool = dynamic_cast<const Pool&>(*step.op);
+  if (pool.stages > 1) return {LowerStages(step, g, pool.stages, device)};
   const int channels = HasVectors(step.inputs[0]) && HasVectors(step.outputs[0]) ? 8 : 1;
   const int64_t items = int64_t{g.n} * g.oh * g.ow * (g.ic / channels);
   const int threads = items < int64_t{128} * device.limits.multiprocessors ? 64 : 128;  // few: on all multiprocessors

@@ -60,6 +60,29 @@ TEST(CudaConvTactic, CandidatesFitTheGpu) {
     }
 }
 
+/// The first convolution of a network, of a planar FP32 image, computed in half.
+ConvProblem Stem(int n, int oc) {
+  ConvProblem stem = Conv3x3(3, oc, 640, DType::kFloat16);
+  stem.n = n;
+  stem.stride_h = stem.stride_w = 2;
+  stem.oh = stem.ow = 320;
+  stem.input = {.dtype = DType::kFloat32, .n_stride = 4915200, .h_stride = 2560, .w_stride = 4, .c_stride = 1638400};
+  stem.targets = {{ChannelsLast(DType::kFloat16, 320, 320, oc), 1}};
+  return stem;
+}
+
+/// Of the few candidates that are timed as many are of the kernel for images as of the one that gathers.
+TEST(CudaConvTactic, ImagesTryTheirOwnKernelAndTheGeneralOne) {
+  for (const int n : {1, 8, 32})
+    for (const int oc : {16, 32, 48, 64, 80}) {
+      const std::vector<ConvTactic> candidates = ConvCandidates(Stem(n, oc), kH200);
+      ASSERT_GE(candidates.size(), 10u);
+      for (size_t i = 0; i < 10; ++i)
+        EXPECT_EQ(candidates[i].kernel, i % 2 == 0 ? ConvKernel::kImage : ConvKernel::kGemm)
+            << n << ", " << oc << ": " << candidates[i].ToString();
+    }
+}
+
 TEST(CudaConvTactic, RefusesWithReasons) {
   ConvTactic patch{.kernel = ConvKernel::kPatch, .bm = 64, .bn = 32, .tile_h = 8, .tile_w = 8};
   EXPECT_EQ(WhyUnfit(Conv3x3(64, 64, 20, DType::kFloat32), patch, kH200), "FP32");

@@ -212,6 +212,15 @@ void AddPools(Maker& maker) {
   pool.strides = pool.dilations = {1, 1};
   maker.Add("pool_max_half", "pool", pool, {Half({1, 16, 9, 7}, 1)}).step.outputs.resize(1);
   maker.Add("pool_max_odd", "pool", pool, {Half({1, 3, 9, 7}, 1)}).step.outputs.resize(1);
+  Pool chain = pool;
+  chain.stages = 3;
+  const auto add_stages = [&](const std::string& name, Tensor x) {
+    maker.Add(name, "pool", chain, {x}).step.outputs[1] = {};
+  };
+  add_stages("pool_stages_half", Half({2, 16, 9, 7}, 1));
+  add_stages("pool_stages_float", Random({1, 3, 20, 20}, 2));
+  add_stages("pool_stages_bytes", Integers({1, 8, 9, 7}, 3, DType::kUInt8));
+  add_stages("pool_stages_tiled", Half({1, 2, 70, 90}, 4));
   pool.dilations = {2, 1};
   maker.Add("pool_max_dilated", "pool", pool, {Half({1, 8, 9, 7}, 1)}).step.outputs.resize(1);
   pool.kind = PoolKind::kAverage;
