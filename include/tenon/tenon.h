@@ -112,8 +112,8 @@ typedef struct tenon_engine_info {
   const char* precision;  /* "fp32", "half", "int8" */
   const char* device;     /* "cpu", "cuda" */
   size_t batch_count;     /* since 0.1.1: batch sizes that it was built for (tenon export --batch 1,8,32) */
-  uint64_t code_bytes; /* since 0.1.1: of a GPU's memory, what loading took beside the weights: kernels, rounding; 0 on
-                          a CPU */
+  uint64_t code_bytes; /* since 0.1.1: what loading took beside the weights: of a GPU's memory kernels and rounding, on a
+                          CPU weights that were transformed (Winograd) */
 } tenon_engine_info;
 #define TENON_ENGINE_INFO_INIT \
   { sizeof(tenon_engine_info), 0, 0, 0, 0, 0, NULL, NULL, 0, 0 }

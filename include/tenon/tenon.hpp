@@ -220,7 +220,7 @@ class Engine {
   const std::vector<int64_t>& batches() const { return state_->batches; }
   /// Bytes of weights; held once, whatever the number of contexts.
   int64_t weights_bytes() const { return state_->weights_bytes; }
-  /// What loading took of a GPU's memory beside the weights; 0 on a CPU.
+  /// What loading took beside the weights: of a GPU's memory kernels, on a CPU weights that were transformed.
   int64_t code_bytes() const { return state_->code_bytes; }
 
   HostMemory AllocateHost(size_t size_bytes) const {

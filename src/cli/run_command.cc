@@ -193,7 +193,9 @@ void AddMemory(const Engine& engine, const std::vector<Stream>& streams, std::op
       {"weights", engine.weights_bytes()}, {"code", engine.code_bytes()}, {"contexts", contexts}};
   const auto mb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
   result.text += fmt::format("memory: {:.1f} MB of weights, ", mb(engine.weights_bytes()));
-  if (engine.code_bytes() > 0) result.text += fmt::format("{:.1f} MB of code, ", mb(engine.code_bytes()));
+  if (engine.code_bytes() > 0)
+    result.text += fmt::format("{:.1f} MB of {}, ", mb(engine.code_bytes()),
+                               engine.device() == "cpu" ? "transformed weights" : "code");
   result.text += fmt::format("{:.1f} MB of contexts", mb(contexts));
   if (free_before && free_after && engine.device() == "cuda") {
     const int64_t taken = *free_before - *free_after;

@@ -52,14 +52,14 @@ class CpuContextExecution final : public internal::Execution {
 
 class CpuExecutable final : public internal::Executable {
  public:
-  CpuExecutable(const ExecutablePlan& plan, const CpuDevice& cpu)
-      : program_(std::make_shared<CpuProgram>(plan.program, cpu)) {
+  CpuExecutable(const ExecutablePlan& plan, const CpuDevice& cpu, const std::shared_ptr<ExpandedWeights>& expanded)
+      : program_(std::make_shared<CpuProgram>(plan.program, cpu, expanded)) {
     inputs = plan.profile.inputs;
     outputs = plan.profile.outputs;
     metadata = plan.metadata;
     precision = program_->program().precision;
     device = "cpu";
-    weights_bytes = plan.weights_bytes + program_->expanded_bytes();
+    weights_bytes = plan.weights_bytes;
     step_count = program_->program().steps.size();
   }
   std::unique_ptr<internal::Execution> NewExecution(int threads) const override {
@@ -72,8 +72,9 @@ class CpuExecutable final : public internal::Executable {
 
 }  // namespace
 
-std::shared_ptr<internal::Executable> NewCpuExecutable(const ExecutablePlan& plan, const CpuDevice& device) {
-  return std::make_shared<CpuExecutable>(plan, device);
+std::shared_ptr<internal::Executable> NewCpuExecutable(const ExecutablePlan& plan, const CpuDevice& device,
+                                                       const std::shared_ptr<ExpandedWeights>& expanded) {
+  return std::make_shared<CpuExecutable>(plan, device, expanded);
 }
 
 }  // namespace tenon

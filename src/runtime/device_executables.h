@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "backends/cpu/cpu_device.h"
+#include "backends/cpu/expanded_weights.h"
 #include "backends/cuda/cuda_device.h"
 #include "backends/cuda/cuda_weights.h"
 #include "engine/program.h"
@@ -22,6 +23,7 @@ struct ExecutablePlan {
 
 std::shared_ptr<internal::Executable> NewCudaExecutable(const ExecutablePlan& plan, const CudaDevice& device,
                                                         const std::shared_ptr<CudaWeights>& weights);
-std::shared_ptr<internal::Executable> NewCpuExecutable(const ExecutablePlan& plan, const CpuDevice& device);
+std::shared_ptr<internal::Executable> NewCpuExecutable(const ExecutablePlan& plan, const CpuDevice& device,
+                                                       const std::shared_ptr<ExpandedWeights>& expanded);
 
 }  // namespace tenon

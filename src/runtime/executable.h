@@ -75,8 +75,8 @@ class Executable {
   std::map<std::string, std::string> metadata;
   std::string precision, device;
   int64_t weights_bytes = 0;  ///< of all batch sizes together
-  /// What loading took of a device's own memory beside the weights, as its driver counted: code, rounding. Whatever
-  /// else took memory there at that time is in it.
+  /// What loading took beside the weights. Of a device's own memory, as its driver counted: code, rounding, whatever
+  /// else took memory there at that time. On a CPU: weights expanded for kernels, once for all batch sizes.
   int64_t code_bytes = 0;
   size_t step_count = 0;
 };

@@ -82,15 +82,17 @@ Executables NewExecutables(const EngineModel& model, const Device& device) {
   const auto* cpu = dynamic_cast<const CpuDevice*>(&device);
   TENON_CHECK(gpu || cpu, "no executables for {}", device.kind());
   const auto weights = gpu ? std::make_shared<CudaWeights>(gpu->context) : nullptr;
+  const auto expanded = std::make_shared<ExpandedWeights>();
   const std::optional<int64_t> free_before = device.FreeMemoryBytes();
   std::vector<std::shared_ptr<internal::Executable>> executables;
   for (size_t i = 0; i < plans.size(); ++i) {
     const ExecutablePlan plan{model.profile(i), model.metadata, plans[i], weights_bytes};
-    executables.push_back(gpu ? NewCudaExecutable(plan, *gpu, weights) : NewCpuExecutable(plan, *cpu));
+    executables.push_back(gpu ? NewCudaExecutable(plan, *gpu, weights) : NewCpuExecutable(plan, *cpu, expanded));
   }
   // What a driver makes of machine code nobody else can tell.
   const int64_t taken = free_before ? *free_before - *device.FreeMemoryBytes() : 0;
-  for (const auto& executable : executables) executable->code_bytes = std::max<int64_t>(0, taken - weights_bytes);
+  for (const auto& executable : executables)
+    executable->code_bytes = gpu ? std::max<int64_t>(0, taken - weights_bytes) : expanded->allocated_bytes();
   return {executables.begin(), executables.end()};
 }
 

@@ -16,11 +16,13 @@ constexpr int kMostLoaders = 8;  // threads
 }  // namespace
 
 // Kernels don't know one another: generating their code is shared out, and so is the transform of their weights.
-CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device) : program_(std::move(program)) {
+CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device,
+                       std::shared_ptr<ExpandedWeights> expanded)
+    : program_(std::move(program)), expanded_(std::move(expanded)) {
   // First: what other kernels mean by a step, this version can't tell.
   CheckForeignFamilies(*program_, device.families());
   kernels_.resize(program_->steps.size());
-  expanded_.resize(kernels_.size());
+  packed_.resize(kernels_.size());
   std::vector<std::exception_ptr> failures(kernels_.size());
   ThreadPool pool(std::clamp(device.threads, 1, kMostLoaders));
   pool.Run(static_cast<int64_t>(kernels_.size()), [&](int64_t i, int) {
@@ -44,19 +46,10 @@ void CpuProgram::MakeReady(size_t i, const CpuDevice& device) {
   CheckStep(step, description.problem, family, device);
   kernels_[i] = family.Create(description.problem, step.tactic, device);
   CheckPackedBytes(*program_, step, kernels_[i]->packed_bytes());
-  if (step.packed >= 0) expanded_[i] = family.Expand(description.problem, device, program_->packed[step.packed].bytes());
-}
-
-const std::byte* CpuProgram::packed(size_t step) const {
-  const int32_t packed = program_->steps[step].packed;
-  if (expanded_[step].data()) return expanded_[step].data();
-  return packed < 0 ? nullptr : program_->packed[packed].data.get();
-}
-
-int64_t CpuProgram::expanded_bytes() const {
-  int64_t bytes = 0;
-  for (const AlignedBuffer& buffer : expanded_) bytes += buffer.allocated_bytes();
-  return bytes;
+  if (step.packed < 0) return;
+  const Blob& packed = program_->packed[step.packed];
+  packed_[i] = expanded_->Get(family, step, description.problem, device, packed);
+  if (!packed_[i]) packed_[i] = packed.data.get();
 }
 
 void Launch(const Kernel& kernel, const KernelArgs& args, ThreadPool& pool, std::byte* scratch,

@@ -6,6 +6,7 @@
 #include "backends/cpu/aligned_buffer.h"
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/cpu_kernel.h"
+#include "backends/cpu/expanded_weights.h"
 #include "backends/cpu/quantized_image.h"
 #include "base/thread_pool.h"
 #include "engine/program.h"
@@ -18,15 +19,15 @@ class CpuProgram {
   /// Throws Error(kUnsupportedDevice) when a kernel needs a feature that this CPU lacks, Error(kInvalidInput) when the
   /// program is damaged or was built by a version of Tenon with other kernels. `program` must have passed
   /// ValidateProgram.
-  CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device);
+  /// @param expanded shared by the programs of an engine
+  CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& device,
+             std::shared_ptr<ExpandedWeights> expanded = std::make_shared<ExpandedWeights>());
 
   const Program& program() const { return *program_; }
   const Kernel& kernel(size_t step) const { return *kernels_[step]; }
   size_t scratch_bytes() const { return scratch_bytes_; }
   /// What a step's kernel reads as packed constants.
-  const std::byte* packed(size_t step) const;
-  /// Of memory for packed constants that were expanded.
-  int64_t expanded_bytes() const;
+  const std::byte* packed(size_t step) const { return packed_[step]; }
   const std::optional<QuantizedImage>& quantized_image() const { return quantized_image_; }
 
  private:
@@ -35,7 +36,8 @@ class CpuProgram {
   std::shared_ptr<const Program> program_;
   std::optional<QuantizedImage> quantized_image_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
-  std::vector<AlignedBuffer> expanded_;  ///< by step
+  std::shared_ptr<ExpandedWeights> expanded_;
+  std::vector<const std::byte*> packed_;  ///< by step; of the program or expanded
   size_t scratch_bytes_ = 0;
 };
 
