@@ -90,7 +90,8 @@ void AddInt8Flags(CLI::App& command, Int8Options& options) {
 
 QuantizedModel QuantizeOnnx(const ModelOptions& model, const GlobalOptions& global, const CompileOptions& compile,
                             const Int8Options& options, const std::string& calib_file) {
-  const Int8BuildOptions build = ToBuildOptions(model, global, compile, options, calib_file);
+  Int8BuildOptions build = ToBuildOptions(model, global, compile, options, calib_file);
+  build.compile.tune.own_rounding = OwnRounding::kNone;  // judged as others will run the file
   const auto device = ChosenDevice(global);
   TimingCache cache = TimingCache::Load(TimingCachePath(model.timing_cache, *device));
   QuantizedModel result = QuantizeInt8(ImportModel(model), *device, build, cache);

@@ -78,7 +78,11 @@ bool RunPlan(const EngineModel& engine, const Program& plan) {
   StepArgs args;
   args.Bind(program->program(), arena->data(), inputs, outputs);
   ThreadPool pool(1);
-  for (size_t i = 0; i < plan.steps.size(); ++i) Launch(program->kernel(i), args.Of(i), pool, scratch->data(), 0);
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    KernelArgs of_step = args.Of(i);
+    of_step.packed = program->packed(i);
+    Launch(program->kernel(i), of_step, pool, scratch->data(), 0);
+  }
   return true;
 }
 

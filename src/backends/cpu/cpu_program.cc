@@ -4,14 +4,24 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <memory>
 
 #include "backends/cpu/tactic_list.h"
 #include "backends/step.h"
+#include "base/error.h"
 
 namespace tenon {
 namespace {
 
-constexpr int kMostLoaders = 8;  // threads
+/// Threads to load with: fewer where the process may not start so many.
+std::unique_ptr<ThreadPool> MakeLoaders(int threads) {
+  constexpr int kMost = 8;
+  try {
+    return std::make_unique<ThreadPool>(std::clamp(threads, 1, kMost));
+  } catch (const Error&) {
+    return std::make_unique<ThreadPool>(1);
+  }
+}
 
 }  // namespace
 
@@ -24,8 +34,7 @@ CpuProgram::CpuProgram(std::shared_ptr<const Program> program, const CpuDevice& 
   kernels_.resize(program_->steps.size());
   packed_.resize(kernels_.size());
   std::vector<std::exception_ptr> failures(kernels_.size());
-  ThreadPool pool(std::clamp(device.threads, 1, kMostLoaders));
-  pool.Run(static_cast<int64_t>(kernels_.size()), [&](int64_t i, int) {
+  MakeLoaders(device.threads)->Run(static_cast<int64_t>(kernels_.size()), [&](int64_t i, int) {
     try {
       MakeReady(static_cast<size_t>(i), device);
     } catch (...) {
