@@ -31,6 +31,18 @@ class Commands(CliTest):
             self.succeed("export", ONNX, "--effort", 1, "--timing-cache", timing, "-o", out)
         self.assertEqual(a.read_bytes(), b.read_bytes())
 
+    def test_exact_has_no_winograd(self):
+        families = {}
+        for name, flags in (("fast", []), ("exact", ["--exact"])):
+            out = self.folder / f"{name}.tenon"
+            self.succeed("export", ONNX, "--effort", 0, "-o", out, *flags)
+            profile = self.json_of("profile", out, "--iterations", 1)
+            families[name] = {step["family"] for step in profile["steps"]}
+            for step in profile["steps"]:
+                self.assertEqual(step["work_share"] < 1, "winograd" in step["family"], step["family"])
+        self.assertTrue(any("winograd" in family for family in families["fast"]), families)
+        self.assertFalse(any("winograd" in family for family in families["exact"]), families)
+
     def test_val(self):
         result = self.json_of("val", f"model={self.engine}", f"data={self.data}")
         self.assertEqual((result["model"], result["data"], result["images"]), (str(self.engine), str(self.data), 4))

@@ -88,7 +88,7 @@ double WinogradInputCycles(const ConvProblem& p, WinogradForm form, int lanes) {
 double WinogradOutputCycles(WinogradForm form) { return WinogradPoints(form) * kCyclesPerPoint; }
 
 double WinogradError(const ConvProblem& p, WinogradForm form, std::span<const float> weights) {
-  constexpr int kTiles = 4, kMostChannels = 8, kTaps = kWinogradKernel * kWinogradKernel;
+  constexpr int kTiles = 4, kMostChannels = 8;
   const int outputs = WinogradOutputs(form), size = WinogradInputs(form), points = size * size;
   const int pixels = outputs * outputs;
   const WinogradMatrices matrices = MatricesOfWinograd(form);
@@ -110,8 +110,8 @@ double WinogradError(const ConvProblem& p, WinogradForm form, std::span<const fl
   for (int o = 0; o < p.oc; o += oc_step) {
     std::vector<double> sums(kTiles * points, 0.0), exact(kTiles * pixels, 0.0);
     for (int c = 0; c < p.ic; ++c) {
-      const float* filter = &weights[(int64_t{o} * p.ic + c) * kTaps];
-      std::vector<double> g(filter, filter + kTaps);
+      const float* filter = &weights[(int64_t{o} * p.ic + c) * kWinogradTaps];
+      std::vector<double> g(filter, filter + kWinogradTaps);
       for (double& w : g) w = RoundToHalf(w);
       std::vector<double> u = Sandwich(matrices.g, g, size, kWinogradKernel);
       for (double& w : u) w = RoundToHalf(w);
@@ -120,7 +120,7 @@ double WinogradError(const ConvProblem& p, WinogradForm form, std::span<const fl
         for (int i = 0; i < points; ++i) sums[t * points + i] += u[i] * v[i];
         for (int i = 0; i < pixels; ++i) {
           const double* first = &d[(i / outputs * size + i % outputs) * WinogradStride(form)];
-          for (int k = 0; k < kTaps; ++k)
+          for (int k = 0; k < kWinogradTaps; ++k)
             exact[t * pixels + i] += g[k] * first[k / kWinogradKernel * size + k % kWinogradKernel];
         }
       }

@@ -9,8 +9,6 @@
 namespace tenon::cpu {
 namespace {
 
-constexpr int kTaps = kWinogradKernel * kWinogradKernel, kMostLanes = 16;
-
 /// The largest magnitude that B^T d B may have at a point of kF4Words, for inputs of magnitude 1.
 double InputReach(int point) {
   constexpr int kSize = WinogradInputs(WinogradForm::kF4Words);
@@ -61,7 +59,7 @@ class Expander {
   /// Calls visit(ic, vector, transformed [filter][lane]).
   template <class Visit>
   void ForEachVector(const Visit& visit) const {
-    std::vector<float> g(static_cast<size_t>(kTaps * packing_.lanes)), u(static_cast<size_t>(filters_ * packing_.lanes));
+    std::vector<float> g(static_cast<size_t>(kWinogradTaps * packing_.lanes)), u(static_cast<size_t>(filters_ * packing_.lanes));
     for (int c = 0; c < problem_.ic; ++c) {
       for (int v = 0; v < packing_.vectors; ++v) {
         LoadVector(c, v, g.data());
@@ -73,8 +71,8 @@ class Expander {
 
   void LoadVector(int ic, int vector, float* g) const {
     const int64_t lanes = packing_.lanes, row = packing_.vectors * lanes;
-    for (int64_t k = 0; k < kTaps; ++k, g += lanes) {
-      const int64_t first = (ic * kTaps + k) * row + vector * lanes;
+    for (int64_t k = 0; k < kWinogradTaps; ++k, g += lanes) {
+      const int64_t first = (ic * kWinogradTaps + k) * row + vector * lanes;
       if (packing_.dtype == DType::kFloat32) {
         std::memcpy(g, packed_ + first * 4, static_cast<size_t>(lanes) * 4);
       } else if (packing_.dtype == DType::kBFloat16) {
@@ -91,7 +89,7 @@ class Expander {
     const int lanes = packing_.lanes, per_step = ChannelsPerStep(expansion_.dot);
     std::byte* to = filters + v * expansion_.vector_bytes + int64_t{c / per_step} * lanes * 4 +
                     c % per_step * (4 / per_step);
-    float rounded[kMostLanes];
+    float rounded[kMostWinogradLanes];
     for (int filter = 0; filter < filters_; ++filter, to += expansion_.filter_bytes, u += lanes) {
       if (expansion_.dot == Dot::kFloat32) {
         std::memcpy(to, u, static_cast<size_t>(lanes) * 4);

@@ -7,16 +7,14 @@
 namespace tenon::cpu {
 namespace {
 
-constexpr int kTaps = kWinogradKernel * kWinogradKernel;
-
 /// Calls visit(index in OIHW, byte offset in the packed weights) for every weight.
 template <class Visit>
 void ForEachWeight(const ConvProblem& problem, const WinogradPacking& packing, const Visit& visit) {
   const int64_t row = int64_t{packing.vectors} * packing.lanes;
   for (int64_t o = 0; o < problem.oc; ++o) {
     for (int64_t c = 0; c < problem.ic; ++c) {
-      for (int64_t k = 0; k < kTaps; ++k)
-        visit((o * problem.ic + c) * kTaps + k, ((c * kTaps + k) * row + o) * SizeOf(packing.dtype));
+      for (int64_t k = 0; k < kWinogradTaps; ++k)
+        visit((o * problem.ic + c) * kWinogradTaps + k, ((c * kWinogradTaps + k) * row + o) * SizeOf(packing.dtype));
     }
   }
 }
@@ -63,7 +61,7 @@ WinogradPacking::WinogradPacking(const ConvProblem& problem, const CpuFeatures& 
       channels_bytes(int64_t{vectors} * lanes * 4) {
   ElemCount({problem.ic, kMostWinogradPoints, vectors, lanes, 4});  // throws where it would overflow
   const int64_t line = 63;  // biases begin at a line of the cache
-  bias_offset = (int64_t{problem.ic} * kTaps * vectors * lanes * SizeOf(dtype) + line) & ~line;
+  bias_offset = (int64_t{problem.ic} * kWinogradTaps * vectors * lanes * SizeOf(dtype) + line) & ~line;
   size = bias_offset + channels_bytes;
   if (!problem.is_int8()) return;
   multiplier_offset = size;

@@ -9,7 +9,6 @@ namespace {
 
 constexpr float kA = 0.625f, kB = 1.5f;  // the points of F(4x4)
 constexpr float kA2 = kA * kA, kB2 = kB * kB;
-constexpr int kMostLanes = 16;
 
 /// to[0..filter rows) = G from[0..3), each a row of `lanes` floats, `from_stride` and `to_stride` apart.
 void TransformColumn(WinogradForm form, int lanes, const float* from, int from_stride, float* to, int to_stride) {
@@ -207,9 +206,9 @@ void WinogradEmitter::OutputOfF4() const {
 }
 
 void TransformWinogradWeights(WinogradForm form, int lanes, const float* g, float* u) {
-  TENON_CHECK(lanes <= kMostLanes);
+  TENON_CHECK(lanes <= kMostWinogradLanes);
   const int rows = WinogradFilterRows(form);
-  float columns[kMostFilterRows * kWinogradKernel * kMostLanes];  // [row][3][lanes]
+  float columns[kMostFilterRows * kWinogradKernel * kMostWinogradLanes];  // [row][3][lanes]
   for (int x = 0; x < kWinogradKernel; ++x)
     TransformColumn(form, lanes, g + x * lanes, kWinogradKernel * lanes, columns + x * lanes,
                     kWinogradKernel * lanes);

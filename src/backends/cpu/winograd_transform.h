@@ -24,7 +24,7 @@ enum class WinogradForm : uint8_t {
   /// at two thirds of kF4's error.
   kF4Stride2,
 };
-inline constexpr int kWinogradKernel = 3;
+inline constexpr int kWinogradKernel = 3, kWinogradTaps = kWinogradKernel * kWinogradKernel;
 constexpr int WinogradStride(WinogradForm form) { return form == WinogradForm::kF4Stride2 ? 2 : 1; }
 /// Rows and columns of a tile's outputs: m.
 constexpr int WinogradOutputs(WinogradForm form) { return form == WinogradForm::kF2 ? 2 : 4; }
@@ -36,7 +36,7 @@ constexpr int WinogradInputs(WinogradForm form) {
 constexpr int WinogradPoints(WinogradForm form) { return WinogradInputs(form) * WinogradInputs(form); }
 /// Products by those of a direct convolution; words take twice the time of bytes.
 constexpr double WinogradWorkShare(WinogradForm form) {
-  const int outputs = WinogradOutputs(form), taps = kWinogradKernel * kWinogradKernel;
+  const int outputs = WinogradOutputs(form), taps = kWinogradTaps;
   return (form == WinogradForm::kF4Words ? 2.0 : 1.0) * WinogradPoints(form) / (outputs * outputs * taps);
 }
 /// Results are those of the convolution times this.
@@ -101,6 +101,7 @@ class WinogradEmitter {
   int first_register_;
 };
 
+inline constexpr int kMostWinogradLanes = 16;
 /// G g G^T in FP32 for `lanes` filters at once. @param g [3][3][lanes] @param u [filter row][filter row][lanes]
 void TransformWinogradWeights(WinogradForm form, int lanes, const float* g, float* u);
 
