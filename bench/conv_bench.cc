@@ -1,7 +1,7 @@
 // Convolutions of a YOLOv8 at 640x640, layer by layer, against the peak of the multiply-add instruction on this
 // machine. conv_bench [f32|bf16|int8|avx2] [threads] [first|all] [n|s]: avx2 is FP32 without AVX-512; `all` times every
-// candidate of the cost model, not the first alone; n and s are the sizes of the network. 3x3 layers of stride 1 show the
-// Winograd convolutions beside it, * where the compiler takes one.
+// candidate of the cost model, not the first alone; n and s are the sizes of the network. 3x3 layers of stride 1 show
+// the Winograd convolutions beside it, * where the compiler takes one.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -212,7 +212,8 @@ std::string TimeWinograd(Team& team, const ConvProblem& problem, int threads, co
   if (problem.is_int8())
     for (float& w : weights) w = std::clamp(std::nearbyint(300 * w), -127.0f, 127.0f);
   const std::vector<float> weight_scales(problem.is_int8() ? problem.oc : 0, 0.001f);
-  for (const WinogradForm form : {WinogradForm::kF2, WinogradForm::kF4, WinogradForm::kF4Words, WinogradForm::kF4Stride2}) {
+  for (const WinogradForm form :
+       {WinogradForm::kF2, WinogradForm::kF4, WinogradForm::kF4Words, WinogradForm::kF4Stride2}) {
     if (!WhyNotWinograd(problem, form, features).empty()) continue;
     auto candidates = WinogradCandidates(problem, form, features, threads);
     if (!all) candidates.resize(std::min<size_t>(candidates.size(), 10));

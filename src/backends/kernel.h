@@ -25,8 +25,8 @@ struct KernelOperand {
   bool is_constant = false;
 };
 
-/// The alignment of an operand at `offset_bytes` of its memory: arenas, tensors and constants begin at multiples of 64 in
-/// memory that Tenon owns.
+/// The alignment of an operand at `offset_bytes` of its memory: arenas, tensors and constants begin at multiples of 64
+/// in memory that Tenon owns.
 inline int64_t AlignmentAt(int64_t offset_bytes) {
   constexpr uint64_t kMemoryAlignment = 64;
   return int64_t{1} << std::countr_zero(static_cast<uint64_t>(offset_bytes) | kMemoryAlignment);

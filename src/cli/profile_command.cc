@@ -92,9 +92,8 @@ Profile MakeProfile(const ProfileOptions& options, const GlobalOptions& global) 
   const HostLoadMeter load;
   profile.times = Measure(context, options, global);
   profile.load = load.Finish();
-  profile.steps =
-      JudgeSteps(*profile.program, device.families(), profile.times.step_us, profile.peaks,
-                 static_cast<double>(device.cache_bytes()));
+  profile.steps = JudgeSteps(*profile.program, device.families(), profile.times.step_us, profile.peaks,
+                             static_cast<double>(device.cache_bytes()));
   profile.ops = SumByOp(profile.steps);
   AdviceContext advice{.peaks = profile.peaks, .engine_precision = profile.program->precision, .warnings = {}};
   if (const auto found = model.file->reports.find("warnings"); found != model.file->reports.end())

@@ -27,9 +27,9 @@ inline void AllowRoundedIntegers(TuneOptions& options) {
 }
 
 /// Chooses family and tactic of every step. Candidates are timed as the device does it; winners go to the cache, known
-/// problems are taken from it. A family with a rounding of its own takes over what it takes over, never by time. `problems` are the steps', with the constants' elements. Sets ProgramStep::family,
-/// family_version and tactic. Returns each step's time in microseconds as the cache has it; 0 where it was never timed
-/// (effort 0).
+/// problems are taken from it. A family with a rounding of its own takes over what it takes over, never by time.
+/// `problems` are the steps', with the constants' elements. Sets ProgramStep::family, family_version and tactic.
+/// Returns each step's time in microseconds as the cache has it; 0 where it was never timed (effort 0).
 std::vector<double> ChooseTactics(Program& program, const std::vector<StepProblem>& problems, const Device& device,
                                   const TuneOptions& options, TimingCache& cache);
 

@@ -76,7 +76,8 @@ class Int8Builder {
         cache_(cache),
         head_(HeadOf(*fused_, options.head)),
         images_(ImagesOf(options.images, DefaultPreprocess(head_), options.images.samples.size())),
-        judge_(*fused_, options.images, head_, device, RestPrecision(), options.compile.tune.own_rounding, options.progress),
+        judge_(*fused_, options.images, head_, device, RestPrecision(), options.compile.tune.own_rounding,
+               options.progress),
         findings_(options.findings ? options.findings : std::make_shared<Int8Findings>()),
         images_key_(HashString(fmt::format("{}", fmt::join(images_.paths, "\n"))).ToString() + " ") {}
 

@@ -98,8 +98,8 @@ Executables NewExecutables(const EngineModel& model, const Device& device) {
 
 Executables NewExecutablesOn(const EngineModel& model, const std::string& device) {
   if (!device.empty()) return NewExecutables(model, *OpenDevice(device));
-  const bool has_gpu_plan = std::any_of(model.plans.begin(), model.plans.end(),
-                                        [](const auto& plan) { return plan->device == "cuda"; });
+  const bool has_gpu_plan =
+      std::any_of(model.plans.begin(), model.plans.end(), [](const auto& plan) { return plan->device == "cuda"; });
   if (has_gpu_plan) {
     const std::shared_ptr<const Device> gpu = FirstGpu();
     if (gpu && HasPlans(model, *gpu)) return NewExecutables(model, *gpu);

@@ -31,8 +31,8 @@ namespace {
 /// Which machine to compile for, and which tactics to take: the digits of the graph's "variant".
 struct Variant {
   CpuDevice device = CpuDevice::Detect();
-  uint32_t tactics = 0;  ///< 0: the first ones
-  bool file = false;     ///< also through an engine file
+  uint32_t tactics = 0;   ///< 0: the first ones
+  bool file = false;      ///< also through an engine file
   bool winograd = false;  ///< convolutions with a rounding of their own are allowed
 
   explicit Variant(const Graph& graph) {
@@ -139,9 +139,9 @@ class Checks {
     } catch (const Error& error) {
       return error.code() == ErrorCode::kInvalidInput ? "" : fmt::format("reference: {}", error.what());
     }
-    for (const auto check : {&Checks::TextIsTheGraph, &Checks::PassesKeepTheMeaning, &Checks::CpuAgrees,
-                             &Checks::BitsDoNotDependOnTactics, &Checks::FileKeepsTheEngine, &Checks::HalfIsClose,
-                             &Checks::GpuAgrees}) {
+    for (const auto check :
+         {&Checks::TextIsTheGraph, &Checks::PassesKeepTheMeaning, &Checks::CpuAgrees, &Checks::BitsDoNotDependOnTactics,
+          &Checks::FileKeepsTheEngine, &Checks::HalfIsClose, &Checks::GpuAgrees}) {
       std::string failure;
       try {
         failure = (this->*check)();
@@ -167,7 +167,9 @@ class Checks {
 
   /// NaN and infinity spread over a whole tile of a transform.
   bool AllowsWinograd() const { return variant_.winograd && !unjudgeable_ && !has_nan_; }
-  TuneOptions Tune() const { return {.effort = 0, .own_rounding = AllowsWinograd() ? OwnRounding::kFloats : OwnRounding::kNone}; }
+  TuneOptions Tune() const {
+    return {.effort = 0, .own_rounding = AllowsWinograd() ? OwnRounding::kFloats : OwnRounding::kNone};
+  }
 
   std::string Compare(const std::vector<Tensor>& got, const std::vector<Tensor>& want) {
     if (unjudgeable_ || SameBytes(got, want)) return {};
@@ -306,8 +308,7 @@ class Checks {
     const bool fits_float16 = largest_ < 0x1p14;
     if (unjudgeable_ || !fits_float16 || !HasProducts(graph_)) return {};
     stage_ = "gpu, half";
-    const auto half =
-        CompileFor(graph_.Clone(), *gpu, {.precision = Precision::kHalf, .tune = {.effort = 0}}, cache);
+    const auto half = CompileFor(graph_.Clone(), *gpu, {.precision = Precision::kHalf, .tune = {.effort = 0}}, cache);
     // FP16 rounds as BF16 does, eight times finer; its range is smaller.
     const NoiseLevel level{.float32 = 0x1p-8, .products = 0x1p-8, .stored = true};
     std::vector<Tolerance> tolerances;

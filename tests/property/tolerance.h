@@ -19,7 +19,8 @@ struct NoiseLevel {
   double float32 = 0x1p-22;  ///< four times the unit roundoff (2^-24)
   double float16 = 0x1p-9, bfloat16 = 0x1p-6;
   double products = 0;  ///< what operands of convolutions and matrix products are rounded by beyond that
-  /// Of convolutions by Winograd: what each term of a sum is off by, whatever its size, by the largest that it could be.
+  /// Of convolutions by Winograd: what each term of a sum is off by, whatever its size, by the largest that it could
+  /// be.
   double transforms = 0;
   bool stored = false;  ///< results of exact operations are rounded too, as where tensors are stored in BF16
 };

@@ -51,7 +51,8 @@ class StepArgs {
   void Bind(const Program& program, std::byte* arena, std::span<const void* const> inputs,
             std::span<void* const> outputs);
   KernelArgs Of(size_t step) const {
-    return {.inputs = inputs_.data() + steps_[step].first_input, .outputs = outputs_.data() + steps_[step].first_output};
+    return {.inputs = inputs_.data() + steps_[step].first_input,
+            .outputs = outputs_.data() + steps_[step].first_output};
   }
 
  private:

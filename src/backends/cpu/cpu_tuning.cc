@@ -167,7 +167,8 @@ void CpuDevice::TimeCandidates(std::vector<TuneTask>& tasks, const TuneSubject& 
     TuneTask& task = tasks[t];
     if (task.known) continue;
     for (size_t i = 0; i < samples[t].size(); ++i) task.times_us[i] = LowerQuartile(samples[t][i]);
-    task.best = static_cast<size_t>(std::min_element(task.times_us.begin(), task.times_us.end()) - task.times_us.begin());
+    task.best =
+        static_cast<size_t>(std::min_element(task.times_us.begin(), task.times_us.end()) - task.times_us.begin());
   }
 }
 

@@ -15,8 +15,8 @@ namespace tenon {
 /// those of several batch sizes have packed constants in common. Many threads may ask at once.
 class ExpandedWeights {
  public:
-  /// The expanded form of a step's packed constants, made by who asks first and alive as long as this object; null where
-  /// the family reads them as they are.
+  /// The expanded form of a step's packed constants, made by who asks first and alive as long as this object; null
+  /// where the family reads them as they are.
   const std::byte* Get(const CpuKernelFamily& family, const ProgramStep& step, const StepProblem& problem,
                        const CpuDevice& device, const Blob& packed);
   int64_t allocated_bytes() const;

@@ -18,9 +18,7 @@ enum class Dot : uint8_t {
 
 constexpr bool TakesWords(Dot dot) { return dot == Dot::kWords || dot == Dot::kWordSums; }
 /// Channels that one lane of the dot instruction takes at a time.
-constexpr int ChannelsPerStep(Dot dot) {
-  return dot == Dot::kInt8 ? 4 : dot == Dot::kFloat32 ? 1 : 2;
-}
+constexpr int ChannelsPerStep(Dot dot) { return dot == Dot::kInt8 ? 4 : dot == Dot::kFloat32 ? 1 : 2; }
 /// Whether sums are exact INT32.
 constexpr bool IsInteger(Dot dot) { return dot != Dot::kFloat32 && dot != Dot::kBFloat16; }
 
@@ -50,8 +48,9 @@ struct PixelRange {
 struct GemmTile {
   TileShape shape;
   Dot dot = Dot::kFloat32;
-  DType input_dtype = DType::kFloat32;  ///< kFloat32 with Dot::kFloat32; kBFloat16 with either float dot; kUInt8; words: unused
-  int channels = 1;  ///< of words: an even number
+  DType input_dtype =
+      DType::kFloat32;  ///< kFloat32 with Dot::kFloat32; kBFloat16 with either float dot; kUInt8; words: unused
+  int channels = 1;     ///< of words: an even number
   /// For every kernel column the pixels whose input exists; the others are skipped.
   std::vector<PixelRange> columns;
   /// For every kernel column the pixel whose input has no neighbour behind it, or -1; empty: none may have one. Three

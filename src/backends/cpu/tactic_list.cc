@@ -19,8 +19,7 @@ std::span<const CpuKernelFamily* const> CpuKernelFamilies() {
   static const DepthwiseConvFamily conv_depthwise;
   static const DirectConvFamily conv_direct;
   static const WinogradConvFamily conv_winograd_f2(cpu::WinogradForm::kF2), conv_winograd_f4(cpu::WinogradForm::kF4),
-      conv_winograd_f4_words(cpu::WinogradForm::kF4Words),
-      conv_winograd_f4_stride2(cpu::WinogradForm::kF4Stride2);
+      conv_winograd_f4_words(cpu::WinogradForm::kF4Words), conv_winograd_f4_stride2(cpu::WinogradForm::kF4Stride2);
   static const TransposedConvFamily conv_transposed;
   static const MatMulFamily matmul;
   static const AttentionFamily attention;
@@ -34,12 +33,23 @@ std::span<const CpuKernelFamily* const> CpuKernelFamilies() {
   static const GatherFamily gather;
   static const ReferenceFamily reference;
   static const CpuKernelFamily* const families[] = {
-      &conv_depthwise, &conv_direct, &conv_winograd_f2, &conv_winograd_f4,
-      &conv_winograd_f4_words, &conv_winograd_f4_stride2, &conv_transposed,
-      &matmul,         &attention,  //
-      &quantize_image, &region,      &pool,
-      &resize,         &reduce,  //
-      &softmax,        &layer_norm,  &gather,
+      &conv_depthwise,
+      &conv_direct,
+      &conv_winograd_f2,
+      &conv_winograd_f4,
+      &conv_winograd_f4_words,
+      &conv_winograd_f4_stride2,
+      &conv_transposed,
+      &matmul,
+      &attention,  //
+      &quantize_image,
+      &region,
+      &pool,
+      &resize,
+      &reduce,  //
+      &softmax,
+      &layer_norm,
+      &gather,
       &reference,
   };
   return families;

@@ -29,16 +29,17 @@ double WinogradCycles(const ConvProblem& p, WinogradForm form, const CpuFeatures
   const double tiles = CeilDiv(p.oh, outputs) * CeilDiv(p.ow, outputs), vectors = CeilDiv(p.oc, lanes);
   const double dots = WinogradPoints(form) * CeilDiv(p.ic, per_step) * vectors;
   // What the direct convolution's epilogue takes too isn't counted.
-  return tiles * (dots / kGemmShare + WinogradInputCycles(p, form, lanes) +
-                  vectors * WinogradOutputCycles(form));
+  return tiles * (dots / kGemmShare + WinogradInputCycles(p, form, lanes) + vectors * WinogradOutputCycles(form));
 }
 
 /// The larger gain first. All forms are judged by the same rule, so that one of them is preferred at most.
-std::optional<WinogradForm> BestForm(const ConvProblem& p, const CpuFeatures& features, std::span<const float> weights) {
+std::optional<WinogradForm> BestForm(const ConvProblem& p, const CpuFeatures& features,
+                                     std::span<const float> weights) {
   constexpr double kMostError = 0.02;
   std::optional<WinogradForm> best;
   double least = DirectCycles(p, features) / kLeastGain;
-  for (const WinogradForm form : {WinogradForm::kF4, WinogradForm::kF2, WinogradForm::kF4Words, WinogradForm::kF4Stride2}) {
+  for (const WinogradForm form :
+       {WinogradForm::kF4, WinogradForm::kF2, WinogradForm::kF4Words, WinogradForm::kF4Stride2}) {
     if (!WhyNotWinograd(p, form, features).empty()) continue;
     const double cycles = WinogradCycles(p, form, features);
     if (cycles >= least) continue;

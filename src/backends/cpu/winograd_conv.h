@@ -57,9 +57,9 @@ std::vector<float> UnpackWinogradWeights(const ConvProblem& problem, const CpuFe
 std::vector<float> UnpackWinogradBias(const ConvProblem& problem, const CpuFeatures& features,
                                       std::span<const std::byte> packed);
 
-/// Where things lie in expanded weights, which kernels read: transformed weights [filter][vector][step][lane][channel of
-/// the step], then the biases in FP32, for INT8 then, channels_bytes behind them, what sums are multiplied by. The same
-/// for all tactics.
+/// Where things lie in expanded weights, which kernels read: transformed weights [filter][vector][step][lane][channel
+/// of the step], then the biases in FP32, for INT8 then, channels_bytes behind them, what sums are multiplied by. The
+/// same for all tactics.
 struct WinogradExpansion {
   WinogradExpansion(const ConvProblem& problem, WinogradForm form, const CpuFeatures& features);
 
@@ -69,9 +69,9 @@ struct WinogradExpansion {
   int64_t filter_bytes = 0;
   int64_t bias_offset = 0, size = 0;
 };
-/// Transforms packed weights. In INT8 they are rounded to 16 bits and fewer, so that no sum of products exceeds 32 bits,
-/// with a scale of its own for each output channel: the error is about that of 8-bit weights at 300 input channels, and
-/// in proportion to them.
+/// Transforms packed weights. In INT8 they are rounded to 16 bits and fewer, so that no sum of products exceeds 32
+/// bits, with a scale of its own for each output channel: the error is about that of 8-bit weights at 300 input
+/// channels, and in proportion to them.
 AlignedBuffer ExpandWinograd(const ConvProblem& problem, WinogradForm form, const CpuFeatures& features,
                              std::span<const std::byte> packed);
 
@@ -121,10 +121,10 @@ class WinogradConv {
   RowTiling tiling_;  ///< of an item's tiles as pixels of a product
   // Scratch memory: transformed inputs [point][tile][ic], then products [point][tile][oc of a block].
   int64_t input_tile_bytes_ = 0, input_point_bytes_ = 0, product_point_bytes_ = 0, scratch_bytes_ = 0;
-  std::vector<float> zeros_;          ///< first sums of products
-  std::vector<std::byte> outside_;    ///< a pixel outside of the image: zeros, or zero points
+  std::vector<float> zeros_;        ///< first sums of products
+  std::vector<std::byte> outside_;  ///< a pixel outside of the image: zeros, or zero points
   WinogradInputFunction input_inside_ = nullptr, input_border_ = nullptr;
-  std::vector<std::vector<TileFunction>> multiply_;                   ///< [block][variant]
+  std::vector<std::vector<TileFunction>> multiply_;                     ///< [block][variant]
   std::vector<std::array<TileFunction, kMostWinogradOutputs>> output_;  ///< [block][columns - 1]
   std::unique_ptr<JitCode> code_;
 };

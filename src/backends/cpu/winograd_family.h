@@ -4,8 +4,8 @@
 
 namespace tenon {
 
-/// 3x3 convolutions with constant weights by a form of Winograd's (backends/cpu/winograd_conv.h). Rounds otherwise than the direct
-/// convolution, so it doesn't compete with it by time: TakesOver decides.
+/// 3x3 convolutions with constant weights by a form of Winograd's (backends/cpu/winograd_conv.h). Rounds otherwise than
+/// the direct convolution, so it doesn't compete with it by time: TakesOver decides.
 class WinogradConvFamily final : public CpuKernelFamily {
  public:
   explicit WinogradConvFamily(cpu::WinogradForm form) : form_(form) {}

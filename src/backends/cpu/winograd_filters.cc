@@ -59,7 +59,8 @@ class Expander {
   /// Calls visit(ic, vector, transformed [filter][lane]).
   template <class Visit>
   void ForEachVector(const Visit& visit) const {
-    std::vector<float> g(static_cast<size_t>(kWinogradTaps * packing_.lanes)), u(static_cast<size_t>(filters_ * packing_.lanes));
+    std::vector<float> g(static_cast<size_t>(kWinogradTaps * packing_.lanes)),
+        u(static_cast<size_t>(filters_ * packing_.lanes));
     for (int c = 0; c < problem_.ic; ++c) {
       for (int v = 0; v < packing_.vectors; ++v) {
         LoadVector(c, v, g.data());
@@ -87,8 +88,8 @@ class Expander {
 
   void Store(int c, int v, const float* u, std::span<const float> steps, std::byte* filters) const {
     const int lanes = packing_.lanes, per_step = ChannelsPerStep(expansion_.dot);
-    std::byte* to = filters + v * expansion_.vector_bytes + int64_t{c / per_step} * lanes * 4 +
-                    c % per_step * (4 / per_step);
+    std::byte* to =
+        filters + v * expansion_.vector_bytes + int64_t{c / per_step} * lanes * 4 + c % per_step * (4 / per_step);
     float rounded[kMostWinogradLanes];
     for (int filter = 0; filter < filters_; ++filter, to += expansion_.filter_bytes, u += lanes) {
       if (expansion_.dot == Dot::kFloat32) {
@@ -103,7 +104,8 @@ class Expander {
   }
 
   /// By output channel, what one unit of the rounded weights is worth.
-  // Of kF4Words, whose filters are its points. A sum of products is at most sum |u| / step + half for each rounding, times the reach of the inputs.
+  // Of kF4Words, whose filters are its points. A sum of products is at most sum |u| / step + half for each rounding,
+  // times the reach of the inputs.
   std::vector<float> Steps() const {
     constexpr double kMostSum = 2147483647.0, kMostWord = 32767;
     const int lanes = packing_.lanes, points = filters_;

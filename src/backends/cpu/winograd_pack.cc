@@ -54,13 +54,14 @@ void CheckPacked(const WinogradPacking& packing, std::span<const std::byte> pack
 }  // namespace
 
 WinogradPacking::WinogradPacking(const ConvProblem& problem, const CpuFeatures& features)
-    : dtype(problem.is_int8() ? DType::kInt8
-                              : DotOf(problem, features) == Dot::kBFloat16 ? DType::kBFloat16 : DType::kFloat32),
+    : dtype(problem.is_int8()                            ? DType::kInt8
+            : DotOf(problem, features) == Dot::kBFloat16 ? DType::kBFloat16
+                                                         : DType::kFloat32),
       lanes(LanesOf(BestIsa(features))),
       vectors((problem.oc + lanes - 1) / lanes),
       channels_bytes(int64_t{vectors} * lanes * 4) {
   ElemCount({problem.ic, kMostWinogradPoints, vectors, lanes, 4});  // throws where it would overflow
-  const int64_t line = 63;  // biases begin at a line of the cache
+  const int64_t line = 63;                                          // biases begin at a line of the cache
   bias_offset = (int64_t{problem.ic} * kWinogradTaps * vectors * lanes * SizeOf(dtype) + line) & ~line;
   size = bias_offset + channels_bytes;
   if (!problem.is_int8()) return;
@@ -104,8 +105,7 @@ std::vector<float> UnpackWinogradBias(const ConvProblem& problem, const CpuFeatu
   CheckPacked(packing, packed);
   std::vector<float> bias(problem.oc);
   const float scale = SumScale(problem);
-  for (int o = 0; o < problem.oc; ++o)
-    bias[o] = LoadAs(DType::kFloat32, &packed[packing.bias_offset + o * 4]) / scale;
+  for (int o = 0; o < problem.oc; ++o) bias[o] = LoadAs(DType::kFloat32, &packed[packing.bias_offset + o * 4]) / scale;
   return bias;
 }
 

@@ -12,9 +12,8 @@ namespace {
 constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 [[noreturn]] void ThrowNoTactic(std::string_view text) {
-  ThrowInvalid({.what = "not a tactic of a Winograd convolution",
-                .got = std::string(text),
-                .expected = "\"v4 p6 t24 s1\""});
+  ThrowInvalid(
+      {.what = "not a tactic of a Winograd convolution", .got = std::string(text), .expected = "\"v4 p6 t24 s1\""});
 }
 
 /// Takes "NAME<positive integer>" and the space behind it off the front of text.
@@ -53,8 +52,7 @@ double Cycles(const ConvProblem& problem, WinogradForm form, const CpuFeatures& 
   const auto blocks = SplitChannels(problem.oc, tactic.vectors, lanes);
   double item = static_cast<double>(tactic.shares) * item_tiles * WinogradInputCycles(problem, form, lanes);
   for (const ChannelBlock& block : blocks) {
-    const double step =
-        std::max({pixels * block.vectors, latency, (pixels + block.vectors) / kLoadsPerCycle});
+    const double step = std::max({pixels * block.vectors, latency, (pixels + block.vectors) / kLoadsPerCycle});
     const double weight_bytes = 4.0 * static_cast<double>(steps) * block.vectors * lanes;
     const double products = kCallCycles + row_tiles * (static_cast<double>(steps) * step + pixels * block.vectors * 2);
     item += points * std::max(products, weight_bytes / kL3BytesPerCycle);
@@ -64,7 +62,8 @@ double Cycles(const ConvProblem& problem, WinogradForm form, const CpuFeatures& 
   return item / tactic.shares * static_cast<double>(CeilDiv(all, threads));
 }
 
-int64_t ScratchBytes(const ConvProblem& problem, WinogradForm form, const CpuFeatures& features, int tiles, int vectors) {
+int64_t ScratchBytes(const ConvProblem& problem, WinogradForm form, const CpuFeatures& features, int tiles,
+                     int vectors) {
   const int lanes = LanesOf(BestIsa(features)), per_step = ChannelsPerStep(WinogradDotOf(problem, features));
   return WinogradPoints(form) * int64_t{tiles} * lanes *
          (CeilDiv(problem.ic, lanes) * 4 / per_step + int64_t{vectors} * 4);
@@ -89,7 +88,8 @@ std::string WhyNotWinograd(const ConvProblem& p, WinogradForm form, const CpuFea
   if (std::string why_not = WhyUnsupported(p, features); !why_not.empty()) return why_not;
   if (p.is_int8() != (form == WinogradForm::kF4Words)) return "another form is for that type";
   if (p.kh != kWinogradKernel || p.kw != kWinogradKernel) return "a kernel other than 3x3";
-  if (p.stride_h != WinogradStride(form) || p.stride_w != WinogradStride(form)) return "another form is for that stride";
+  if (p.stride_h != WinogradStride(form) || p.stride_w != WinogradStride(form))
+    return "another form is for that stride";
   if (p.dilation_h != 1 || p.dilation_w != 1) return "a dilation";
   if (p.groups != 1) return "groups";
   if (p.ic > 1 && p.input.c_stride != SizeOf(p.input.dtype)) return "input channels that are not next to each other";

@@ -36,8 +36,12 @@ class TransformStack {
 class InputEmitter {
  public:
   InputEmitter(JitCode& code, const WinogradInputTile& tile)
-      : code_(code), tile_(tile), transform_(code, tile.form, 0), size_(WinogradInputs(tile.form)),
-        stack_(code, size_ * size_), step_(WinogradStepChannels(tile.form, code.isa())) {
+      : code_(code),
+        tile_(tile),
+        transform_(code, tile.form, 0),
+        size_(WinogradInputs(tile.form)),
+        stack_(code, size_ * size_),
+        step_(WinogradStepChannels(tile.form, code.isa())) {
     const bool is_words = tile.form == WinogradForm::kF4Words;
     TENON_CHECK(is_words == (tile.input_dtype == DType::kUInt8) && is_words == TakesWords(tile.dot));
     TENON_CHECK(tile.input_dtype != DType::kBFloat16 || code.is_avx512());
@@ -113,9 +117,8 @@ class InputEmitter {
   void Load(const Xmm& to, int y, int x, int channels) {
     const bool is_tail = channels != step_;
     if (!tile_.is_inside) code_.mov(kPixel, code_.ptr[reg::args + PixelSlot(y * size_ + x)]);
-    const auto address = tile_.is_inside
-                             ? code_.ptr[kFrom + Displacement(y * tile_.row_bytes + x * tile_.pixel_bytes)]
-                             : code_.ptr[kPixel + kFrom];
+    const auto address = tile_.is_inside ? code_.ptr[kFrom + Displacement(y * tile_.row_bytes + x * tile_.pixel_bytes)]
+                                         : code_.ptr[kPixel + kFrom];
     if (tile_.input_dtype == DType::kUInt8) {
       is_tail ? code_.vpmovzxbw(to | kTailMask | Xbyak::util::T_z, address) : code_.vpmovzxbw(to, address);
       if (tile_.zero_point != 0) code_.vpsubw(to, to, Held());
@@ -150,8 +153,12 @@ class InputEmitter {
 class OutputEmitter {
  public:
   OutputEmitter(JitCode& code, const WinogradOutputTile& tile)
-      : code_(code), tile_(tile), transform_(code, tile.form, 0), size_(WinogradInputs(tile.form)),
-        outputs_(WinogradOutputs(tile.form)), is_words_(tile.form == WinogradForm::kF4Words),
+      : code_(code),
+        tile_(tile),
+        transform_(code, tile.form, 0),
+        size_(WinogradInputs(tile.form)),
+        outputs_(WinogradOutputs(tile.form)),
+        is_words_(tile.form == WinogradForm::kF4Words),
         stack_(code, outputs_ * size_) {
     TENON_CHECK(tile.epilogue.sums == (is_words_ ? Sums::kIntegerFloats : Sums::kBiased));
     TENON_CHECK(tile.columns >= 1 && tile.columns <= outputs_);
@@ -247,9 +254,7 @@ class OutputEmitter {
 
 }  // namespace
 
-int WinogradStepChannels(WinogradForm form, Isa isa) {
-  return LanesOf(isa) * (form == WinogradForm::kF4Words ? 2 : 1);
-}
+int WinogradStepChannels(WinogradForm form, Isa isa) { return LanesOf(isa) * (form == WinogradForm::kF4Words ? 2 : 1); }
 
 size_t EmitWinogradInput(JitCode& code, const WinogradInputTile& tile) { return InputEmitter(code, tile).Emit(); }
 

@@ -38,8 +38,8 @@ struct WinogradOutputTile {
   int columns = 2;  ///< pixels of a row that exist
   int vectors = 1;  ///< of channels
   int tail_lanes = 16;
-  int64_t point_bytes = 0;            ///< from one point to the next
-  TileEpilogue epilogue;  ///< of kBiased sums, whose bias is added here; kF4Words: of kIntegerFloats
+  int64_t point_bytes = 0;                ///< from one point to the next
+  TileEpilogue epilogue;                  ///< of kBiased sums, whose bias is added here; kF4Words: of kIntegerFloats
   std::vector<int64_t> target_row_bytes;  ///< for every target, from one row of pixels to the next
   int64_t residual_row_bytes = 0;
 };

@@ -210,46 +210,48 @@ void TransformWinogradWeights(WinogradForm form, int lanes, const float* g, floa
   const int rows = WinogradFilterRows(form);
   float columns[kMostFilterRows * kWinogradKernel * kMostWinogradLanes];  // [row][3][lanes]
   for (int x = 0; x < kWinogradKernel; ++x)
-    TransformColumn(form, lanes, g + x * lanes, kWinogradKernel * lanes, columns + x * lanes,
-                    kWinogradKernel * lanes);
+    TransformColumn(form, lanes, g + x * lanes, kWinogradKernel * lanes, columns + x * lanes, kWinogradKernel * lanes);
   for (int y = 0; y < rows; ++y)
     TransformColumn(form, lanes, columns + y * kWinogradKernel * lanes, lanes, u + y * rows * lanes, lanes);
 }
 
 WinogradMatrices MatricesOfWinograd(WinogradForm form) {
   if (form == WinogradForm::kF4Words) {
-    return {.a_transposed = {1.5, 1, 1, 0.5, 0.5, 0,  //
-                             0, 1, -1, 1, -1, 0,      //
-                             0, 1, 1, 2, 2, 0,        //
-                             0, 1, -1, 4, -4, 3},
-            .b_transposed = {4, 0, -5, 0, 1, 0,   //
-                             0, -4, -4, 1, 1, 0,  //
-                             0, 4, -4, -1, 1, 0,  //
-                             0, -2, -1, 2, 1, 0,  //
-                             0, 2, -1, -2, 1, 0,  //
-                             0, 4, 0, -5, 0, 1},
+    return {.a_transposed = {1.5, 1, 1,  0.5, 0.5, 0,  //
+                             0,   1, -1, 1,   -1,  0,  //
+                             0,   1, 1,  2,   2,   0,  //
+                             0,   1, -1, 4,   -4,  3},
+            .b_transposed = {4, 0,  -5, 0,  1, 0,  //
+                             0, -4, -4, 1,  1, 0,  //
+                             0, 4,  -4, -1, 1, 0,  //
+                             0, -2, -1, 2,  1, 0,  //
+                             0, 2,  -1, -2, 1, 0,  //
+                             0, 4,  0,  -5, 0, 1},
             .g = {1, 0, 0, -1, -1, -1, -1, 1, -1, 0.5, 1, 2, 0.5, -1, 2, 0, 0, 2}};
   }
   if (form == WinogradForm::kF4Stride2) {
-    return {.a_transposed = {1, 1, 1, 1, 0, 1, 0, 0, 0,        //
-                             0, 1, -0.5, -2, 0, 0, 1, 0, 0,    //
-                             0, 1, 0.25, 4, 0, 0, 0, 1, 0,     //
+    return {.a_transposed = {1, 1, 1,      1,  0, 1, 0, 0, 0,  //
+                             0, 1, -0.5,   -2, 0, 0, 1, 0, 0,  //
+                             0, 1, 0.25,   4,  0, 0, 0, 1, 0,  //
                              0, 1, -0.125, -8, 1, 0, 0, 0, 1},
-            .b_transposed = {-1, 0, -1.5, 0, 1.5, 0, 1, 0, 0,    //
-                             0,  0, 1,    0, 2.5, 0, 1, 0, 0,    //
-                             0,  0, -2,   0, 1,   0, 1, 0, 0,    //
-                             0,  0, -0.5, 0, -0.5, 0, 1, 0, 0,   //
+            .b_transposed = {-1, 0, -1.5, 0, 1.5,  0, 1,   0, 0,  //
+                             0,  0, 1,    0, 2.5,  0, 1,   0, 0,  //
+                             0,  0, -2,   0, 1,    0, 1,   0, 0,  //
+                             0,  0, -0.5, 0, -0.5, 0, 1,   0, 0,  //
                              0,  0, -1,   0, -1.5, 0, 1.5, 0, 1,  //
-                             0,  1, 0, 0, 0, 0, 0, 0, 0,         //
-                             0,  0, 0, 1, 0, 0, 0, 0, 0,         //
-                             0,  0, 0, 0, 0, 1, 0, 0, 0,         //
-                             0,  0, 0, 0, 0, 0, 0, 1, 0},
-            .g = {-1,      0, 0,          //
-                  1 / 4.5, 0, 1 / 4.5,    //
-                  1 / 1.125, 0, -0.5 / 1.125, //
-                  -1 / 9.0, 0, 2 / 9.0,   //
-                  0, 0, 1,                //
-                  0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0}};
+                             0,  1, 0,    0, 0,    0, 0,   0, 0,  //
+                             0,  0, 0,    1, 0,    0, 0,   0, 0,  //
+                             0,  0, 0,    0, 0,    1, 0,   0, 0,  //
+                             0,  0, 0,    0, 0,    0, 0,   1, 0},
+            .g = {-1,        0, 0,             //
+                  1 / 4.5,   0, 1 / 4.5,       //
+                  1 / 1.125, 0, -0.5 / 1.125,  //
+                  -1 / 9.0,  0, 2 / 9.0,       //
+                  0,         0, 1,             //
+                  0,         1, 0,
+                  0,         1, 0,
+                  0,         1, 0,
+                  0,         1, 0}};
   }
   if (form == WinogradForm::kF2) {
     return {.a_transposed = {1, 1, 1, 0, 0, 1, -1, -1},
@@ -257,21 +259,21 @@ WinogradMatrices MatricesOfWinograd(WinogradForm form) {
             .g = {1, 0, 0, 0.5, 0.5, 0.5, 0.5, -0.5, 0.5, 0, 0, 1}};
   }
   const double a = kA, b = kB, a2 = a * a, b2 = b * b, na = 2 * a2 * (a2 - b2), nb = 2 * b2 * (b2 - a2);
-  return {.a_transposed = {1, 1, 1, 1, 1, 0,            //
-                           0, a, -a, b, -b, 0,          //
-                           0, a2, a2, b2, b2, 0,        //
+  return {.a_transposed = {1, 1,      1,       1,      1,       0,  //
+                           0, a,      -a,      b,      -b,      0,  //
+                           0, a2,     a2,      b2,     b2,      0,  //
                            0, a2 * a, -a2 * a, b2 * b, -b2 * b, 1},
-          .b_transposed = {a2 * b2, 0, -a2 - b2, 0, 1, 0,   //
-                           0, -a * b2, -b2, a, 1, 0,        //
-                           0, a * b2, -b2, -a, 1, 0,        //
-                           0, -b * a2, -a2, b, 1, 0,        //
-                           0, b * a2, -a2, -b, 1, 0,        //
-                           0, a2 * b2, 0, -a2 - b2, 0, 1},
-          .g = {1 / (a2 * b2), 0, 0,              //
-                1 / na, a / na, a2 / na,          //
-                1 / na, -a / na, a2 / na,         //
-                1 / nb, b / nb, b2 / nb,          //
-                1 / nb, -b / nb, b2 / nb,         //
+          .b_transposed = {a2 * b2, 0,       -a2 - b2, 0,        1, 0,  //
+                           0,       -a * b2, -b2,      a,        1, 0,  //
+                           0,       a * b2,  -b2,      -a,       1, 0,  //
+                           0,       -b * a2, -a2,      b,        1, 0,  //
+                           0,       b * a2,  -a2,      -b,       1, 0,  //
+                           0,       a2 * b2, 0,        -a2 - b2, 0, 1},
+          .g = {1 / (a2 * b2), 0, 0,       //
+                1 / na, a / na, a2 / na,   //
+                1 / na, -a / na, a2 / na,  //
+                1 / nb, b / nb, b2 / nb,   //
+                1 / nb, -b / nb, b2 / nb,  //
                 0, 0, 1}};
 }
 

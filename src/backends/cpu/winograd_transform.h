@@ -11,12 +11,12 @@ namespace tenon::cpu {
 ///   Y = A^T [ (G g G^T) * (B^T d B) ] A,  * elementwise
 /// (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; matrices of Toom and Cook).
 enum class WinogradForm : uint8_t {
-  kF2,         ///< m = 2, floats, at the points 0, +-1 and infinity
+  kF2,  ///< m = 2, floats, at the points 0, +-1 and infinity
   /// m = 4, floats, at 0, +-5/8, +-3/2 and infinity. Points near 1 keep the products of like size, which is what BF16
   /// needs (half the error of the usual 1 and 2); multiples of 1/8 make A and B exact in FP32.
   kF4,
-  /// m = 4, u8 inputs, at 0, +-1, +-2 and infinity: B is whole numbers, and the transform of bytes fits 16 bits. Rows of
-  /// G are multiplied by 4, 6, 6, 12, 12 and 2, columns of A by 6 over that, so that a rounding of the transformed
+  /// m = 4, u8 inputs, at 0, +-1, +-2 and infinity: B is whole numbers, and the transform of bytes fits 16 bits. Rows
+  /// of G are multiplied by 4, 6, 6, 12, 12 and 2, columns of A by 6 over that, so that a rounding of the transformed
   /// weights counts about the same at every point and A costs few multiplications: results are 36 times as large.
   kF4Words,
   /// m = 4 at stride 2, floats. Of 9 inputs of a row the even ones are met by 2 weights, g0 and g2: F(4, 2) at 0, 1,

@@ -1,6 +1,6 @@
 #include "backends/cpu/conv_family.h"
-#include "backends/cpu/winograd_family.h"
 
+#include "backends/cpu/winograd_family.h"
 #include "base/error.h"
 #include "family_harness.h"
 #include "ops/conv.h"

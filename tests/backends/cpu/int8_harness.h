@@ -17,7 +17,7 @@ struct Int8Case {
   bool upsample = false;        ///< also stored to a view of twice the size
   bool factors = false;         ///< channels have scales of their own
   enum class Values { kRandom, kExtreme } values = Values::kRandom;  ///< extreme: the ends of u8 and s8 alone
-  double relative_rms = 0;  ///< as ConvCase's: of sums of rounded weights
+  double relative_rms = 0;                                           ///< as ConvCase's: of sums of rounded weights
 };
 
 inline std::string Describe(const Int8Case& c) {

@@ -1,6 +1,5 @@
-#include "backends/cpu/winograd_conv.h"
-
 #include "backends/cpu/winograd_choice.h"
+#include "backends/cpu/winograd_conv.h"
 #include "base/error.h"
 #include "int8_harness.h"
 
@@ -56,8 +55,8 @@ void CheckAllCandidates(ConvCase c, WinogradForm form, const CpuFeatures& featur
 /// All forms in FP32 with AVX2, and with AVX-512 and in BF16 where this machine has them.
 void CheckEverywhere(ConvCase c) {
   const CpuFeatures all = DetectCpuFeatures();
-  const std::vector<WinogradForm> forms = c.p.stride_h == 1 ? std::vector{WinogradForm::kF2, WinogradForm::kF4}
-                                                            : std::vector{WinogradForm::kF4Stride2};
+  const std::vector<WinogradForm> forms =
+      c.p.stride_h == 1 ? std::vector{WinogradForm::kF2, WinogradForm::kF4} : std::vector{WinogradForm::kF4Stride2};
   for (const WinogradForm form : forms) {
     c.in = c.out = c.compute = DType::kFloat32;
     if (c.residual == ConvCase::Residual::kBFloat16) c.residual = ConvCase::Residual::kFloat32;
@@ -90,7 +89,8 @@ TEST(WinogradTest, OutputChannelTails) {
 }
 
 TEST(WinogradTest, InputChannelTails) {
-  for (const int ic : {1, 2, 3, 5, 15, 16, 33, 64}) CheckEverywhere({.p = Square(ic, 20, 7), .in_gap = 3, .out_gap = 1});
+  for (const int ic : {1, 2, 3, 5, 15, 16, 33, 64})
+    CheckEverywhere({.p = Square(ic, 20, 7), .in_gap = 3, .out_gap = 1});
 }
 
 TEST(WinogradTest, BatchesCutAcrossImages) {
@@ -114,7 +114,10 @@ TEST(WinogradTest, ThinImages) {
 
 TEST(WinogradTest, ResidualActivationsAndUpsample) {
   for (const bool upsample : {false, true}) {
-    ConvCase c{.p = Square(8, 40, 10), .in_gap = 3, .out_gap = 1, .residual = ConvCase::Residual::kFloat32,
+    ConvCase c{.p = Square(8, 40, 10),
+               .in_gap = 3,
+               .out_gap = 1,
+               .residual = ConvCase::Residual::kFloat32,
                .upsample = upsample};
     c.p.epilogue.activation = {Activation::kSilu};
     CheckEverywhere(c);
@@ -156,8 +159,7 @@ TEST(WinogradTest, Int8WholeAndRaggedTiles) {
 }
 
 TEST(WinogradTest, Int8ChannelTails) {
-  for (const int oc : {1, 3, 17, 31, 32, 64, 80, 85})
-    CheckInt8({.p = Square(32, oc, 9), .in_gap = 5, .out_gap = 7});
+  for (const int oc : {1, 3, 17, 31, 32, 64, 80, 85}) CheckInt8({.p = Square(32, oc, 9), .in_gap = 5, .out_gap = 7});
   for (const int ic : {1, 2, 3, 5, 15, 33, 64})
     CheckInt8({.p = Square(ic, 20, 7), .out = DType::kFloat32, .in_gap = 3}, ic % 16 == 0);
 }
@@ -246,7 +248,8 @@ TEST(WinogradTest, ParsesOnlyItsOwnTexts) {
 
 TEST(WinogradTest, MatricesComputeTheConvolutionExactly) {
   // G and A^T, B^T as tests and estimates know them against the ones that are generated.
-  for (const WinogradForm form : {WinogradForm::kF2, WinogradForm::kF4, WinogradForm::kF4Words, WinogradForm::kF4Stride2}) {
+  for (const WinogradForm form :
+       {WinogradForm::kF2, WinogradForm::kF4, WinogradForm::kF4Words, WinogradForm::kF4Stride2}) {
     const WinogradMatrices m = MatricesOfWinograd(form);
     const int size = WinogradInputs(form), outputs = WinogradOutputs(form);
     const double gain = std::sqrt(WinogradGain(form));  // rows alone
@@ -257,7 +260,8 @@ TEST(WinogradTest, MatricesComputeTheConvolutionExactly) {
           for (int point = 0; point < size; ++point)
             sum += m.a_transposed[y * size + point] * m.g[point * kWinogradKernel + tap] *
                    m.b_transposed[point * size + i];
-          EXPECT_NEAR(sum, i == y * WinogradStride(form) + tap ? gain : 0, 1e-12) << outputs << " tap " << tap << " input " << i << " output " << y;
+          EXPECT_NEAR(sum, i == y * WinogradStride(form) + tap ? gain : 0, 1e-12)
+              << outputs << " tap " << tap << " input " << i << " output " << y;
         }
       }
     }
