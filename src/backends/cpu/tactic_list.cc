@@ -41,12 +41,12 @@ std::span<const CpuKernelFamily* const> CpuKernelFamilies() {
       &conv_winograd_f4_stride2,
       &conv_transposed,
       &matmul,
-      &attention,  //
+      &attention,
       &quantize_image,
       &region,
       &pool,
       &resize,
-      &reduce,  //
+      &reduce,
       &softmax,
       &layer_norm,
       &gather,
