@@ -18,32 +18,16 @@ class ConvKernel final : public Kernel {
  public:
   template <class Problem>
   ConvKernel(const StepProblem& step, const Problem& problem, const std::string& tactic, const CpuDevice& device)
-      : conv_(problem, ConvTactic::Parse(tactic), device.features),
-        has_residual_(OperandAt(step, kResidualOperand).present),
-        has_upsampled_(step.outputs.size() > 1) {}
+      : conv_(problem, ConvTactic::Parse(tactic), device.features), operands_(step) {}
 
   int64_t work_items() const override { return conv_.work_items(); }
   size_t packed_bytes() const override { return conv_.packed_bytes(); }
-  void Run(const KernelArgs& args, int64_t item, std::byte*) const override {
-    ConvArgs conv{.input = args.inputs[kInputOperand],
-                  .packed = args.packed,
-                  .residual = has_residual_ ? args.inputs[kResidualOperand] : nullptr,
-                  .outputs = {args.outputs[0]}};
-    if (has_upsampled_) conv.outputs[1] = args.outputs[1];
-    conv_.Run(conv, item);
-  }
+  void Run(const KernelArgs& args, int64_t item, std::byte*) const override { conv_.Run(operands_.Of(args), item); }
 
  private:
   Implementation conv_;
-  bool has_residual_, has_upsampled_;
+  ConvOperands operands_;
 };
-
-ConvProblem Lowered(const StepProblem& step) {
-  ConvProblem problem;
-  const std::string why_not = LowerConv(step, problem);
-  TENON_CHECK(why_not.empty(), "{}", why_not);
-  return problem;
-}
 
 TransposedProblem LoweredTranspose(const StepProblem& step) {
   TransposedProblem problem;
@@ -78,14 +62,14 @@ std::string DirectConvFamily::Supports(const StepProblem& step, const CpuDevice&
 }
 
 std::vector<std::string> DirectConvFamily::Candidates(const StepProblem& step, const CpuDevice& device) const {
-  return Texts(ConvCandidates(Lowered(step), device.features, device.threads));
+  return Texts(ConvCandidates(LoweredConv(step), device.features, device.threads));
 }
 
 bool DirectConvFamily::PacksInput(const StepProblem& step, size_t input) const { return IsPackedConstant(step, input); }
 
 std::vector<std::byte> DirectConvFamily::Pack(const StepProblem& step, const std::string& tactic,
                                               const CpuDevice& device) const {
-  return PackConv(Lowered(step), ConvTactic::Parse(tactic), device.features, ConstantFloats(step, kWeightsOperand),
+  return PackConv(LoweredConv(step), ConvTactic::Parse(tactic), device.features, ConstantFloats(step, kWeightsOperand),
                   ConstantFloats(step, kBiasOperand), ConstantFloats(step, kWeightScaleOperand),
                   ConstantFloats(step, kFactorOperand));
 }
@@ -93,12 +77,12 @@ std::vector<std::byte> DirectConvFamily::Pack(const StepProblem& step, const std
 Tensor DirectConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
                                 std::span<const std::byte> packed, size_t input) const {
   const auto unpack = input == kWeightsOperand ? UnpackConvWeights : UnpackConvBias;
-  return FloatsAsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), device.features, packed));
+  return FloatsAsOperand(step, input, unpack(LoweredConv(step), ConvTactic::Parse(tactic), device.features, packed));
 }
 
 std::unique_ptr<Kernel> DirectConvFamily::Create(const StepProblem& step, const std::string& tactic,
                                                  const CpuDevice& device) const {
-  return std::make_unique<ConvKernel<DirectConv>>(step, Lowered(step), tactic, device);
+  return std::make_unique<ConvKernel<DirectConv>>(step, LoweredConv(step), tactic, device);
 }
 
 std::string DepthwiseConvFamily::Supports(const StepProblem& step, const CpuDevice& device) const {
@@ -108,7 +92,7 @@ std::string DepthwiseConvFamily::Supports(const StepProblem& step, const CpuDevi
 }
 
 std::vector<std::string> DepthwiseConvFamily::Candidates(const StepProblem& step, const CpuDevice& device) const {
-  return Texts(DepthwiseCandidates(Lowered(step), device.features, device.threads));
+  return Texts(DepthwiseCandidates(LoweredConv(step), device.features, device.threads));
 }
 
 bool DepthwiseConvFamily::PacksInput(const StepProblem& step, size_t input) const {
@@ -117,20 +101,20 @@ bool DepthwiseConvFamily::PacksInput(const StepProblem& step, size_t input) cons
 
 std::vector<std::byte> DepthwiseConvFamily::Pack(const StepProblem& step, const std::string& tactic,
                                                  const CpuDevice& device) const {
-  return PackDepthwise(Lowered(step), ConvTactic::Parse(tactic), device.features, ConstantFloats(step, kWeightsOperand),
-                       ConstantFloats(step, kBiasOperand), ConstantFloats(step, kWeightScaleOperand),
-                       ConstantFloats(step, kFactorOperand));
+  return PackDepthwise(LoweredConv(step), ConvTactic::Parse(tactic), device.features,
+                       ConstantFloats(step, kWeightsOperand), ConstantFloats(step, kBiasOperand),
+                       ConstantFloats(step, kWeightScaleOperand), ConstantFloats(step, kFactorOperand));
 }
 
 Tensor DepthwiseConvFamily::Unpack(const StepProblem& step, const std::string& tactic, const CpuDevice& device,
                                    std::span<const std::byte> packed, size_t input) const {
   const auto unpack = input == kWeightsOperand ? UnpackDepthwiseWeights : UnpackDepthwiseBias;
-  return FloatsAsOperand(step, input, unpack(Lowered(step), ConvTactic::Parse(tactic), device.features, packed));
+  return FloatsAsOperand(step, input, unpack(LoweredConv(step), ConvTactic::Parse(tactic), device.features, packed));
 }
 
 std::unique_ptr<Kernel> DepthwiseConvFamily::Create(const StepProblem& step, const std::string& tactic,
                                                     const CpuDevice& device) const {
-  return std::make_unique<ConvKernel<DepthwiseConv>>(step, Lowered(step), tactic, device);
+  return std::make_unique<ConvKernel<DepthwiseConv>>(step, LoweredConv(step), tactic, device);
 }
 
 std::string TransposedConvFamily::Supports(const StepProblem& step, const CpuDevice& device) const {

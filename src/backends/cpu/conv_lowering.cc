@@ -57,6 +57,25 @@ std::string LowerConv(const StepProblem& step, ConvProblem& problem) {
   return {};
 }
 
+ConvProblem LoweredConv(const StepProblem& step) {
+  ConvProblem problem;
+  const std::string why_not = LowerConv(step, problem);
+  TENON_CHECK(why_not.empty(), "{}", why_not);
+  return problem;
+}
+
+ConvOperands::ConvOperands(const StepProblem& step)
+    : has_residual_(OperandAt(step, kResidualOperand).present), has_upsampled_(step.outputs.size() > 1) {}
+
+ConvArgs ConvOperands::Of(const KernelArgs& args) const {
+  ConvArgs conv{.input = args.inputs[kInputOperand],
+                .packed = args.packed,
+                .residual = has_residual_ ? args.inputs[kResidualOperand] : nullptr,
+                .outputs = {args.outputs[0]}};
+  if (has_upsampled_) conv.outputs[1] = args.outputs[1];
+  return conv;
+}
+
 std::string LowerConvTranspose(const StepProblem& step, ConvProblem& problem) {
   const auto* op = dynamic_cast<const ConvTranspose*>(step.op);
   return op == nullptr ? "not a ConvTranspose" : LowerWindow(step, *op, problem);

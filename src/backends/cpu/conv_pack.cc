@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "backends/cpu/conv_direct.h"
+#include "backends/cpu/packed_elem.h"
 #include "base/error.h"
 #include "ir/float16.h"
 
@@ -40,19 +41,6 @@ void ForEachChannel(const ConvProblem& problem, const ConvPacking& packing, cons
   for (int o = 0; o < problem.oc; ++o) {
     visit(o, (int64_t{o / group_oc} * packing.group_vectors * packing.lanes + o % group_oc) * 4);
   }
-}
-
-template <class T>
-void StoreAs(float value, std::byte* to) {
-  const T stored(value);
-  std::memcpy(to, &stored, sizeof stored);
-}
-
-template <class T>
-float LoadAs(const std::byte* from) {
-  T stored;
-  std::memcpy(&stored, from, sizeof stored);
-  return static_cast<float>(stored);
 }
 
 void StoreWeight(Dot dot, float value, std::byte* to) {

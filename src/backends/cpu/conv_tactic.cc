@@ -14,18 +14,7 @@ constexpr std::string_view kChannelsInnerText = "oc", kRowsInnerText = "rows";
 
 int CeilDiv(int a, int b) { return (a + b - 1) / b; }
 
-/// Takes "NAME<positive integer> " off the front of text.
-int TakeNumber(std::string_view& text, std::string_view name) {
-  constexpr int kMost = 1 << 24;
-  int value = 0;
-  if (text.starts_with(name)) {
-    const char* begin = text.data() + name.size();
-    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), value);
-    if (error == std::errc() && value > 0 && value <= kMost && end != text.data() + text.size() && *end == ' ') {
-      text.remove_prefix(end + 1 - text.data());
-      return value;
-    }
-  }
+[[noreturn]] void ThrowNoTactic(std::string_view text) {
   ThrowInvalid(
       {.what = "not a tactic of the direct convolution", .got = std::string(text), .expected = "\"v4 p5 rb4 oc\""});
 }
@@ -77,6 +66,17 @@ bool IsLinear(const View& view, int ow) { return view.h_stride == ow * view.w_st
 
 }  // namespace
 
+std::optional<int> TakeNumber(std::string_view& text, std::string_view name) {
+  constexpr int kMost = 1 << 24;
+  int value = 0;
+  if (!text.starts_with(name)) return std::nullopt;
+  const char *begin = text.data() + name.size(), *whole = text.data() + text.size();
+  const auto [end, error] = std::from_chars(begin, whole, value);
+  if (error != std::errc() || value < 1 || value > kMost || end == whole || *end != ' ') return std::nullopt;
+  text.remove_prefix(end + 1 - text.data());
+  return value;
+}
+
 std::string ConvTactic::ToString() const {
   return fmt::format("v{} p{} rb{} {}", vectors, pixels, row_block,
                      order == ItemOrder::kChannelsInner ? kChannelsInnerText : kRowsInnerText);
@@ -85,14 +85,16 @@ std::string ConvTactic::ToString() const {
 ConvTactic ConvTactic::Parse(std::string_view text) {
   std::string_view rest = text;
   ConvTactic tactic;
-  tactic.vectors = TakeNumber(rest, "v");
-  tactic.pixels = TakeNumber(rest, "p");
-  tactic.row_block = TakeNumber(rest, "rb");
+  for (const auto& [name, member] : {std::pair("v", &ConvTactic::vectors), std::pair("p", &ConvTactic::pixels),
+                                     std::pair("rb", &ConvTactic::row_block)}) {
+    const std::optional<int> number = TakeNumber(rest, name);
+    if (!number) ThrowNoTactic(rest);
+    tactic.*member = *number;
+  }
   if (rest == kRowsInnerText) {
     tactic.order = ItemOrder::kRowsInner;
   } else if (rest != kChannelsInnerText) {
-    ThrowInvalid(
-        {.what = "not a tactic of the direct convolution", .got = std::string(text), .expected = "\"v4 p5 rb4 oc\""});
+    ThrowNoTactic(text);
   }
   return tactic;
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,10 @@ struct ConvTactic {
   static ConvTactic Parse(std::string_view text);
   friend bool operator==(const ConvTactic&, const ConvTactic&) = default;
 };
+
+/// Takes "NAME<positive integer> " off the front of a tactic's text; nothing, and the text as it was, where it begins
+/// otherwise.
+std::optional<int> TakeNumber(std::string_view& text, std::string_view name);
 
 /// The dot instruction for a problem.
 Dot DotOf(const ConvProblem& problem, const CpuFeatures& features);

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "backends/cpu/packed_elem.h"
 #include "backends/cpu/winograd_conv.h"
 #include "base/error.h"
 #include "ir/float16.h"
@@ -23,10 +24,7 @@ double InputReach(int point) {
 
 template <class T>
 void StoreRow(const float* from, int lanes, int stride, std::byte* to) {
-  for (int l = 0; l < lanes; ++l) {
-    const T value(from[l]);
-    std::memcpy(to + int64_t{l} * stride * static_cast<int64_t>(sizeof value), &value, sizeof value);
-  }
+  for (int64_t l = 0; l < lanes; ++l) StoreAs<T>(from[l], to + l * stride * static_cast<int64_t>(sizeof(T)));
 }
 
 /// Makes the expanded form of one step's packed weights.

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "backends/cpu/packed_elem.h"
 #include "backends/cpu/winograd_conv.h"
 #include "base/error.h"
 #include "ir/float16.h"
@@ -19,29 +20,16 @@ void ForEachWeight(const ConvProblem& problem, const WinogradPacking& packing, c
   }
 }
 
-template <class T>
-void Store(float value, std::byte* to) {
-  const T stored(value);
-  std::memcpy(to, &stored, sizeof stored);
+void StoreElem(DType dtype, float value, std::byte* to) {
+  dtype == DType::kFloat32    ? StoreAs<float>(value, to)
+  : dtype == DType::kBFloat16 ? StoreAs<BFloat16>(value, to)
+                              : StoreAs<int8_t>(value, to);
 }
 
-template <class T>
-float Load(const std::byte* from) {
-  T stored;
-  std::memcpy(&stored, from, sizeof stored);
-  return static_cast<float>(stored);
-}
-
-void StoreAs(DType dtype, float value, std::byte* to) {
-  dtype == DType::kFloat32    ? Store<float>(value, to)
-  : dtype == DType::kBFloat16 ? Store<BFloat16>(value, to)
-                              : Store<int8_t>(value, to);
-}
-
-float LoadAs(DType dtype, const std::byte* from) {
-  return dtype == DType::kFloat32    ? Load<float>(from)
-         : dtype == DType::kBFloat16 ? Load<BFloat16>(from)
-                                     : Load<int8_t>(from);
+float LoadElem(DType dtype, const std::byte* from) {
+  return dtype == DType::kFloat32    ? LoadAs<float>(from)
+         : dtype == DType::kBFloat16 ? LoadAs<BFloat16>(from)
+                                     : LoadAs<int8_t>(from);
 }
 
 void CheckPacked(const WinogradPacking& packing, std::span<const std::byte> packed) {
@@ -78,13 +66,13 @@ std::vector<std::byte> PackWinograd(const ConvProblem& problem, const CpuFeature
   TENON_CHECK(static_cast<int>(weight_scales.size()) == (problem.is_int8() ? problem.oc : 0));
   std::vector<std::byte> packed(static_cast<size_t>(packing.size));
   ForEachWeight(problem, packing,
-                [&](int64_t index, int64_t offset) { StoreAs(packing.dtype, weights[index], &packed[offset]); });
+                [&](int64_t index, int64_t offset) { StoreElem(packing.dtype, weights[index], &packed[offset]); });
   const float scale = SumScale(problem);
   for (int o = 0; o < problem.oc; ++o) {
-    if (!bias.empty()) StoreAs(DType::kFloat32, bias[o] * scale, &packed[packing.bias_offset + o * 4]);
+    if (!bias.empty()) StoreAs<float>(bias[o] * scale, &packed[packing.bias_offset + o * 4]);
     if (problem.is_int8())
-      StoreAs(DType::kFloat32, problem.quantization.x.scale * weight_scales[o] * scale,
-              &packed[packing.multiplier_offset + o * 4]);
+      StoreAs<float>(problem.quantization.x.scale * weight_scales[o] * scale,
+                     &packed[packing.multiplier_offset + o * 4]);
   }
   return packed;
 }
@@ -95,7 +83,7 @@ std::vector<float> UnpackWinogradWeights(const ConvProblem& problem, const CpuFe
   CheckPacked(packing, packed);
   std::vector<float> weights(static_cast<size_t>(problem.WeightCount()));
   ForEachWeight(problem, packing,
-                [&](int64_t index, int64_t offset) { weights[index] = LoadAs(packing.dtype, &packed[offset]); });
+                [&](int64_t index, int64_t offset) { weights[index] = LoadElem(packing.dtype, &packed[offset]); });
   return weights;
 }
 
@@ -105,7 +93,7 @@ std::vector<float> UnpackWinogradBias(const ConvProblem& problem, const CpuFeatu
   CheckPacked(packing, packed);
   std::vector<float> bias(problem.oc);
   const float scale = SumScale(problem);
-  for (int o = 0; o < problem.oc; ++o) bias[o] = LoadAs(DType::kFloat32, &packed[packing.bias_offset + o * 4]) / scale;
+  for (int o = 0; o < problem.oc; ++o) bias[o] = LoadAs<float>(&packed[packing.bias_offset + o * 4]) / scale;
   return bias;
 }
 

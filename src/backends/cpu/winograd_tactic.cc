@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "backends/cpu/winograd_choice.h"
@@ -11,22 +10,15 @@ namespace {
 
 constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+/// Of the whole batch.
+int64_t TilesOf(const ConvProblem& problem, WinogradForm form) {
+  const int outputs = WinogradOutputs(form);
+  return int64_t{problem.n} * CeilDiv(problem.oh, outputs) * CeilDiv(problem.ow, outputs);
+}
+
 [[noreturn]] void ThrowNoTactic(std::string_view text) {
   ThrowInvalid(
       {.what = "not a tactic of a Winograd convolution", .got = std::string(text), .expected = "\"v4 p6 t24 s1\""});
-}
-
-/// Takes "NAME<positive integer>" and the space behind it off the front of text.
-int TakeNumber(std::string_view& text, std::string_view name, std::string_view whole) {
-  constexpr int kMost = 1 << 24;
-  int value = 0;
-  if (!text.starts_with(name)) ThrowNoTactic(whole);
-  const char *begin = text.data() + name.size(), *end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(begin, end, value);
-  if (error != std::errc() || value < 1 || value > kMost) ThrowNoTactic(whole);
-  text.remove_prefix(stop - text.data());
-  if (text.starts_with(' ')) text.remove_prefix(1);
-  return value;
 }
 
 struct RegisterTile {
@@ -43,9 +35,9 @@ double Cycles(const ConvProblem& problem, WinogradForm form, const CpuFeatures& 
               const WinogradTactic& tactic) {
   constexpr double kCallCycles = 40, kLoadsPerCycle = 1.6, kL3BytesPerCycle = 12;
   const Isa isa = BestIsa(features);
-  const int lanes = LanesOf(isa), points = WinogradPoints(form), outputs = WinogradOutputs(form);
+  const int lanes = LanesOf(isa), points = WinogradPoints(form);
   const int per_step = ChannelsPerStep(WinogradDotOf(problem, features));
-  const int64_t tiles = int64_t{problem.n} * CeilDiv(problem.oh, outputs) * CeilDiv(problem.ow, outputs);
+  const int64_t tiles = TilesOf(problem, form);
   const int64_t items = CeilDiv(tiles, tactic.tiles), item_tiles = CeilDiv(tiles, items);
   const int64_t steps = CeilDiv(problem.ic, per_step), row_tiles = CeilDiv(item_tiles, tactic.pixels);
   const double pixels = static_cast<double>(item_tiles) / row_tiles, latency = isa == Isa::kAvx512 ? 8 : 10;
@@ -74,12 +66,15 @@ int64_t ScratchBytes(const ConvProblem& problem, WinogradForm form, const CpuFea
 std::string WinogradTactic::ToString() const { return fmt::format("v{} p{} t{} s{}", vectors, pixels, tiles, shares); }
 
 WinogradTactic WinogradTactic::Parse(std::string_view text) {
-  std::string_view rest = text;
+  const std::string words = std::string(text) + ' ';
+  std::string_view rest = words;
   WinogradTactic tactic;
-  tactic.vectors = TakeNumber(rest, "v", text);
-  tactic.pixels = TakeNumber(rest, "p", text);
-  tactic.tiles = TakeNumber(rest, "t", text);
-  tactic.shares = TakeNumber(rest, "s", text);
+  for (const auto& [name, member] : {std::pair("v", &WinogradTactic::vectors), std::pair("p", &WinogradTactic::pixels),
+                                     std::pair("t", &WinogradTactic::tiles), std::pair("s", &WinogradTactic::shares)}) {
+    const std::optional<int> number = TakeNumber(rest, name);
+    if (!number) ThrowNoTactic(text);
+    tactic.*member = *number;
+  }
   if (tactic.ToString() != text) ThrowNoTactic(text);
   return tactic;
 }
@@ -103,8 +98,7 @@ std::string WhyNotWinograd(const ConvProblem& p, WinogradForm form, const CpuFea
 std::vector<WinogradTactic> WinogradCandidates(const ConvProblem& problem, WinogradForm form,
                                                const CpuFeatures& features, int threads) {
   const Isa isa = BestIsa(features);
-  const int outputs = WinogradOutputs(form);
-  const int64_t tiles = int64_t{problem.n} * CeilDiv(problem.oh, outputs) * CeilDiv(problem.ow, outputs);
+  const int64_t tiles = TilesOf(problem, form);
   const auto all_vectors = static_cast<int>(CeilDiv(problem.oc, LanesOf(isa)));
   std::vector<std::pair<double, WinogradTactic>> ranked;
   const auto add = [&](const RegisterTile& tile, int64_t most_tiles, int shares) {
